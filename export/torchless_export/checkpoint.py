@@ -1,0 +1,224 @@
+"""What someone trained: config, weights, tokenizer and labels, read from a folder or the Hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from torchless.errors import MissingExtraError
+from torchless.manifest import Activation, Source
+
+from .errors import CheckpointError, UnsupportedModelError
+from .spec import Floats
+
+_SAFETENSORS, _PICKLE = "model.safetensors", "pytorch_model.bin"
+_HUB_FILES = ["*.json", "*.txt", "*.model", "README.md", "model*.safetensors", "pytorch_model*.bin"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A fine-tuned model on disk.
+
+    Attributes:
+        folder: where its files lie.
+        config: config.json.
+        source: where it came from, for the manifest.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    source: Source
+
+    @classmethod
+    def open(cls, name: str, revision: str | None = None) -> Checkpoint:
+        """Open a local folder, or download a Hub id; a folder never touches the network.
+
+        Raises:
+            CheckpointError: nothing is there, or a file is missing or damaged.
+            MissingExtraError: a Hub id without huggingface_hub.
+        """
+        folder = Path(name)
+        if not folder.is_dir():
+            if folder.is_absolute() or name.startswith(".") or name.count("/") > 1 or folder.exists():
+                raise CheckpointError(f"no checkpoint at {name}: there is no such folder.")
+            folder, revision = _download(name, revision)
+        config = _read_json(folder / "config.json")
+        if "model_type" not in config:
+            raise CheckpointError(f"{folder / 'config.json'}, model_type: expected a string, got nothing.")
+        card = _front_matter(folder / "README.md")
+        digest = hashlib.sha256()
+        for path in _weight_files(folder):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        source = Source(
+            name=name if revision else folder.resolve().name,
+            revision=revision,
+            architecture=str(config["model_type"]),
+            license=card.get("license"),
+            weights_sha256=digest.hexdigest(),
+        )
+        return cls(folder, config, source)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does."""
+        named = self.config.get("id2label")
+        if not named:
+            return tuple(f"LABEL_{index}" for index in range(self.config.get("num_labels", 2)))
+        try:
+            by_index = {int(index): str(label) for index, label in named.items()}
+        except (AttributeError, ValueError):
+            by_index = {}
+        if sorted(by_index) != list(range(len(named))):
+            raise CheckpointError(
+                f"{self.folder / 'config.json'}, id2label: expected names for 0 to {len(named) - 1}, got {named}."
+            )
+        return tuple(by_index[index] for index in range(len(named)))
+
+    @property
+    def activation(self) -> Activation:
+        """What turns logits into scores, decided as transformers' text-classification pipeline decides it."""
+        asked = self.config.get("function_to_apply")
+        problem = self.config.get("problem_type")
+        if asked in ("softmax", "sigmoid", "none"):
+            return asked  # type: ignore[no-any-return]
+        if problem == "regression":
+            return "none"
+        return "sigmoid" if problem == "multi_label_classification" or len(self.labels) == 1 else "softmax"
+
+    def weights(self) -> dict[str, Floats]:
+        """Every tensor, as float32.
+
+        Raises:
+            CheckpointError: a file is missing, cut short or holds more than tensors.
+        """
+        arrays: dict[str, Floats] = {}
+        for path in _weight_files(self.folder):
+            arrays.update(_safetensors(path) if path.suffix == ".safetensors" else _pickled(path))
+        return arrays
+
+    def tokenizer_json(self) -> bytes:
+        """The tokenizer as transformers would use it, converted to tokenizer.json where it is not one already.
+
+        tokenizer_config.json can overrule what tokenizer.json says (lower-casing, special tokens), so transformers
+        reads both. Padding and truncation baked into the file are dropped.
+        """
+        import tokenizers
+
+        backend = tokenizers.Tokenizer.from_str(self.transformers_tokenizer().backend_tokenizer.to_str())
+        backend.no_padding()
+        backend.no_truncation()
+        return str(backend.to_str()).encode()
+
+    def transformers_tokenizer(self) -> Any:
+        """The tokenizer that the checkpoint was trained with, as transformers loads it."""
+        from transformers import AutoTokenizer
+
+        try:
+            return AutoTokenizer.from_pretrained(self.folder, use_fast=True, local_files_only=True)
+        except Exception as error:  # transformers raises whatever its backends raise
+            raise CheckpointError(
+                f"{self.folder}: no usable tokenizer ({error}). Expected tokenizer.json, or vocab.txt and "
+                "tokenizer_config.json."
+            ) from error
+
+    @property
+    def license(self) -> str | None:
+        """The licence that the model card states."""
+        return self.source.license
+
+
+def _download(name: str, revision: str | None) -> tuple[Path, str]:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ModuleNotFoundError as error:
+        if error.name != "huggingface_hub":
+            raise
+        raise MissingExtraError(f"no folder {name}; reading it from the Hub", "huggingface_hub", "hub") from error
+    try:
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"no checkpoint {name}: there is no such folder, and the Hub did not give one ({error})."
+        ) from error
+    return folder, folder.name  # the Hub cache names a snapshot's folder by its commit
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"no checkpoint at {path.parent}: the folder has no {path.name}.") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON ({error}).") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: expected an object, got {type(content).__name__}.")
+    return content
+
+
+def _front_matter(card: Path) -> dict[str, str]:
+    """The flat `key: value` lines of a model card's YAML header; all that is wanted from it is one line."""
+    try:
+        lines = card.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    if not lines or lines[0].strip() != "---":
+        return {}
+    header = lines[1 : lines.index("---", 1)] if "---" in lines[1:] else []
+    pairs = (line.partition(":") for line in header if ":" in line and not line.startswith((" ", "-")))
+    return {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    for name in (_SAFETENSORS, _PICKLE):
+        if (folder / name).is_file():
+            return [folder / name]
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            shards = [folder / shard for shard in sorted(set(_read_json(index).get("weight_map", {}).values()))]
+            missing = [shard.name for shard in shards if not shard.is_file()]
+            if missing:
+                raise CheckpointError(f"{folder}: {index.name} names shards that are not there: {', '.join(missing)}.")
+            return shards
+    raise CheckpointError(f"{folder}: no weights; expected {_SAFETENSORS} or {_PICKLE}.")
+
+
+def _safetensors(path: Path) -> Iterator[tuple[str, Floats]]:
+    # Through torch, because numpy has no bfloat16.
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118  # not a dict
+                yield name, file.get_tensor(name).float().numpy()
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: damaged or cut short ({error}). Download or save it again.") from error
+
+
+def _pickled(path: Path) -> Iterator[tuple[str, Floats]]:
+    import torch
+
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise CheckpointError(
+            f"{path}: not a file of tensors alone, or damaged ({error}). Save it as model.safetensors."
+        ) from error
+    for name, tensor in tensors.items():
+        yield name, np.asarray(tensor.float().numpy())
+
+
+def max_tokens(checkpoint: Checkpoint, max_positions: int) -> int:
+    """The longest text in tokens: what the position table holds, or less where the tokenizer says so."""
+    stated = checkpoint.transformers_tokenizer().model_max_length
+    if stated < 1:
+        raise UnsupportedModelError(f"tokenizer_config.json, model_max_length: expected 1 or more, got {stated}.")
+    return int(min(stated, max_positions))

@@ -1,0 +1,57 @@
+"""What an export raises on purpose.
+
+    ExportError (a TorchlessError)
+    ├── CheckpointError        (also ValueError)
+    ├── UnsupportedModelError  (also ValueError)
+    └── GateError
+        ├── ParityError        carries the ParityReport
+        └── QualityError       carries the QualityReport
+
+Every one of them leaves an existing bundle unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torchless.errors import TorchlessError
+
+if TYPE_CHECKING:
+    from .parity import ParityReport
+    from .quality import QualityReport
+
+
+class ExportError(TorchlessError):
+    """A checkpoint did not become a bundle."""
+
+
+class CheckpointError(ExportError, ValueError):
+    """The checkpoint is incomplete, damaged or contradicts itself."""
+
+
+class UnsupportedModelError(ExportError, ValueError):
+    """The checkpoint is sound, but Torchless does not know this architecture or setting."""
+
+
+class GateError(ExportError):
+    """The graph was built, but it does not answer well enough to be shipped."""
+
+
+class ParityError(GateError):
+    """The fp32 graph answers differently from PyTorch."""
+
+    def __init__(self, report: ParityReport, findings: Sequence[str]) -> None:
+        self.report = report
+        super().__init__("the fp32 graph does not answer as PyTorch does: " + "; ".join(findings))
+
+
+class QualityError(GateError):
+    """The int8 graph is further from fp32 than its gates allow."""
+
+    def __init__(self, report: QualityReport, findings: Sequence[str]) -> None:
+        self.report = report
+        super().__init__(
+            "the int8 graph failed its gate: " + "; ".join(findings) + ". Calibrate on text like the model's own with "
+            "--calibration FILE, ship --precision fp32, or move the gate with --max-disagreement / --max-accuracy-drop."
+        )

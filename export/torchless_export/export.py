@@ -1,0 +1,188 @@
+"""The whole export, top to bottom: checkpoint, spec, graphs, proof, bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from torchless import Classifier, Encoder
+from torchless.bundle import GOLDEN, TOKENIZER
+from torchless.errors import InputError
+from torchless.manifest import Manifest, Precision
+from torchless.tokens import Tokenizer
+
+from . import samples
+from .card import model_card
+from .checkpoint import Checkpoint, max_tokens
+from .errors import CheckpointError, QualityError, UnsupportedModelError
+from .families import FAMILIES
+from .parity import ParityReport, check_parity
+from .precision.calibration import calibrate
+from .precision.fp32 import Fp32
+from .precision.int8 import Int8
+from .quality import Accuracy, Gates, QualityReport, measure_accuracy, measure_quality
+from .reference import Reference
+from .spec import EncoderSpec
+from .tensors import Tensors
+from .write import Draft, replacing_folder
+
+# How far another machine's answers may lie from the recorded ones. fp32 differs by rounding alone; in int8 a rounding
+# difference can tip a value to the next of its 256 levels (docs/decisions/0004-int8.md).
+_GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 0.1}
+
+
+_DEFAULT_GATES = Gates()
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export found out; the manifest keeps it under `quality`.
+
+    Attributes:
+        parity: fp32 against PyTorch.
+        quality: int8 against fp32; None where int8 was not asked for.
+        accuracy: of PyTorch, fp32 and int8; None without a labelled file.
+    """
+
+    parity: ParityReport
+    quality: QualityReport | None
+    accuracy: Accuracy | None
+
+    def figures(self) -> dict[str, Any]:
+        """The reports that there are, as plain data."""
+        reports = {"parity": self.parity, "int8": self.quality, "accuracy": self.accuracy}
+        return {name: asdict(report) for name, report in reports.items() if report is not None}
+
+
+def export(
+    checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    precisions: Sequence[Precision] = ("fp32", "int8"),
+    encoder_only: bool = False,
+    calibration: str | os.PathLike[str] | None = None,
+    evaluate: str | os.PathLike[str] | None = None,
+    gates: Gates = _DEFAULT_GATES,
+    revision: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> ExportReport:
+    """Turn a fine-tuned checkpoint into a bundle, and prove that it answers as PyTorch does.
+
+    Args:
+        checkpoint: a folder that transformers wrote, or a Hub id.
+        out: the bundle's folder; a bundle that is there already is replaced, and only by one that passed its gates.
+        precisions: "fp32", "int8" or both; int8 is the default to load where it is among them.
+        encoder_only: leave the head out, and do not ask the checkpoint for one.
+        calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl); None takes the built-in sample.
+        evaluate: labelled text (.csv, .tsv, .jsonl) to measure accuracy on.
+        gates: what int8 may cost.
+        revision: of a Hub id.
+        say: called with a line as each step begins.
+
+    Raises:
+        CheckpointError, UnsupportedModelError: the checkpoint cannot be read, or its architecture is unknown.
+        ParityError: the fp32 graph is not the model.
+        QualityError: int8 costs more than the gates allow.
+        OutputError: `out` cannot be written. Whatever the error, a bundle at `out` is unchanged.
+    """
+    if not precisions or set(precisions) - {"fp32", "int8"} or isinstance(precisions, str):
+        raise InputError(f"precisions: expected fp32, int8 or both, got {precisions!r}.")
+    if encoder_only and evaluate is not None:
+        raise InputError("evaluate: an encoder has no labels to be right about. Leave one of the two out.")
+    with replacing_folder(Path(out)) as folder:
+        say("reading the checkpoint")
+        source = Checkpoint.open(os.fspath(checkpoint), revision)
+        spec = _read_spec(source, head=not encoder_only)
+        labels = () if encoder_only else _labels(source, spec)
+        calibration_texts, calibration_name = samples.calibration(Path(calibration) if calibration else None)
+        labelled = samples.labelled(Path(evaluate), labels) if evaluate else None
+        draft = Draft(folder, source.source, labels, source.activation if labels else "none")
+        limits = {"max_tokens": max_tokens(source, spec.max_positions), "hidden_size": spec.dim}
+
+        say("writing the fp32 graphs")
+        draft.add_file(TOKENIZER, source.tokenizer_json())
+        draft.add_variant("fp32", spec, Fp32(), None if encoder_only else Fp32())
+        draft.write_manifest(**limits, default="fp32", quality={})
+
+        say("comparing with PyTorch")
+        reference = Reference(source, limits["max_tokens"], head=not encoder_only)
+        parity = check_parity(folder, reference, samples.of_many_lengths())
+
+        quality = accuracy = None
+        if "int8" in precisions:
+            say(f"calibrating int8 on {calibration_name}")
+            batch = Tokenizer(folder / TOKENIZER, limits["max_tokens"]).encode(calibration_texts)
+            sites = calibrate(spec, batch, head=False, like={})
+            head_sites = None if encoder_only else calibrate(spec, batch, head=True, like=sites)
+            draft.add_variant("int8", spec, Int8(sites), None if head_sites is None else Int8(head_sites))
+            draft.write_manifest(**limits, default="int8", quality={})
+            say("comparing int8 with fp32")
+            texts, compared_on = (
+                (labelled[0], Path(evaluate or "").name) if labelled else (samples.built_in(), samples.BUILT_IN)
+            )
+            quality = measure_quality(folder, texts, compared_on, calibration_name)
+        if labelled:
+            say(f"measuring accuracy on {len(labelled[0])} texts")
+            accuracy = measure_accuracy(
+                folder, reference, Path(evaluate or "").name, *labelled, int8=quality is not None
+            )
+        if quality and (findings := quality.findings(gates, accuracy)):
+            raise QualityError(quality, findings)
+
+        report = ExportReport(parity, quality, accuracy)
+        if "fp32" not in precisions:
+            draft.drop_variant("fp32")
+        default: Precision = "int8" if "int8" in precisions else "fp32"
+        manifest = draft.write_manifest(**limits, default=default, quality=report.figures())
+        draft.add_file(GOLDEN, _golden(folder, manifest))
+        draft.add_file("README.md", model_card(manifest, folder).encode())
+        draft.write_manifest(**limits, default=default, quality=report.figures())
+    return report
+
+
+def _read_spec(checkpoint: Checkpoint, *, head: bool) -> EncoderSpec:
+    architecture = checkpoint.config["model_type"]
+    if architecture not in FAMILIES:
+        raise UnsupportedModelError(
+            f"{checkpoint.folder / 'config.json'}, model_type: expected one of {', '.join(sorted(FAMILIES))}, "
+            f"got {architecture!r}. docs/decisions/0002-own-graph-builder.md says what adding one takes."
+        )
+    try:
+        return FAMILIES[architecture](checkpoint.config, Tensors(checkpoint.weights(), str(checkpoint.folder)), head)
+    except KeyError as error:
+        raise CheckpointError(f"{checkpoint.folder / 'config.json'}: expected a field {error}, got none.") from error
+
+
+def _labels(checkpoint: Checkpoint, spec: EncoderSpec) -> tuple[str, ...]:
+    assert spec.head is not None
+    labels, outputs = checkpoint.labels, len(spec.head.out.bias)
+    if len(labels) != outputs:
+        raise CheckpointError(
+            f"{checkpoint.folder / 'config.json'}: id2label names {len(labels)} labels, but the head answers {outputs}."
+        )
+    return labels
+
+
+def _golden(folder: Path, manifest: Manifest) -> bytes:
+    """The answers of this machine to a few texts, for `torchless verify` on another."""
+    texts = samples.golden()
+    batch = Tokenizer(folder / TOKENIZER, manifest.max_tokens).encode(texts)
+    variants: dict[str, Any] = {}
+    for precision, variant in manifest.variants.items():
+        answers = {"tolerance": _GOLDEN_TOLERANCE[precision]}
+        answers["embeddings"] = _rounded(Encoder.load(folder, precision=precision).embed(texts))
+        if variant.classifier is not None:
+            answers["logits"] = _rounded(Classifier.load(folder, precision=precision).logits(texts))
+        variants[precision] = answers
+    ids = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])]
+    return json.dumps({"texts": texts, "input_ids": ids, "variants": variants}, ensure_ascii=False).encode()
+
+
+def _rounded(array: Iterable[Iterable[float]]) -> list[list[float]]:
+    return [[round(float(value), 6) for value in row] for row in array]

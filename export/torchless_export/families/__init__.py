@@ -1,0 +1,16 @@
+"""One small file an architecture: which weight is which. Parity is the judge of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torchless_export.spec import EncoderSpec
+from torchless_export.tensors import Tensors
+
+from . import distilbert
+
+Family = Callable[[Mapping[str, Any], Tensors, bool], EncoderSpec]
+
+# config.json's model_type: (config, tensors, with the head?) -> spec
+FAMILIES: dict[str, Family] = {"distilbert": distilbert.read}

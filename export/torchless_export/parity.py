@@ -1,0 +1,112 @@
+"""Is the fp32 bundle the model? PyTorch and the runtime side by side on real text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchless import Classifier, Encoder
+from torchless.bundle import TOKENIZER
+from torchless.numerics import normalize
+from torchless.tokens import Tokenizer
+
+from .errors import ParityError
+from .reference import Reference
+
+MAX_DIFFERENCE = 1e-4
+MIN_COSINE = 0.99999
+_BATCH_TEXTS = 8
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """PyTorch against the fp32 bundle, each text alone and in mixed batches.
+
+    Attributes:
+        texts: how many were compared.
+        shortest_tokens, longest_tokens: their range of lengths.
+        token_ids_equal: both tokenisers gave the same ids for every text.
+        max_hidden_difference: largest absolute difference of a hidden state.
+        max_logit_difference: the same for logits; None without a head.
+        min_embedding_cosine: smallest cosine between mean-pooled embeddings.
+        against: the versions that were compared with.
+    """
+
+    texts: int
+    shortest_tokens: int
+    longest_tokens: int
+    token_ids_equal: bool
+    max_hidden_difference: float
+    max_logit_difference: float | None
+    min_embedding_cosine: float
+    against: str
+
+    def findings(self, max_difference: float = MAX_DIFFERENCE) -> list[str]:
+        """What is further apart than promised; empty for a graph that is the model."""
+        findings = [] if self.token_ids_equal else ["token ids differ"]
+        for what, difference in (("hidden states", self.max_hidden_difference), ("logits", self.max_logit_difference)):
+            if difference is not None and not difference <= max_difference:
+                findings.append(f"{what} differ by {difference:.2g}, allowed {max_difference:g}")
+        if not self.min_embedding_cosine > MIN_COSINE:
+            findings.append(f"embeddings have a cosine of {self.min_embedding_cosine:.6f}, expected > {MIN_COSINE}")
+        return findings
+
+
+def check_parity(folder: Path, reference: Reference, texts: Sequence[str]) -> ParityReport:
+    """Compare an fp32 bundle with PyTorch.
+
+    Raises:
+        ParityError: it is not the model; the error carries the report.
+    """
+    encoder = Encoder.load(folder, precision="fp32")
+    head = encoder.manifest.variants["fp32"].classifier is not None
+    classifier = Classifier.load(folder, precision="fp32") if head else None
+    expected_ids = reference.input_ids(texts)
+    batch = Tokenizer(folder / TOKENIZER, encoder.manifest.max_tokens).encode(texts)
+    ids_equal = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected_ids
+
+    hidden, logits, cosines = [0.0], [0.0], [1.0]
+    for group in _alone_and_batched(texts) if ids_equal else ():
+        expected_states, expected_logits = reference.run(group)
+        states = encoder.hidden_states(group)
+        hidden += [_difference(a, e) for a, e in zip(states, expected_states, strict=True)]
+        cosines += [_cosine(a.mean(0), e.mean(0)) for a, e in zip(states, expected_states, strict=True)]
+        if classifier is not None and expected_logits is not None:
+            logits.append(_difference(classifier.logits(group), expected_logits))
+    report = ParityReport(
+        texts=len(texts),
+        shortest_tokens=int(batch.lengths.min()),
+        longest_tokens=int(batch.lengths.max()),
+        token_ids_equal=ids_equal,
+        max_hidden_difference=max(hidden),
+        max_logit_difference=max(logits) if head else None,
+        min_embedding_cosine=min(cosines),
+        against=_versions(),
+    )
+    if findings := report.findings():
+        raise ParityError(report, findings)
+    return report
+
+
+def _alone_and_batched(texts: Sequence[str]) -> list[Sequence[str]]:
+    alone: list[Sequence[str]] = [[text] for text in texts]
+    return alone + [texts[start : start + _BATCH_TEXTS] for start in range(0, len(texts), _BATCH_TEXTS)]
+
+
+def _difference(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    return float(np.abs(actual - expected).max())
+
+
+def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    return float((normalize(a.astype(np.float64)) * normalize(b.astype(np.float64))).sum())  # type: ignore[arg-type]
+
+
+def _versions() -> str:
+    import torch
+    import transformers
+
+    return f"torch {torch.__version__}, transformers {transformers.__version__}"

@@ -1,0 +1,1 @@
+"""How numbers are kept in a graph: one file a precision."""

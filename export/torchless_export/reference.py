@@ -1,0 +1,52 @@
+"""The checkpoint as PyTorch runs it: the judge of everything that this package builds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .checkpoint import Checkpoint
+
+
+class Reference:
+    """A checkpoint loaded by transformers, in float32 on the CPU."""
+
+    def __init__(self, checkpoint: Checkpoint, max_tokens: int, *, head: bool) -> None:
+        import torch
+        from transformers import AutoModel, AutoModelForSequenceClassification
+
+        kind = AutoModelForSequenceClassification if head else AutoModel
+        self._model: Any = kind.from_pretrained(checkpoint.folder, local_files_only=True, dtype=torch.float32).eval()
+        self._tokenizer: Any = checkpoint.transformers_tokenizer()
+        self._max_tokens = max_tokens
+        self._head = head
+
+    def input_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut at the limit."""
+        encoded = self._tokenizer(list(texts), truncation=True, max_length=self._max_tokens)
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids
+
+    def run(self, texts: Sequence[str]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
+        """One padded forward pass.
+
+        Returns:
+            The last hidden states of each text without its padding, float32 (tokens_i, dim), and the logits,
+            float32 (texts, labels), or None without a head.
+        """
+        import torch
+
+        inputs = self._tokenizer(
+            list(texts), truncation=True, max_length=self._max_tokens, padding=True, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            outputs = self._model(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], output_hidden_states=True
+            )
+        hidden = outputs.hidden_states[-1].numpy()
+        lengths = inputs["attention_mask"].sum(1).tolist()
+        states = [rows[:length] for rows, length in zip(hidden, lengths, strict=True)]
+        return states, outputs.logits.numpy() if self._head else None

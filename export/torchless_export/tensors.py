@@ -1,0 +1,65 @@
+"""The tensors of a checkpoint, handed out by name and shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from .errors import CheckpointError
+from .spec import Floats, Linear, Norm
+
+
+class Tensors:
+    """Named float32 arrays that remember which of them were asked for."""
+
+    def __init__(self, arrays: Mapping[str, Floats], where: str) -> None:
+        self._arrays = arrays
+        self._where = where
+        self._used: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def array(self, name: str, *shape: int | None) -> Floats:
+        """The tensor of that name, checked against a shape; None stands for any length.
+
+        Raises:
+            CheckpointError: it is missing, of another shape, or holds NaN or infinity.
+        """
+        if name not in self._arrays:
+            raise CheckpointError(f"{self._where}: no tensor {name!r} (got {self._sample()}).")
+        array = self._arrays[name]
+        if len(array.shape) != len(shape) or any(w not in (None, g) for w, g in zip(shape, array.shape, strict=True)):
+            wanted = tuple("any" if n is None else n for n in shape)
+            raise CheckpointError(f"{self._where}: {name} has shape {array.shape}, but the config says {wanted}.")
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{self._where}: {name} holds NaN or infinity. Save the checkpoint again.")
+        self._used.add(name)
+        return array
+
+    def linear(self, name: str, inputs: int, outputs: int | None) -> Linear:
+        """PyTorch's nn.Linear keeps (out, in); a graph multiplies by (in, out)."""
+        weight = self.array(f"{name}.weight", outputs, inputs)
+        return Linear(np.ascontiguousarray(weight.T), self.array(f"{name}.bias", len(weight)))
+
+    def norm(self, name: str, dim: int, epsilon: float) -> Norm:
+        """PyTorch's nn.LayerNorm."""
+        return Norm(self.array(f"{name}.weight", dim), self.array(f"{name}.bias", dim), epsilon)
+
+    def refuse_unused(self, known: Iterable[str] = ()) -> None:
+        """Refuse a checkpoint with tensors that nothing read: the graph would silently leave them out.
+
+        Args:
+            known: prefixes of tensors that are known not to matter for a classifier.
+        """
+        left = [n for n in self._arrays if n not in self._used and not n.startswith(tuple(known))]
+        if left:
+            raise CheckpointError(
+                f"{self._where}: {len(left)} tensors that this architecture does not have: {', '.join(left[:5])}"
+                f"{', …' if len(left) > 5 else ''}. A graph without them would answer differently."
+            )
+
+    def _sample(self) -> str:
+        names = sorted(self._arrays)
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,68 @@
+"""The command line: one module a command, and only the chosen one is imported."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from . import __version__
+from .errors import InputError, TorchlessError
+
+# name: (module, summary). Commands of the other two packages are named, never imported here.
+COMMANDS = {
+    "predict": ("torchless.commands.predict", "label texts"),
+    "embed": ("torchless.commands.embed", "turn texts into vectors"),
+    "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it answers the same"),
+    "verify": ("torchless.commands.verify", "check every file and replay the golden answers on this machine"),
+    "info": ("torchless.commands.info", "show what a bundle is and how exact it is"),
+}
+
+FAILURE, USAGE = 1, 2
+# The nearest class in an error's ancestry decides.
+EXIT_CODES: dict[type[TorchlessError], int] = {TorchlessError: FAILURE, InputError: USAGE}
+
+
+def exit_code(error: TorchlessError) -> int:
+    """The exit code for an error."""
+    return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; returns its exit code: 0 fine, 1 failed, 2 wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _run(arguments)
+    except TorchlessError as error:
+        print(f"torchless: {error}", file=sys.stderr)  # noqa: T201
+        return exit_code(error)
+    except KeyboardInterrupt:
+        print("torchless: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has had enough; without this Python complains again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+
+
+def _run(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="torchless",
+        description="Transformer text classifiers without PyTorch.",
+        epilog="torchless COMMAND --help says what a command takes.",
+    )
+    parser.add_argument("--version", action="version", version=f"torchless {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    for name, (module, summary) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        if name == chosen:
+            import_module(module).add_arguments(subparser)
+    options = parser.parse_args(arguments)
+    code: int = import_module(COMMANDS[options.command][0]).run(options)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""`torchless info`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from torchless.bundle import Bundle
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("model", metavar="MODEL", help="a bundle folder")
+    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show a bundle's manifest."""
+    from torchless.bundle import Bundle
+
+    bundle = Bundle.open(options.model)
+    if options.json:
+        print(bundle.manifest.to_bytes().decode(), end="")
+    else:
+        for name, value in _lines(bundle):
+            print(f"{name:<12} {value}")
+    return 0
+
+
+def _lines(bundle: Bundle) -> list[tuple[str, str]]:
+    manifest = bundle.manifest
+    source = manifest.source
+    origin = " ".join(filter(None, [source.name, source.revision, f"({source.architecture})"]))
+    lines = [
+        ("bundle", str(bundle.path)),
+        ("from", origin),
+        ("license", source.license or "not stated"),
+        ("labels", ", ".join(manifest.labels) if manifest.labels else "none: an encoder without a head"),
+        ("scores", {"softmax": "softmax", "sigmoid": "sigmoid", "none": "logits as they are"}[manifest.activation]),
+        ("limit", f"{manifest.max_tokens} tokens a text"),
+        ("dimension", str(manifest.hidden_size)),
+    ]
+    for precision, variant in manifest.variants.items():
+        size = sum(manifest.files[name].size_bytes for name in variant.files)
+        default = ", the default" if precision == manifest.default_precision else ""
+        lines.append((precision, f"{size / 1e6:.1f} MB{default}"))
+    for report, figures in manifest.quality.items():
+        lines.append((report, json.dumps(figures, ensure_ascii=False)))
+    lines.append(("made by", manifest.created_by))
+    return lines

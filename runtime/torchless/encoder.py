@@ -1,0 +1,101 @@
+"""Text to vectors: the model's body without its head."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import numerics
+from .errors import InputError
+from .loading import Model, load
+from .manifest import Manifest, Precision
+from .plan import cut
+from .session import Device
+
+
+class Encoder:
+    """The body of a model: texts to hidden states, or to one vector each.
+
+    >>> encoder = Encoder.load("models/sst2-mini")
+    >>> encoder.embed(["good", "bad"]).shape
+    (2, 384)
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.manifest: Manifest = model.manifest
+        self.precision: Precision = model.precision
+        self._tokenizer = model.tokenizer
+        self._session = model.session
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        precision: str = "auto",
+        device: Device = "cpu",
+        threads: int | None = None,
+    ) -> Encoder:
+        """Load the headless graph of a bundle; arguments and errors as in `Classifier.load`."""
+        return cls(load(path, "encoder", precision=precision, device=device, threads=threads))
+
+    def hidden_states(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """The last layer's state of every token.
+
+        Returns:
+            n arrays, float32 (tokens_i, dim), special tokens included.
+
+        Raises:
+            InputError: texts is a bare str, or an element is not a str or holds a lone surrogate.
+            InferenceError: onnxruntime refused a batch, or the model answered NaN.
+        """
+        batch = self._tokenizer.encode(texts)
+        states: dict[int, NDArray[np.float32]] = {}
+        for places, part in cut(batch):
+            packed = self._session.run(part)  # (tokens, dim)
+            states.update(zip(places.tolist(), np.split(packed, part.offsets[1:-1]), strict=True))
+        return [states[place] for place in range(len(states))]
+
+    def padded(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Hidden states as PyTorch models return them.
+
+        Returns:
+            float32 (n, longest, dim), zero where a text has ended, and its attention mask, int64 (n, longest).
+
+        Raises:
+            InputError, InferenceError: as in `hidden_states`.
+        """
+        states = self.hidden_states(texts)
+        longest = max((len(rows) for rows in states), default=0)
+        hidden = np.zeros((len(states), longest, self.manifest.hidden_size), np.float32)
+        mask = np.zeros((len(states), longest), np.int64)
+        for i, rows in enumerate(states):
+            hidden[i, : len(rows)] = rows
+            mask[i, : len(rows)] = 1
+        return hidden, mask
+
+    def embed(self, texts: Sequence[str], *, pooling: str = "mean", normalize: bool = True) -> NDArray[np.float32]:
+        """One vector a text.
+
+        Args:
+            texts: n texts.
+            pooling: "mean" over all tokens, or "cls" for the first token's state.
+            normalize: scale every vector to length 1, so that a dot product is the cosine.
+
+        Returns:
+            float32 (n, dim).
+
+        Raises:
+            InputError: as in `hidden_states`, or the pooling is unknown.
+            InferenceError: as in `hidden_states`.
+        """
+        if pooling not in numerics.POOLINGS:
+            raise InputError(f"pooling: expected one of {', '.join(numerics.POOLINGS)}, got {pooling!r}.")
+        batch = self._tokenizer.encode(texts)
+        vectors = np.empty((len(batch.lengths), self.manifest.hidden_size), np.float32)
+        for places, part in cut(batch):
+            vectors[places] = numerics.POOLINGS[pooling](self._session.run(part), part.offsets)
+        return numerics.normalize(vectors) if normalize else vectors

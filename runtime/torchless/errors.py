@@ -1,0 +1,97 @@
+"""Everything Torchless raises on purpose.
+
+    TorchlessError
+    ├── BundleError
+    │   ├── BundleNotFoundError  (also FileNotFoundError)
+    │   ├── ManifestError        (also ValueError)
+    │   ├── IntegrityError
+    │   ├── IncompatibleError
+    │   └── VerificationError
+    ├── InputError               (also ValueError)
+    ├── DeviceError              (also RuntimeError)
+    ├── InferenceError           (also RuntimeError)
+    ├── OutputError              (also OSError)
+    ├── MissingExtraError        (also ImportError)
+    └── ExportError              (torchless_export.errors)
+
+Each also inherits the standard class that a caller would catch, and builds its message from facts:
+what, where, expected, got, what to do.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class TorchlessError(Exception):
+    """Base of every error that Torchless raises on purpose."""
+
+
+class BundleError(TorchlessError):
+    """A bundle cannot be used."""
+
+
+class BundleNotFoundError(BundleError, FileNotFoundError):
+    """There is no bundle at that place."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"no bundle at {path}: {problem}. A bundle is a folder with a manifest.json; "
+            f"make one with: torchless export CHECKPOINT {path}"
+        )
+
+
+class ManifestError(BundleError, ValueError):
+    """A field of manifest.json is missing or wrong."""
+
+    def __init__(self, where: str, expected: str, got: str) -> None:
+        super().__init__(f"manifest.json, {where}: expected {expected}, got {got}. Export the bundle again.")
+
+
+class IntegrityError(BundleError):
+    """A file of the bundle is not the file that was exported."""
+
+    def __init__(self, path: Path, expected: str, got: str) -> None:
+        super().__init__(
+            f"{path} was altered or damaged: expected {expected}, got {got}. Copy the bundle again or export it again."
+        )
+
+
+class IncompatibleError(BundleError):
+    """The bundle is sound, but not for this call or this version of Torchless."""
+
+
+class VerificationError(BundleError):
+    """The bundle answers differently here than where it was exported."""
+
+    def __init__(self, path: Path, findings: Iterable[str]) -> None:
+        super().__init__(f"{path} does not answer as it did where it was exported: " + "; ".join(findings))
+
+
+class InputError(TorchlessError, ValueError):
+    """An argument is not what the call takes."""
+
+
+class DeviceError(TorchlessError, RuntimeError):
+    """The device that was asked for cannot run this bundle."""
+
+
+class InferenceError(TorchlessError, RuntimeError):
+    """onnxruntime refused a batch, or answered with NaN or infinity."""
+
+
+class OutputError(TorchlessError, OSError):
+    """A result could not be written; what stood there before is unchanged."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(f"cannot write {path}: {cause.strerror or cause}. Nothing was changed there.")
+
+
+class MissingExtraError(TorchlessError, ImportError):
+    """A call needs packages of an extra that is not installed."""
+
+    def __init__(self, caller: str, package: str, extra: str) -> None:
+        super().__init__(f"{caller} needs {package}: pip install 'torchless[{extra}]'", name=package)

@@ -1,0 +1,37 @@
+"""Long lists to batches of a token budget, and answers back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tokens import Batch
+
+# Packed tokens a run. Matrix products stop gaining beyond a few hundred rows, while activations outgrow the cache:
+# measured from 64 to 1024, see docs/decisions/0003-plan.md.
+BUDGET_TOKENS = 256
+
+
+def cut(batch: Batch, budget_tokens: int = BUDGET_TOKENS) -> Iterator[tuple[NDArray[np.intp], Batch]]:
+    """Cut a batch into smaller ones of at most `budget_tokens` (a longer text stands alone).
+
+    Texts of like length go together, because the attention core works on a (texts, longest) rectangle.
+
+    Yields:
+        The places of the texts in `batch`, and their batch.
+    """
+    lengths = batch.lengths
+    if batch.offsets[-1] <= budget_tokens:
+        if len(lengths):
+            yield np.arange(len(lengths)), batch
+        return
+    order = np.argsort(lengths, kind="stable")
+    start, tokens = 0, 0
+    for end, length in enumerate(lengths[order]):
+        if end > start and tokens + length > budget_tokens:
+            yield order[start:end], batch.select(order[start:end])
+            start, tokens = end, 0
+        tokens += length
+    yield order[start:], batch.select(order[start:])

@@ -1,0 +1,136 @@
+"""The one module that knows onnxruntime: a graph on a device, batches in, arrays out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from .errors import DeviceError, InferenceError, InputError
+from .threads import available_threads
+from .tokens import Batch
+
+Device = Literal["cpu", "cuda"]
+PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class Session:
+    """One graph, loaded.
+
+    Attributes:
+        output_size: the last dimension of what the graph answers.
+    """
+
+    def __init__(self, graph: Path, *, device: Device, threads: int | None) -> None:
+        """Load a graph and map its weights.
+
+        Args:
+            graph: the ONNX file; its weights lie beside it.
+            device: "cpu" or "cuda".
+            threads: threads a run may use; None takes CPU affinity ∩ cgroup quota.
+
+        Raises:
+            DeviceError: the device is not there.
+            InferenceError: onnxruntime cannot load the graph; the cause is chained.
+        """
+        provider = _provider(device)
+        try:
+            self._session: Any = ort.InferenceSession(str(graph), _options(threads), providers=[provider])
+        except Exception as error:  # onnxruntime's exception classes share no base of their own
+            raise InferenceError(f"onnxruntime {ort.__version__} cannot load {graph}: {error}") from error
+        if self._session.get_providers()[0] != provider:
+            raise DeviceError(
+                f"onnxruntime found the GPU build but could not start {provider} (it fell back to "
+                f"{self._session.get_providers()[0]}). Check the NVIDIA driver, CUDA and cuDNN that "
+                f"onnxruntime-gpu {ort.__version__} asks for."
+            )
+        self._inputs = {node.name for node in self._session.get_inputs()}
+        self.output_size: int = self._session.get_outputs()[0].shape[-1]
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Run one batch.
+
+        Returns:
+            float32 (texts, labels) from a classifier graph, (tokens, dim) from an encoder graph.
+
+        Raises:
+            InferenceError: onnxruntime refused the batch (the cause is chained), or a value is NaN or infinite.
+        """
+        output = self.outputs(batch)[0]
+        if not np.isfinite(output).all():
+            raise InferenceError(
+                "the model answered with NaN or infinity. Its weights overflow at this precision; try precision='fp32'."
+            )
+        return output
+
+    def outputs(self, batch: Batch) -> list[NDArray[np.float32]]:
+        """Run one batch and return all that the graph puts out, unchecked.
+
+        Raises:
+            InferenceError: onnxruntime refused the batch; the cause is chained.
+        """
+        feeds = {name: array for name, array in layout(batch).items() if name in self._inputs}
+        try:
+            outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
+        except Exception as error:  # see __init__
+            texts, tokens = len(batch.lengths), len(batch.input_ids)
+            raise InferenceError(f"onnxruntime refused a batch of {texts} texts, {tokens} tokens: {error}") from error
+        return outputs
+
+
+def layout(batch: Batch) -> dict[str, NDArray[Any]]:
+    """The graph's inputs for a batch, as docs/bundle.md defines them.
+
+    The attention core works on a (texts, longest) rectangle of slots. `slots` says which packed row fills a slot,
+    `rows` in which slot a packed row ends up. Texts of one length fill the rectangle by themselves, in order: then
+    `ragged` is false and nothing is moved.
+    """
+    lengths, first = batch.lengths, batch.offsets[:-1]
+    longest = int(lengths.max())
+    ragged = bool((lengths != longest).any())
+    starts = np.repeat(first, lengths)  # (tokens,)
+    positions = np.arange(len(batch.input_ids)) - starts  # (tokens,)
+    if ragged:
+        columns = np.arange(longest)
+        slots = np.where(columns < lengths[:, None], first[:, None] + columns, 0)  # (texts, longest)
+        rows = np.repeat(np.arange(len(lengths)) * longest, lengths) + positions  # (tokens,)
+    else:
+        slots, rows = np.zeros((1, 1)), np.zeros(1)
+    return {
+        "input_ids": batch.input_ids,
+        "position_ids": positions.astype(np.int32),
+        "lengths": lengths.astype(np.int32),
+        "first": first.astype(np.int32),
+        "ragged": np.array(ragged),
+        "slots": slots.astype(np.int32),
+        "rows": rows.astype(np.int32),
+    }
+
+
+def _provider(device: str) -> str:
+    if device not in PROVIDERS:
+        raise InputError(f"device: expected one of {', '.join(PROVIDERS)}, got {device!r}.")
+    provider, available = PROVIDERS[device], ort.get_available_providers()
+    if provider not in available:
+        raise DeviceError(
+            f"device={device!r} needs {provider}, but this onnxruntime {ort.__version__} offers "
+            f"{', '.join(available)}. Replace it: pip uninstall onnxruntime && pip install onnxruntime-gpu"
+        )
+    return provider
+
+
+def _options(threads: int | None) -> Any:
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise InputError(f"threads: expected a whole number of 1 or more, got {threads!r}.")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or available_threads()
+    # The graph is written as it should run; re-optimising costs start-up time and fuses Add + LayerNormalization
+    # into a kernel that is 3 to 6 times slower on CPU.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # Every batch has another shape, so a remembered memory pattern never fits.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    return options

@@ -1,0 +1,48 @@
+"""How many threads this process may use: its CPU affinity, cut by its cgroup's CPU quota.
+
+onnxruntime counts the host's cores, so in a container with a quota its threads fight over a share of them
+(microsoft/onnxruntime#29510).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_threads() -> int:
+    """CPU affinity ∩ cgroup quota, at least 1."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = min((_quota(folder) for folder in _cgroup_folders()), default=math.inf)
+    return max(1, min(affinity, math.ceil(quota) if quota != math.inf else affinity))
+
+
+def _cgroup_folders() -> list[Path]:
+    """This process's cgroup and its ancestors, each of which may hold a quota (v2, then v1)."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    folders: list[Path] = []
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        root = _CGROUP / "cpu" if "cpu" in controllers.split(",") else _CGROUP
+        here = root / name.lstrip("/")
+        folders += [folder for folder in (here, *here.parents) if folder.is_relative_to(root)]
+    return folders
+
+
+def _quota(folder: Path) -> float:
+    """CPUs that a cgroup folder allows; infinity where it sets no limit."""
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return math.inf
+    return math.inf if quota in ("max", "-1") else int(quota) / int(period)

@@ -1,0 +1,99 @@
+"""Texts to packed tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import IncompatibleError, InputError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tokenised texts, one after another with nothing between them: padding does not exist.
+
+    Attributes:
+        input_ids: int32 (tokens,). Text i is input_ids[offsets[i]:offsets[i + 1]].
+        offsets: int64 (texts + 1,).
+        truncated: bool (texts,). True where a text was longer than the model takes.
+    """
+
+    input_ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    truncated: NDArray[np.bool_]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text: int64 (texts,)."""
+        return np.diff(self.offsets)
+
+    def select(self, texts: NDArray[np.intp]) -> Batch:
+        """The batch of these texts, in this order."""
+        ids = [self.input_ids[self.offsets[i] : self.offsets[i + 1]] for i in texts]
+        return Batch(np.concatenate(ids), _offsets([len(i) for i in ids]), self.truncated[texts])
+
+
+def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+class Tokenizer:
+    """The model's own tokenizer, cutting texts at the model's limit.
+
+    Whatever padding or truncation was baked into tokenizer.json is reset: it would change the ids.
+    """
+
+    def __init__(self, path: Path, max_tokens: int) -> None:
+        import tokenizers
+
+        try:
+            self._tokenizer: Any = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the Rust binding raises bare Exception
+            raise IncompatibleError(
+                f"{path}: tokenizers {tokenizers.__version__} cannot read it ({error}). "
+                "Upgrade it with: pip install -U tokenizers"
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+        self._max_tokens = max_tokens
+
+    def encode(self, texts: Sequence[str]) -> Batch:
+        """Tokenise n texts, special tokens included.
+
+        Raises:
+            InputError: texts is a bare str, or an element is not a str or holds a lone surrogate.
+        """
+        check_texts(texts)
+        encodings = self._tokenizer.encode_batch_fast(texts if isinstance(texts, list) else list(texts))
+        ids = [encoding.ids for encoding in encodings]
+        # Only a text that fills the limit can have lost something; its overflow tells.
+        truncated = [
+            len(row) >= self._max_tokens and bool(encoding.overflowing)
+            for row, encoding in zip(ids, encodings, strict=True)
+        ]
+        offsets = _offsets([len(row) for row in ids])
+        packed = np.fromiter((token for row in ids for token in row), np.int32, int(offsets[-1]))
+        return Batch(packed, offsets, np.array(truncated, np.bool_))
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse what is not a list of well-formed texts, saying which element is wrong."""
+    if isinstance(texts, (str, bytes)):
+        raise InputError(f"texts: expected a list of str, got a bare {type(texts).__name__}. Pass [text].")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"texts[{index}]: expected str, got {type(text).__name__}.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"texts[{index}]: lone surrogate U+{ord(text[error.start]):04X} at character {error.start}, which no "
+                "UTF-8 text can hold. Decode the input with errors='replace', or drop it."
+            ) from None
