@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from torchless.manifest import Manifest
 
 
-def model_card(manifest: Manifest, folder: Path) -> str:
+def model_card(manifest: Manifest) -> str:
     """Markdown with the YAML header that model hubs read."""
     parts = [_header(manifest), _origin(manifest), _usage(manifest), _parity(manifest.quality["parity"])]
     if "int8" in manifest.quality:
         parts.append(_int8(manifest.quality["int8"], manifest.quality.get("accuracy")))
-    parts.append(_files(manifest, folder))
+    parts.append(_files(manifest))
     return "\n".join(parts)
 
 
@@ -87,10 +86,9 @@ def _int8(int8: dict[str, Any], accuracy: dict[str, Any] | None) -> str:
     )
 
 
-def _files(manifest: Manifest, folder: Path) -> str:
-    rows = [(f"`{path.name}`", f"{path.stat().st_size / 1e6:.2f} MB") for path in sorted(folder.iterdir())]
-    kept = {f"`{name}`" for variant in manifest.variants.values() for name in variant.files}
-    return "## Files\n\n" + _table([row for row in rows if row[0] in kept or "." in row[0]])
+def _files(manifest: Manifest) -> str:
+    rows = [(f"`{name}`", f"{record.size_bytes:,} bytes") for name, record in manifest.files.items()]
+    return "## Files\n\n" + _table(rows)
 
 
 def _table(rows: list[tuple[str, str]]) -> str:

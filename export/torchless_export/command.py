@@ -7,6 +7,10 @@ import sys
 
 from torchless.errors import MissingExtraError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .export import ExportReport
+
 _NEEDED = ("torch", "transformers", "onnx", "safetensors")
 
 
@@ -53,16 +57,31 @@ def run(options: argparse.Namespace) -> int:
         revision=options.revision,
         say=lambda line: print(f"{line} …", file=sys.stderr, flush=True),
     )
-    print(f"{options.out}: a bundle of {', '.join(options.precision)}")
-    for name, figures in report.figures().items():
-        print(
-            f"  {name}: " + ", ".join(f"{key} {_short(value)}" for key, value in figures.items() if value is not None)
-        )
+    print(f"{options.out}: a bundle of {' and '.join(options.precision)}")
+    for line in _summary(report):
+        print(f"  {line}")
     return 0
 
 
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) and not 0.99 < value < 1 else str(value)
+def _summary(report: ExportReport) -> list[str]:
+    parity, quality, accuracy = report.parity, report.quality, report.accuracy
+    logits = "" if parity.max_logit_difference is None else f"logits within {parity.max_logit_difference:.1e}, "
+    lines = [
+        f"fp32 against PyTorch: {logits}hidden states within {parity.max_hidden_difference:.1e} "
+        f"({parity.texts} texts of {parity.shortest_tokens} to {parity.longest_tokens} tokens)"
+    ]
+    if quality and quality.disagreement is not None:
+        lines.append(f"int8 against fp32: {quality.disagreement:.2%} of labels differ ({quality.texts} texts)")
+        lines.append(
+            f"int8 alone against in batches: scores within {quality.neighbour_max_score_difference:.1e}, "
+            f"{quality.neighbour_labels_changed} labels changed ({quality.neighbour_texts} texts)"
+        )
+    elif quality:
+        lines.append(f"int8 against fp32: embeddings with a cosine of {quality.min_embedding_cosine:.4f} or more")
+    if accuracy:
+        int8 = "" if accuracy.int8 is None else f", int8 {accuracy.int8:.2%}"
+        lines.append(f"accuracy: PyTorch {accuracy.torch:.2%}, fp32 {accuracy.fp32:.2%}{int8} ({accuracy.texts} texts)")
+    return lines
 
 
 def _precisions(value: str) -> list[str]:

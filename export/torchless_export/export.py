@@ -15,7 +15,7 @@ from torchless import Classifier, Encoder
 from torchless.bundle import GOLDEN, TOKENIZER
 from torchless.errors import InputError
 from torchless.manifest import Manifest, Precision
-from torchless.tokens import Tokenizer
+from torchless.tokens import Batch, Tokenizer
 
 from . import samples
 from .card import model_card
@@ -100,50 +100,60 @@ def export(
         source = Checkpoint.open(os.fspath(checkpoint), revision)
         spec = _read_spec(source, head=not encoder_only)
         labels = () if encoder_only else _labels(source, spec)
-        calibration_texts, calibration_name = samples.calibration(Path(calibration) if calibration else None)
+        scale_texts = samples.calibration(Path(calibration) if calibration else None)
         labelled = samples.labelled(Path(evaluate), labels) if evaluate else None
-        draft = Draft(folder, source.source, labels, source.activation if labels else "none")
-        limits = {"max_tokens": max_tokens(source, spec.max_positions), "hidden_size": spec.dim}
+        draft = Draft(
+            folder,
+            source=source.source,
+            labels=labels,
+            activation="none" if encoder_only else source.activation,
+            max_tokens=(limit := max_tokens(source, spec.max_positions)),
+            hidden_size=spec.dim,
+        )
 
         say("writing the fp32 graphs")
         draft.add_file(TOKENIZER, source.tokenizer_json())
         draft.add_variant("fp32", spec, Fp32(), None if encoder_only else Fp32())
-        draft.write_manifest(**limits, default="fp32", quality={})
+        draft.write_manifest()
 
-        say("comparing with PyTorch")
-        reference = Reference(source, limits["max_tokens"], head=not encoder_only)
+        say("comparing them with PyTorch")
+        reference = Reference(source, limit, head=not encoder_only)
         parity = check_parity(folder, reference, samples.of_many_lengths())
 
         quality = accuracy = None
         if "int8" in precisions:
-            say(f"calibrating int8 on {calibration_name}")
-            batch = Tokenizer(folder / TOKENIZER, limits["max_tokens"]).encode(calibration_texts)
-            sites = calibrate(spec, batch, head=False, like={})
-            head_sites = None if encoder_only else calibrate(spec, batch, head=True, like=sites)
-            draft.add_variant("int8", spec, Int8(sites), None if head_sites is None else Int8(head_sites))
-            draft.write_manifest(**limits, default="int8", quality={})
+            say(f"calibrating int8 on {scale_texts.name}")
+            _add_int8(draft, spec, Tokenizer(folder / TOKENIZER, limit).encode(scale_texts.texts))
             say("comparing int8 with fp32")
-            texts, compared_on = (
-                (labelled[0], Path(evaluate or "").name) if labelled else (samples.built_in(), samples.BUILT_IN)
-            )
-            quality = measure_quality(folder, texts, compared_on, calibration_name)
+            compared = labelled or samples.Sample(samples.BUILT_IN, samples.built_in())
+            quality = measure_quality(folder, compared, scale_texts.name)
         if labelled:
-            say(f"measuring accuracy on {len(labelled[0])} texts")
-            accuracy = measure_accuracy(
-                folder, reference, Path(evaluate or "").name, *labelled, int8=quality is not None
-            )
+            say(f"measuring accuracy on {len(labelled.texts)} texts")
+            accuracy = measure_accuracy(folder, reference, labelled, int8=quality is not None)
         if quality and (findings := quality.findings(gates, accuracy)):
             raise QualityError(quality, findings)
 
         report = ExportReport(parity, quality, accuracy)
         if "fp32" not in precisions:
             draft.drop_variant("fp32")
-        default: Precision = "int8" if "int8" in precisions else "fp32"
-        manifest = draft.write_manifest(**limits, default=default, quality=report.figures())
-        draft.add_file(GOLDEN, _golden(folder, manifest))
-        draft.add_file("README.md", model_card(manifest, folder).encode())
-        draft.write_manifest(**limits, default=default, quality=report.figures())
+        _finish(draft, report)
     return report
+
+
+def _add_int8(draft: Draft, spec: EncoderSpec, texts: Batch) -> None:
+    sites = calibrate(spec, texts, head=False, known_smoothing={})
+    smoothing = {name: site.smoothing for name, site in sites.items() if site.smoothing is not None}
+    with_head = None if spec.head is None else calibrate(spec, texts, head=True, known_smoothing=smoothing)
+    draft.add_variant("int8", spec, Int8(sites), None if with_head is None else Int8(with_head))
+    draft.write_manifest()
+
+
+def _finish(draft: Draft, report: ExportReport) -> None:
+    """Add what describes the bundle, once everything that it describes is there."""
+    manifest = draft.write_manifest(report.figures())
+    draft.add_file(GOLDEN, _golden(draft.folder, manifest))
+    draft.add_file("README.md", model_card(manifest).encode())
+    draft.write_manifest(report.figures())
 
 
 def _read_spec(checkpoint: Checkpoint, *, head: bool) -> EncoderSpec:
@@ -175,7 +185,7 @@ def _golden(folder: Path, manifest: Manifest) -> bytes:
     batch = Tokenizer(folder / TOKENIZER, manifest.max_tokens).encode(texts)
     variants: dict[str, Any] = {}
     for precision, variant in manifest.variants.items():
-        answers = {"tolerance": _GOLDEN_TOLERANCE[precision]}
+        answers: dict[str, Any] = {"tolerance": _GOLDEN_TOLERANCE[precision]}
         answers["embeddings"] = _rounded(Encoder.load(folder, precision=precision).embed(texts))
         if variant.classifier is not None:
             answers["logits"] = _rounded(Classifier.load(folder, precision=precision).logits(texts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torchless import Classifier, Encoder
 
 from .reference import Reference
+from .samples import Labelled, Sample
 
 _BATCH_TEXTS = 32
 _NEIGHBOUR_TEXTS = 200
@@ -85,8 +85,9 @@ class QualityReport:
         return findings
 
 
-def measure_quality(folder: Path, texts: Sequence[str], compared_on: str, calibration: str) -> QualityReport:
+def measure_quality(folder: Path, sample: Sample, calibration: str) -> QualityReport:
     """Compare the int8 variant of a bundle with its fp32 variant."""
+    texts = sample.texts
     encoders = [Encoder.load(folder, precision=precision).embed(texts) for precision in ("fp32", "int8")]
     cosine = float((encoders[0] * encoders[1]).sum(axis=1).min())
     disagreement = difference = moved = changed = None
@@ -101,17 +102,16 @@ def measure_quality(folder: Path, texts: Sequence[str], compared_on: str, calibr
         moved = float(np.abs(alone - together).max())
         changed = int((alone.argmax(axis=1) != together.argmax(axis=1)).sum())
     return QualityReport(
-        calibration, len(texts), compared_on, disagreement, difference, cosine, len(neighbours), moved, changed
+        calibration, len(texts), sample.name, disagreement, difference, cosine, len(neighbours), moved, changed
     )
 
 
-def measure_accuracy(
-    folder: Path, reference: Reference, file: str, texts: Sequence[str], labels: Sequence[int], *, int8: bool
-) -> Accuracy:
+def measure_accuracy(folder: Path, reference: Reference, sample: Labelled, *, int8: bool) -> Accuracy:
     """Accuracy of PyTorch and of each precision of a bundle on labelled texts."""
+    texts = sample.texts
 
     def share(logits: NDArray[np.float32]) -> float:
-        return float((logits.argmax(axis=1) == np.array(labels)).mean())
+        return float((logits.argmax(axis=1) == np.array(sample.labels)).mean())
 
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))  # like lengths pad least
     expected: dict[int, NDArray[np.float32]] = {}
@@ -121,7 +121,7 @@ def measure_accuracy(
         assert logits is not None
         expected.update(zip(group, logits, strict=True))
     return Accuracy(
-        file=file,
+        file=sample.name,
         texts=len(texts),
         torch=share(np.array([expected[index] for index in range(len(texts))])),
         fp32=share(Classifier.load(folder, precision="fp32").logits(texts)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,34 +32,49 @@ def golden() -> list[str]:
     return ["", *lines[:6], " ".join(lines[6:10])]
 
 
-def calibration(path: Path | None) -> tuple[list[str], str]:
-    """At most CALIBRATION_TEXTS texts, evenly spread over a file, and words that say where they are from."""
+@dataclass(frozen=True)
+class Sample:
+    """Texts, and words that say where they are from."""
+
+    name: str
+    texts: list[str]
+
+
+@dataclass(frozen=True)
+class Labelled(Sample):
+    """Texts whose right label is known, as its index."""
+
+    labels: list[int]
+
+
+def calibration(path: Path | None) -> Sample:
+    """At most CALIBRATION_TEXTS texts, evenly spread over a file; the built-in sample for None."""
     if path is None:
-        return built_in(), BUILT_IN
+        return Sample(BUILT_IN, built_in())
     texts = [text for (text,) in _rows(path, TEXT_COLUMNS) if text.strip()]
     if not texts:
         raise InputError(f"--calibration {path}: expected texts, got none.")
     step = max(1, len(texts) // CALIBRATION_TEXTS)
     chosen = texts[::step][:CALIBRATION_TEXTS]
-    return chosen, f"{len(chosen)} texts of {path.name}"
+    return Sample(f"{len(chosen)} texts of {path.name}", chosen)
 
 
-def labelled(path: Path, labels: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Texts and label indices of a file with a text and a `label` column; labels by name or by index.
+def labelled(path: Path, labels: Sequence[str]) -> Labelled:
+    """The rows of a file with a text and a `label` column; labels by name or by index.
 
     Raises:
         InputError: the file cannot be read, or a label is not one of the model's; the message says which row.
     """
-    by_name = {name: index for index, name in enumerate(labels)} | {str(index): index for index in range(len(labels))}
-    texts, indices = [], []
+    by_name = {str(index): index for index in range(len(labels))} | {name: index for index, name in enumerate(labels)}
+    sample = Labelled(path.name, [], [])
     for row, (text, label) in enumerate(_rows(path, TEXT_COLUMNS, ("label",)), 1):
         if label not in by_name:
             raise InputError(f"--evaluate {path}, row {row}: expected a label of {', '.join(by_name)}, got {label!r}.")
-        texts.append(text)
-        indices.append(by_name[label])
-    if not texts:
+        sample.texts.append(text)
+        sample.labels.append(by_name[label])
+    if not sample.texts:
         raise InputError(f"--evaluate {path}: expected labelled texts, got none.")
-    return texts, indices
+    return sample
 
 
 def _rows(path: Path, *wanted: Sequence[str]) -> list[tuple[str, ...]]:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,30 @@ class Draft:
     shipped.
     """
 
-    def __init__(self, folder: Path, source: Source, labels: tuple[str, ...], activation: Activation) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        source: Source,
+        labels: tuple[str, ...],
+        activation: Activation,
+        max_tokens: int,
+        hidden_size: int,
+    ) -> None:
         self.folder = folder
-        self._source = source
-        self._labels = labels
-        self._activation = activation
         self._variants: dict[PrecisionName, Variant] = {}
+        self._manifest = Manifest(
+            created_by=f"torchless {torchless.__version__}",
+            labels=labels,
+            activation=activation,
+            max_tokens=max_tokens,
+            hidden_size=hidden_size,
+            default_precision="fp32",
+            source=source,
+            variants=self._variants,
+            quality={},
+            files={},
+        )
 
     def add_file(self, name: str, data: bytes) -> None:
         """Write one file."""
@@ -57,21 +76,13 @@ class Draft:
         for file in self._variants.pop(name).files:
             (self.folder / file).unlink()
 
-    def write_manifest(
-        self, *, max_tokens: int, hidden_size: int, default: PrecisionName, quality: Mapping[str, Any]
-    ) -> Manifest:
-        """Record every file that lies in the folder now."""
+    def write_manifest(self, quality: Mapping[str, Any] | None = None) -> Manifest:
+        """Record every file that lies in the folder now; int8 is the default to load where it is there."""
         names = sorted(path.name for path in self.folder.iterdir() if path.name != FILE_NAME)
-        manifest = Manifest(
-            created_by=f"torchless {torchless.__version__}",
-            labels=self._labels,
-            activation=self._activation,
-            max_tokens=max_tokens,
-            hidden_size=hidden_size,
-            default_precision=default,
-            source=self._source,
-            variants=self._variants,
-            quality=quality,
+        manifest = replace(
+            self._manifest,
+            default_precision="int8" if "int8" in self._variants else "fp32",
+            quality=quality or {},
             files={name: _record(self.folder / name) for name in names},
         )
         self.add_file(FILE_NAME, manifest.to_bytes())

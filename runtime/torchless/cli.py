@@ -50,17 +50,21 @@ def _run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="torchless",
         description="Transformer text classifiers without PyTorch.",
-        epilog="torchless COMMAND --help says what a command takes.",
+        epilog="commands:\n"
+        + "\n".join(f"  {name:<9} {summary}" for name, (_, summary) in COMMANDS.items())
+        + "\n\ntorchless COMMAND --help says what a command takes.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"torchless {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
-    for name, (module, summary) in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        if name == chosen:
-            import_module(module).add_arguments(subparser)
-    options = parser.parse_args(arguments)
-    code: int = import_module(COMMANDS[options.command][0]).run(options)
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of those below")
+    parser.add_argument("rest", metavar="...", nargs=argparse.REMAINDER, help="what the command takes")
+    chosen = parser.parse_args(arguments)
+    module, summary = COMMANDS[chosen.command]
+    command = import_module(module)
+    # A parser of its own, because subparsers do not let options stand between MODEL and TEXT.
+    parser = argparse.ArgumentParser(prog=f"torchless {chosen.command}", description=f"{summary.capitalize()}.")
+    command.add_arguments(parser)
+    code: int = command.run(parser.parse_intermixed_args(chosen.rest))
     return code
 
 

@@ -110,7 +110,7 @@ class Manifest:
             source=_source(root.mapping("source")),
             variants=_variants(root.mapping("variants"), root.mapping("files")),
             quality=root.mapping("quality").values,
-            files={name: _file_record(record) for name, record in root.mapping("files").items()},
+            files={name: _file_record(name, record) for name, record in root.mapping("files").items()},
         )
 
 
@@ -170,7 +170,9 @@ def _describe(value: Any) -> str:
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
-def _file_record(fields: _Fields) -> FileRecord:
+def _file_record(name: str, fields: _Fields) -> FileRecord:
+    if "/" in name or "\\" in name or name in (".", "..", FILE_NAME):
+        raise ManifestError(fields.where, "a file name in the bundle's own folder", repr(name))
     return FileRecord(size_bytes=fields.integer("size_bytes"), sha256=fields.text("sha256"))
 
 

@@ -36,7 +36,8 @@ ACTIVATIONS: dict[Activation, Callable[[Floats], Floats]] = {"softmax": softmax,
 def normalize(vectors: Floats) -> Floats:
     """Scale each row to length 1; a row of zeros stays as it is."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    scaled: Floats = vectors / np.where(lengths == 0, np.float32(1), lengths)
+    lengths[lengths == 0] = 1
+    scaled: Floats = np.divide(vectors, lengths, dtype=np.float32)
     return scaled
 
 
@@ -49,7 +50,7 @@ def pool_cls(packed: Floats, offsets: NDArray[np.int64]) -> Floats:
 def pool_mean(packed: Floats, offsets: NDArray[np.int64]) -> Floats:
     """The mean over the tokens of each text: packed (tokens, dim) to (texts, dim)."""
     sums = np.add.reduceat(packed, offsets[:-1], axis=0)
-    mean: Floats = sums / np.diff(offsets)[:, None].astype(np.float32)
+    mean: Floats = np.divide(sums, np.diff(offsets)[:, None], dtype=np.float32)
     return mean
 
 

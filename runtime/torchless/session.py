@@ -36,9 +36,9 @@ class Session:
             DeviceError: the device is not there.
             InferenceError: onnxruntime cannot load the graph; the cause is chained.
         """
-        provider = _provider(device)
+        provider, options = _provider(device), _options(threads)
         try:
-            self._session: Any = ort.InferenceSession(str(graph), _options(threads), providers=[provider])
+            self._session: Any = ort.InferenceSession(str(graph), options, providers=[provider])
         except Exception as error:  # onnxruntime's exception classes share no base of their own
             raise InferenceError(f"onnxruntime {ort.__version__} cannot load {graph}: {error}") from error
         if self._session.get_providers()[0] != provider:

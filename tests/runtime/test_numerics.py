@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+
+from torchless.numerics import normalize, pool_cls, pool_mean, sigmoid, softmax
+
+# PyTorch's own: torch.softmax / torch.sigmoid of the seed's logits.
+SEED_LOGITS = np.array([[-1.5607, 1.6123], [4.2141, -3.4158]], np.float32)
+SEED_SCORES = [[0.040195, 0.95981], [0.99951, 0.00048549]]
+
+
+def test_softmax_of_the_seed_logits_is_the_seed_scores() -> None:
+    np.testing.assert_allclose(softmax(SEED_LOGITS), SEED_SCORES, rtol=2e-4)
+
+
+def test_softmax_survives_huge_logits() -> None:
+    assert softmax(np.array([[1e4, 0], [-1e4, -1e4]], np.float32)).tolist() == [[1, 0], [0.5, 0.5]]
+
+
+def test_sigmoid_is_exact_at_both_ends_and_in_the_middle() -> None:
+    scores = sigmoid(np.array([-1e4, -2, 0, 2, 1e4], np.float32))
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, [0, 0.1192029, 0.5, 0.8807971, 1], atol=1e-7)
+
+
+def test_normalize_leaves_a_zero_vector_alone() -> None:
+    assert normalize(np.array([[3, 4], [0, 0]], np.float32)).tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0]]
+
+
+def test_pooling_respects_where_texts_end() -> None:
+    packed = np.array([[1, 2], [3, 4], [10, 20]], np.float32)
+    offsets = np.array([0, 2, 3])
+    assert pool_mean(packed, offsets).tolist() == [[2, 3], [10, 20]]
+    assert pool_cls(packed, offsets).tolist() == [[1, 2], [10, 20]]

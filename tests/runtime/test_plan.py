@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from torchless.plan import cut
+from torchless.session import layout
+from torchless.tokens import Batch
+
+
+def batch_of(lengths: list[int]) -> Batch:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Batch(np.arange(offsets[-1], dtype=np.int32), offsets, np.zeros(len(lengths), np.bool_))
+
+
+@pytest.mark.parametrize("lengths", [[3], [3, 3], [5, 1, 9, 2, 7, 4], [100, 1, 1], list(range(1, 60))])
+def test_every_text_is_in_one_part_with_its_own_tokens(lengths: list[int]) -> None:
+    batch = batch_of(lengths)
+    seen = []
+    for places, part in cut(batch, budget_tokens=20):
+        for place, row in zip(places, np.split(part.input_ids, part.offsets[1:-1]), strict=True):
+            assert row.tolist() == list(range(batch.offsets[place], batch.offsets[place + 1]))
+            seen.append(int(place))
+    assert sorted(seen) == list(range(len(lengths)))
+
+
+def test_parts_stay_within_the_budget_and_only_a_long_text_exceeds_it() -> None:
+    for _, part in cut(batch_of([30, 5, 5, 5, 5, 5, 12, 19]), budget_tokens=20):
+        assert len(part.input_ids) <= 20 or len(part.lengths) == 1
+
+
+def test_like_lengths_go_together() -> None:
+    parts = [part.lengths.tolist() for _, part in cut(batch_of([9, 2, 8, 2, 9, 2]), budget_tokens=18)]
+    assert parts == [[2, 2, 2, 8], [9, 9]]
+
+
+def test_what_fits_is_left_alone() -> None:
+    ((places, part),) = cut(batch_of([9, 2, 8]), budget_tokens=20)
+    assert places.tolist() == [0, 1, 2]
+    assert part.lengths.tolist() == [9, 2, 8]
+
+
+def test_nothing_has_no_parts() -> None:
+    assert list(cut(batch_of([]))) == []
+
+
+def test_layout_of_ragged_texts_moves_rows_into_a_rectangle_and_back() -> None:
+    feeds = layout(batch_of([2, 3, 1]))
+    assert feeds["ragged"]
+    assert feeds["position_ids"].tolist() == [0, 1, 0, 1, 2, 0]
+    assert feeds["first"].tolist() == [0, 2, 5]
+    assert feeds["slots"].shape == (3, 3)
+    slots = feeds["slots"].reshape(-1)
+    assert slots[feeds["rows"]].tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_layout_of_even_texts_moves_nothing() -> None:
+    feeds = layout(batch_of([3, 3]))
+    assert not feeds["ragged"]
+    assert feeds["position_ids"].tolist() == [0, 1, 2, 0, 1, 2]
+    assert feeds["lengths"].tolist() == [3, 3]
