@@ -17,6 +17,7 @@ COMMANDS = {
     "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it answers the same"),
     "verify": ("torchless.commands.verify", "check every file and replay the golden answers on this machine"),
     "info": ("torchless.commands.info", "show what a bundle is and how exact it is"),
+    "bench": ("torchless_bench.command", "measure a bundle beside PyTorch and other engines"),
 }
 
 FAILURE, USAGE = 1, 2

@@ -1,0 +1,107 @@
+"""How long from a new process to its first label, and how much memory that process took.
+
+The files are in the page cache: the first start of each way is not counted.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from .contenders import Job
+from .process import environment
+from .statistics import Spread
+
+TEXT = "I hate this so much"
+# ru_maxrss of a child starts from its parent's, so each process reads its own high-water mark at its end.
+_REPORT_MEMORY = """
+import re, sys
+found = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read()) if sys.platform == "linux" else None
+print("VmHWM", found[1] if found else 0, file=sys.stderr)
+"""
+_TORCHLESS = """
+import sys
+from torchless.cli import main
+main(["predict", {bundle!r}, {text!r}, "--precision", PRECISION])
+sys.stdout.flush()
+"""
+_PIPELINE = """
+from transformers import pipeline
+classify = pipeline("text-classification", model={checkpoint!r}, device="cpu")
+classify.tokenizer.model_input_names = ["input_ids", "attention_mask"]  # see contenders/pipeline.py
+print(classify({text!r})[0]["label"], flush=True)
+"""
+_IMPORTS = "import onnxruntime, tokenizers; print('imported', flush=True)"
+WAYS = {
+    "transformers pipeline": _PIPELINE,
+    "Torchless fp32": _TORCHLESS.replace("PRECISION", "'fp32'"),
+    "Torchless int8": _TORCHLESS.replace("PRECISION", "'int8'"),
+    "import onnxruntime, tokenizers": _IMPORTS,
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """One way to a first label.
+
+    Attributes:
+        seconds: from starting the process to its first line of output, by round.
+        peak_rss_mib: the process's high-water mark, by round; 0 where the system does not tell.
+        problem: why it does not count; None when it does.
+    """
+
+    seconds: Sequence[float] = ()
+    peak_rss_mib: Sequence[float] = ()
+    problem: str | None = None
+
+    @property
+    def peak(self) -> Spread:
+        """Peak memory in MiB."""
+        return Spread.of(self.peak_rss_mib)
+
+
+def measure(job: Job, rounds: int) -> dict[str, Start]:
+    """Start every way once to warm the file cache, then in interleaved rounds."""
+    starts: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    problems: dict[str, str] = {}
+    for number in range(rounds + 1):
+        for way, code in WAYS.items():
+            if way in problems:
+                continue
+            filled = code.format(bundle=str(job.bundle), checkpoint=str(job.checkpoint), text=TEXT)
+            try:
+                result = _start(filled, job.threads)
+            except subprocess.CalledProcessError as error:
+                problems[way] = f"failed: {(error.stderr.strip().splitlines() or ['no message'])[-1]}"
+                continue
+            if number:
+                starts[way].append(result)
+    return {
+        way: Start(problem=problems[way])
+        if way in problems
+        else Start([seconds for seconds, _ in found], [peak for _, peak in found])
+        for way, found in starts.items()
+    }
+
+
+def _start(code: str, threads: int) -> tuple[float, float]:
+    """Seconds to the first line, and peak RSS in MiB."""
+    start = perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code + "\n" + _REPORT_MEMORY],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(threads) | {"PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", "")},
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    seconds = perf_counter() - start
+    _, errors = process.communicate()
+    if process.returncode or not first:
+        raise subprocess.CalledProcessError(process.returncode, "python -c …", stderr=errors)
+    return seconds, int(errors.rsplit("VmHWM", 1)[1].split()[0]) / 1024

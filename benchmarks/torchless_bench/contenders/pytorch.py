@@ -1,0 +1,61 @@
+"""PyTorch itself: eager with its fused attention (the reference), compiled, and with dynamic int8."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+from . import Engine, Floats, Job, label_names
+
+
+def load_eager(job: Job) -> Engine:
+    """The reference that all others are compared with."""
+    model = _model(job)
+    return _engine(job, model, model)
+
+
+def load_compiled(job: Job) -> Engine:
+    """torch.compile with dynamic shapes: texts have many lengths, and one compilation each would take minutes."""
+    import torch
+
+    model = _model(job)
+    return _engine(job, model, torch.compile(model, dynamic=True))
+
+
+def load_int8(job: Job) -> Engine:
+    """Every linear layer in dynamic int8."""
+    import torch
+
+    model = _model(job)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.ao is deprecated in favour of torchao, and is what people use
+        quantized = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+    return _engine(job, model, quantized)
+
+
+def _model(job: Job) -> Any:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    torch.set_num_threads(job.threads)
+    torch.set_num_interop_threads(1)
+    return AutoModelForSequenceClassification.from_pretrained(
+        job.checkpoint, local_files_only=True, dtype=torch.float32, attn_implementation="sdpa"
+    ).eval()
+
+
+def _engine(job: Job, original: Any, model: Any) -> Engine:
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(job.checkpoint, local_files_only=True)
+    taken = inspect.signature(original.forward).parameters  # BERT's tokenizer has more to offer than DistilBERT takes
+
+    def logits(texts: list[str]) -> Floats:
+        inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        with torch.inference_mode():
+            answer: Floats = model(**{name: tensor for name, tensor in inputs.items() if name in taken}).logits.numpy()
+        return answer
+
+    return Engine.batched(logits, label_names(original.config))

@@ -1,0 +1,211 @@
+"""The plots, drawn from a run's JSON records, so that an old results.jsonl can be drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # before pyplot, which would look for a display
+
+from matplotlib import pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+Record = Mapping[str, Any]
+
+_INK, _MUTED, _GRID = "#22262b", "#747b84", "#e3e6ea"
+# Torchless stands out; peers share a colour by family, and int8 is dashed.
+_FP32, _INT8 = "#1f6fb4", "#d9480f"
+_FAMILIES = {"torch": "#3b3f46", "pipeline": "#8b6f9c", "optimum": "#5f9ea0", "ort": "#7a9e3f", "openvino": "#b38f2d",
+             "ctranslate2": "#a8738b"}  # fmt: skip
+_STYLE = {
+    "figure.dpi": 160,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _MUTED,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.8,
+}
+
+
+def draw(records: Sequence[Record], folder: Path) -> list[Path]:
+    """Draw latency.png, throughput.png and start.png, those of them that there is something to show on."""
+    times = [record for record in records if record["record"] == "time"]
+    paths = []
+    with plt.rc_context(_STYLE):
+        for name, figure in (
+            ("latency.png", _latency([record for record in times if record["workload_kind"] == "single"])),
+            ("throughput.png", _throughput([r for r in times if r["workload_kind"] in ("list", "batch")])),
+            (
+                "start.png",
+                _start([record for record in records if record["record"] in ("cold start", "installed size")]),
+            ),
+        ):
+            if figure is not None:
+                _caption(figure, records[0], 0.75 if name == "latency.png" else 0.35)
+                figure.savefig(folder / name, bbox_inches="tight", facecolor="white")
+                plt.close(figure)
+                paths.append(folder / name)
+    return paths
+
+
+def _latency(times: Sequence[Record]) -> Any:
+    """Left the milliseconds of one text by its length, right how many times faster than PyTorch that is."""
+    lengths = sorted({record["tokens"] for record in times})
+    if len(lengths) < 2:
+        return None
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, 5.2), gridspec_kw={"wspace": 0.5})
+    for axis, title, measure in (
+        (left, "One text, str to logits: milliseconds", "ms"),
+        (right, "Times faster than PyTorch eager", "times_faster_than_reference"),
+    ):
+        ends = []
+        for name in dict.fromkeys(record["contender"] for record in times):
+            rows = sorted((r for r in times if r["contender"] == name), key=lambda record: record["tokens"])
+            values = [record[measure]["median"] for record in rows]
+            axis.plot([record["tokens"] for record in rows], values, **_line(name))
+            ends.append((values[-1], rows[-1]["title"], name))
+        axis.set(title=title, xscale="log", yscale="log", xlabel="tokens")
+        _plain_ticks(axis, lengths)
+        axis.grid(visible=True, axis="y")
+        _label_ends(axis, lengths[-1], ends)
+    return figure
+
+
+def _throughput(times: Sequence[Record]) -> Any:
+    """Texts per second, a panel a workload, in the same order everywhere: that of the list."""
+    names = list(dict.fromkeys(record["workload"] for record in times))
+    if not names:
+        return None
+    per_second = {
+        (record["workload"], record["contender"]): 1000 * record["texts"] / record["ms"]["median"] for record in times
+    }
+    titles = {record["contender"]: record["title"] for record in times}
+    order = sorted(titles, key=lambda name: per_second.get((names[-1], name), 0.0))
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(4.1 * len(names), 0.6 + 0.34 * len(order)), sharey=True, squeeze=False
+    )
+    for axis, workload in zip(axes[0], names, strict=True):
+        values = [per_second.get((workload, name), 0.0) for name in order]
+        _bars(axis, [titles[name] for name in order], values, [_colour(name) for name in order], "{:,.0f}")
+        title = f"Batches of {workload.split()[0]}" if "mixed" in workload else f"A {workload}, str to label"
+        axis.set_title(f"{title}: texts/s")
+    return figure
+
+
+def _start(records: Sequence[Record]) -> Any:
+    """Cold start, memory and size."""
+    started = [record for record in records if record["record"] == "cold start" and not record["problem"]]
+    sizes = [record for record in records if record["record"] == "installed size"]
+    if not started:
+        return None
+    panels = [
+        ("New process to first label: seconds", [(r["way"], r["seconds"]["median"]) for r in started], "{:.2f}"),
+        ("Its peak memory: MiB", [(r["way"], r["peak_rss_mib"]["median"]) for r in started], "{:,.0f}"),
+    ]
+    if sizes:
+        panels.append(("Installed size: MB", [(r["what"], r["mb"]) for r in sizes], "{:,.0f}"))
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 2.1), gridspec_kw={"wspace": 0.62})
+    for axis, (title, bars, form) in zip(axes, panels, strict=True):
+        bars = sorted(bars, key=lambda bar: bar[1])
+        colours = [_INT8 if "int8" in way else _FP32 if "Torchless" in way else "#aab1ba" for way, _ in bars]
+        _bars(axis, [way for way, _ in bars], [value for _, value in bars], colours, form)
+        axis.set_title(title)
+    return figure
+
+
+def _bars(axis: Any, titles: list[str], values: list[float], colours: list[str], form: str) -> None:
+    bars = axis.barh(titles, values, color=colours, height=0.72)
+    for bar, colour in zip(bars, colours, strict=True):
+        bar.set_alpha(1.0 if colour in (_FP32, _INT8) else 0.6)
+    axis.bar_label(bars, [form.format(value) if value else "" for value in values], padding=4, color=_INK, fontsize=8.5)
+    axis.margins(x=0.16)
+    axis.tick_params(axis="y", length=0, labelcolor=_INK)
+    axis.xaxis.set_visible(False)
+    for side in ("bottom", "left"):
+        axis.spines[side].set_visible(False)
+
+
+def _line(name: str) -> dict[str, Any]:
+    ours = name.startswith("torchless")
+    return {
+        "color": _colour(name),
+        "linewidth": 2.6 if ours else 1.3,
+        "linestyle": "--" if name.endswith("int8") and not ours else "-",
+        "marker": "o",
+        "markersize": 4.5 if ours else 2.5,
+        "alpha": 1.0 if ours or name == "torch-eager" else 0.75,
+        "zorder": 3 if ours else 2,
+    }
+
+
+def _colour(name: str) -> str:
+    if name.startswith("torchless"):
+        return _INT8 if name.endswith("int8") else _FP32
+    return _FAMILIES.get(name.split("-")[0], _MUTED)
+
+
+def _plain_ticks(axis: Any, lengths: Sequence[int]) -> None:
+    axis.set_xticks(lengths, [str(length) for length in lengths])
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    low, high = axis.get_ylim()
+    steps = [base * 10**power for power in range(-2, 6) for base in (1, 2, 5)]
+    axis.set_yticks([step for step in steps if low <= step <= high])
+    axis.set_ylim(low, high)
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def _label_ends(axis: Any, x: float, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Name each line at its right end, moved apart so that no two names overlap."""
+    axis.figure.canvas.draw()  # places are known once it is laid out
+    to_pixels = axis.transData.transform
+    apart = 10.5 * axis.figure.dpi / 72
+    placed: list[float] = []
+    ordered = sorted(ends)
+    for value, _, _ in ordered:
+        wanted = to_pixels((x, value))[1]
+        placed.append(max(wanted, placed[-1] + apart) if placed else wanted)
+    # The pile grew upwards only; half of its drift goes back down.
+    drift = sum(place - to_pixels((x, value))[1] for place, (value, _, _) in zip(placed, ordered, strict=True))
+    shift = drift / len(placed)
+    for place, (value, title, name) in zip(placed, ordered, strict=True):
+        offset = (place - shift - to_pixels((x, value))[1]) * 72 / axis.figure.dpi
+        axis.annotate(
+            title,
+            (x, value),
+            xytext=(16, offset),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=_colour(name),
+            fontweight="bold" if name.startswith("torchless") else "normal",
+            arrowprops={"arrowstyle": "-", "color": _GRID, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 3},
+        )
+
+
+def _caption(figure: Any, record: Record, below_inches: float) -> None:
+    hardware, versions = record["hardware"], record["versions"]
+    told = ", ".join(f"{name} {versions[name]}" for name in ("torchless", "onnxruntime", "torch") if name in versions)
+    figure.text(
+        0.01,
+        figure.subplotpars.bottom - below_inches / figure.get_figheight(),
+        f"{record['model']} · {hardware['cpu']}, {hardware['cores']} cores, {record['threads']} threads each · "
+        f"{told} · {record['created'][:10]}",
+        fontsize=7.5,
+        color=_MUTED,
+    )

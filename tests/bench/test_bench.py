@@ -1,0 +1,120 @@
+"""The whole run, from a command line to its files, with Torchless itself in PyTorch's place."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchless.errors import InputError
+from torchless_bench import cold_start, command, run, workloads
+from torchless_bench.contenders import CONTENDERS, REFERENCE, Contender
+
+Bench = Callable[..., tuple[str, list[dict[str, Any]]]]
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Run on the tiny bundle; returns the report and the JSON records."""
+    config = {"dim": 32, "hidden_dim": 64, "n_layers": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    ours = {contender.name: contender for contender in CONTENDERS}
+    stand_in = Contender(REFERENCE, "PyTorch eager", "exact", ours["torchless-fp32"].load)
+    absent = Contender("absent", "The absent", "exact", "fake_engines:load_not_installed")
+    everybody = (stand_in, absent, ours["torchless-fp32"], ours["torchless-int8"])
+    monkeypatch.setattr(run, "CONTENDERS", everybody)
+    monkeypatch.setattr(run, "_QUICK_LENGTHS", (8, 16))
+    monkeypatch.setattr(run, "_QUICK_LIST_TEXTS", 20)
+    ways = {way: code for way, code in cold_start.WAYS.items() if way != "transformers pipeline"}
+    monkeypatch.setattr(cold_start, "WAYS", {**ways, "broken": "raise SystemExit('no such model')"})
+
+    def bench(*arguments: str) -> tuple[str, list[dict[str, Any]]]:
+        folder = tmp_path / "results"
+        options = parse(str(tiny), "--against", str(tmp_path), "--quick", "--rounds", "1", *arguments)
+        monkeypatch.setattr(run, "write", lambda results, *_: lines.extend(results.json_lines()))
+        lines: list[str] = []
+        page = run.bench(argparse.Namespace(**{**vars(options), "output": str(folder)}))
+        return page, [json.loads(line) for line in lines]
+
+    return bench
+
+
+def test_a_run_reports_everything_that_it_promises(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "labelled.tsv").write_text("text\tlabel\ngood\tpositive\nbad\tnegative\n")
+    page, records = bench("--evaluate", str(tmp_path / "labelled.tsv"), "--threads", "1")
+
+    for record in records:  # every line is complete in itself
+        assert record["threads"] == 1
+        assert record["hardware"].keys() >= {"cpu", "cores", "instruction_sets", "memory_gib"}
+        assert record["versions"].keys() >= {"python", "torchless", "numpy", "onnxruntime", "tokenizers"}
+        assert record["created"]
+        assert record["model"]
+
+    times = [record for record in records if record["record"] == "time"]
+    assert {record["workload"] for record in times} == {
+        "1 x 8", "1 x 16", "8 mixed", "32 mixed", "8 x 32", "list of 20",
+    }  # fmt: skip
+    assert {record["contender"] for record in times} == {REFERENCE, "torchless-fp32", "torchless-int8"}
+    assert times[0].keys() >= {
+        "kind", "ranked", "texts", "tokens", "ms", "rounds_ms", "times_faster_than_reference", "others_cpu_share",
+    }  # fmt: skip
+    assert times[0]["ms"].keys() == {"median", "low", "high"}
+    assert times[0]["times_faster_than_reference"] == {"median": 1.0, "low": 1.0, "high": 1.0}
+
+    contenders = {record["contender"]: record for record in records if record["record"] == "contender"}
+    assert contenders["absent"]["problem"] == "a_package_that_nobody_has is not installed"
+    assert contenders["torchless-fp32"]["answers"]["max_difference"] == 0.0
+    assert 0.0 <= contenders["torchless-int8"]["accuracy"] <= 1.0
+
+    starts = {record["way"]: record for record in records if record["record"] == "cold start"}
+    assert starts["Torchless int8"]["seconds"]["median"] > 0
+    assert starts["Torchless int8"]["peak_rss_mib"]["median"] > 10
+    assert starts["broken"]["problem"] == "failed: no such model"
+
+    (peak,) = (record for record in records if record["record"] == "peak")
+    assert peak["sgemm_gflops"]["numpy"] > 0
+    assert peak["share"] > 0
+
+    assert "- The absent: a_package_that_nobody_has is not installed" in page
+    assert "## Torchless: times faster" in page
+
+
+def test_only_the_contenders_asked_for_and_the_reference_take_part(bench: Bench) -> None:
+    _, records = bench("--contenders", "torchless-int8")
+    assert [r["contender"] for r in records if r["record"] == "contender"] == [REFERENCE, "torchless-int8"]
+
+
+def test_an_unknown_contender_lists_the_known_ones(tiny: Path) -> None:
+    with pytest.raises(InputError, match=r"expected some of torch-eager, torch-compile, .*, got tensorflow"):
+        run.bench(parse(str(tiny), "--against", str(tiny), "--contenders", "tensorflow"))
+
+
+@pytest.mark.parametrize("arguments", [(), ("model",), ("model", "--shape", "tiny", "--against", "x")])
+def test_a_command_line_that_names_no_model_or_two_is_refused(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="MODEL"):
+        command.run(parse(*arguments))
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tiny: Path) -> None:
+    with pytest.raises(InputError, match="no/such: there is no such folder"):
+        run.bench(parse(str(tiny), "--against", "no/such"))
+
+
+def test_the_command_offers_every_shape_there_is() -> None:
+    from torchless_bench.shapes import SHAPES
+
+    assert tuple(SHAPES) == command.SHAPE_NAMES
+
+
+def test_all_lengths_that_the_issue_names_are_timed() -> None:
+    assert workloads.LENGTHS == (8, 16, 32, 64, 128, 256, 512)
