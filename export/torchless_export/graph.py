@@ -1,20 +1,18 @@
 """The one builder of lean graphs: an EncoderSpec and a precision in, an ONNX model out.
 
-Tokens are packed: whatever works token by token works on (tokens, dim), and only the attention core sees a
-(texts, longest, dim) rectangle. Texts of one length, above all a lone text, fill that rectangle as they are and take
-the branch that moves nothing. With a head, the last layer is computed for the first token of each text only, since
-nothing else reaches the head.
+Tokens are packed: whatever works token by token works on (1, tokens, dim), and only the attention core sees a
+(texts, longest, dim) rectangle. To a text that is alone the two are the same, so its branch moves nothing. With a
+head, the last layer is computed for the first token of each text only, since nothing else reaches the head.
 
-Attention is masked by length in both branches, although the even one has nothing to mask: without a mask onnxruntime
-takes another kernel, whose last digits differ, and in int8 a last digit can tip a rounding. One kernel for all makes
-an answer independent of its neighbours to the bit (docs/decisions/0003-batches.md).
+Both branches use one attention kernel, which gives a masked text and the same text alone equal answers to the bit
+(docs/decisions/0003-batches.md); in int8 a last digit can tip a rounding.
 
 docs/bundle.md describes the inputs and outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,16 +24,16 @@ from .spec import EncoderSpec, Floats, Head, Layer, Linear, Norm
 from .weights import WeightsFile
 
 CONTRIB = "com.microsoft"
-_OPSET, _IR_VERSION = 20, 10
+_OPSET, _IR_VERSION = 23, 11
 
-_INPUTS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
+_INPUTS: tuple[tuple[str, int, tuple[str | int, ...]], ...] = (
     ("input_ids", TensorProto.INT32, ("tokens",)),
     ("position_ids", TensorProto.INT32, ("tokens",)),
-    ("lengths", TensorProto.INT32, ("texts",)),
     ("first", TensorProto.INT32, ("texts",)),
-    ("ragged", TensorProto.BOOL, ()),
+    ("alone", TensorProto.BOOL, ()),
     ("slots", TensorProto.INT32, ("slot_texts", "longest")),
     ("rows", TensorProto.INT32, ("slot_tokens",)),
+    ("mask", TensorProto.BOOL, ("slot_texts", 1, "longest", "longest")),
 )
 
 
@@ -117,10 +115,9 @@ def build(spec: EncoderSpec, precision: Precision, weights: WeightsFile, *, head
         attended = _attention(graph, f"{name}.attention", layer, precision, x, spec, first_only=first_only)
         x = _feed_forward(graph, f"{name}.ffn", layer, precision, attended, spec)
     if not head:
-        graph.nodes[-1].output[0] = "hidden_states"
-        return graph.model("hidden_states", ("tokens", spec.dim))
+        return graph.model(_flat(graph, "hidden_states", x, spec), ("tokens", spec.dim))
     assert spec.head is not None
-    logits = _head(graph, spec.head, precision, x)
+    logits = _head(graph, spec.head, precision, _flat(graph, "head.first", x, spec))
     return graph.model(logits, ("texts", len(spec.head.out.bias)))
 
 
@@ -128,7 +125,13 @@ def _embed(graph: Graph, spec: EncoderSpec, precision: Precision) -> str:
     words = precision.table(graph, "embeddings.word", spec.embeddings.word, "input_ids")
     position = graph.weight("embeddings.position", spec.embeddings.position)
     positions = graph.node("Gather", "embeddings.positions", [position, "position_ids"])
-    return _add_norm(graph, "embeddings", words, positions, spec.embeddings.norm)
+    x = _add_norm(graph, "embeddings", words, positions, spec.embeddings.norm)
+    return graph.node("Unsqueeze", "embeddings.packed", [x, graph.constant("axis.texts", np.array([0]))])
+
+
+def _flat(graph: Graph, name: str, x: str, spec: EncoderSpec) -> str:
+    """(1, rows, dim) to (rows, dim)."""
+    return graph.node("Reshape", name, [x, graph.constant("shape.flat", np.array([-1, spec.dim]))])
 
 
 def _attention(
@@ -139,8 +142,8 @@ def _attention(
     entered = precision.enter(graph, site, x)
     queried, residual = entered, x
     if first_only:
-        queried = graph.node("Gather", f"{site}.first", [entered, "first"])  # (texts, dim)
-        residual = queried if entered == x else graph.node("Gather", f"{name}.residual", [x, "first"])
+        queried = graph.node("Gather", f"{site}.first", [entered, "first"], axis=1)  # (1, texts, dim)
+        residual = queried if entered == x else graph.node("Gather", f"{name}.residual", [x, "first"], axis=1)
     query = precision.linear(graph, f"{name}.query", queried, site, layer.query)
     key = precision.linear(graph, f"{name}.key", entered, site, layer.key)
     value = precision.linear(graph, f"{name}.value", entered, site, layer.value)
@@ -153,44 +156,34 @@ def _attention(
 def _attention_core(
     graph: Graph, name: str, query: str, key: str, value: str, spec: EncoderSpec, *, first_only: bool
 ) -> str:
-    """softmax(q kᵀ / √d) v per text and attention head: packed (tokens, dim) in and out.
+    """softmax(q kᵀ / √d) v per text and attention head: packed (1, rows, dim) in and out."""
+    alone, several = graph.branch(), graph.branch()
 
-    The ragged branch moves packed rows into the rectangle's slots and back, the even one only reshapes.
-    """
-    even, ragged = graph.branch(), graph.branch()
-    shape = _even_shape(graph, spec)
-    packed = graph.constant("shape.packed", np.array([-1, spec.dim]))
+    def attend(branch: Graph, kind: str, inputs: Sequence[str]) -> str:
+        heads = spec.attention_heads
+        return branch.node("Attention", f"{name}.{kind}", inputs, q_num_heads=heads, kv_num_heads=heads)
+
+    def rectangle(packed: str) -> str:
+        rows = several.node("Squeeze", f"{packed}.rows", [packed, graph.constant("axis.texts", np.array([0]))])
+        return several.node("Gather", f"{packed}.slots", [rows, "slots"])  # (texts, longest, dim)
+
     if first_only:
         one_each = graph.constant("shape.one_each", np.array([-1, 1, spec.dim]))
-        query = graph.node("Reshape", f"{query}.one_each", [query, one_each])  # (texts, 1, dim)
-
-    def attend(branch: Graph, kind: str, enter: Callable[[str], str]) -> str:
-        q, k, v = query if first_only else enter(query), enter(key), enter(value)
-        attended = branch.node(
-            "MultiHeadAttention",
-            f"{name}.{kind}",
-            [q, k, v, "", "lengths"],
-            domain=CONTRIB,
-            num_heads=spec.attention_heads,
-        )
-        return branch.node("Reshape", f"{name}.{kind}.flat", [attended, packed])
-
-    even_out = attend(even, "even", lambda tensor: even.node("Reshape", f"{tensor}.even", [tensor, shape]))
-    ragged_out = attend(ragged, "ragged", lambda tensor: ragged.node("Gather", f"{tensor}.ragged", [tensor, "slots"]))
+        query_slots = several.node("Reshape", f"{query}.slots", [query, one_each])
+        mask = several.node("Gather", f"{name}.mask", ["mask", graph.constant("row.first", np.array([0]))], axis=2)
+    else:
+        query_slots, mask = rectangle(query), "mask"
+    attended = attend(several, "several", [query_slots, rectangle(key), rectangle(value), mask])
+    packed = graph.constant("shape.packed", np.array([1, -1, spec.dim]))
+    attended = several.node("Reshape", f"{name}.several.packed", [attended, packed])
     if not first_only:
-        ragged_out = ragged.node("Gather", f"{name}.ragged.packed", [ragged_out, "rows"])
-    branches = {"then_branch": ragged.body(ragged_out), "else_branch": even.body(even_out)}
-    return graph.node("If", f"{name}.core", ["ragged"], **branches)
+        attended = several.node("Gather", f"{name}.several.rows", [attended, "rows"], axis=1)
 
-
-def _even_shape(graph: Graph, spec: EncoderSpec) -> str:
-    """[texts, tokens a text, dim], computed once for all layers."""
-    name = "shape.even"
-    if all(node.name != name for node in graph.nodes):
-        texts = graph.node("Shape", "shape.texts", ["lengths"])
-        rest = graph.constant("shape.rest", np.array([-1, spec.dim]))
-        graph.node("Concat", name, [texts, rest], axis=0)
-    return name
+    branches = {
+        "then_branch": alone.body(attend(alone, "alone", [query, key, value])),
+        "else_branch": several.body(attended),
+    }
+    return graph.node("If", f"{name}.core", ["alone"], **branches)
 
 
 def _feed_forward(graph: Graph, name: str, layer: Layer, precision: Precision, x: str, spec: EncoderSpec) -> str:

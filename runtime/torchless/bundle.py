@@ -58,22 +58,19 @@ class Bundle:
             "or load it with precision='auto'."
         )
 
-    def check(self, variant: Variant | None = None) -> None:
-        """Compare files with their recorded size and sha256.
+    def files_for(self, variant: Variant) -> list[str]:
+        """What this variant needs and what all share, as the manifest names them."""
+        own = set(variant.files)
+        others = {name for other in self.manifest.variants.values() for name in other.files} - own
+        return [name for name in self.manifest.files if name not in others]
 
-        Args:
-            variant: check what this variant needs and what all share; None checks every file of the bundle.
+    def check(self, names: Iterable[str] | None = None) -> None:
+        """Compare files with their recorded size and sha256: all of them, or those named.
 
         Raises:
             IntegrityError: a file is missing or differs by as much as a byte; the message names it.
         """
-        variants = self.manifest.variants.values()
-        others = {name for other in variants for name in other.files} if variant else set()
-        wanted = set(variant.files) if variant else set()
-        self._compare(name for name in self.manifest.files if name not in others or name in wanted)
-
-    def _compare(self, names: Iterable[str]) -> None:
-        for name in names:
+        for name in self.manifest.files if names is None else names:
             path, record = self.path / name, self.manifest.files[name]
             try:
                 size = path.stat().st_size

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .loading import Model, load
+from .loading import Device, Model, load
 from .manifest import Manifest, Precision
 from .numerics import ACTIVATIONS
 from .plan import cut
-from .session import Device
 from .tokens import Batch
 
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from . import numerics
 from .errors import InputError
-from .loading import Model, load
+from .loading import Device, Model, load
 from .manifest import Manifest, Precision
 from .plan import cut
-from .session import Device
 
 
 class Encoder:

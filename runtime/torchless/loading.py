@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from .bundle import TOKENIZER, Bundle
 from .errors import DeviceError, IncompatibleError
 from .manifest import Manifest, Precision
-from .session import Device, Session
 from .tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from .session import Session
+
+Device = Literal["cpu", "cuda"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,22 +38,32 @@ def load(
     device: Device,
     threads: int | None,
 ) -> Model:
-    """Open a bundle, check every file that is used, and load one of its graphs."""
+    """Open a bundle, check every file that is used, and load one of its graphs.
+
+    Hashing the weights, creating the session and parsing the tokenizer take about as long each, and all but the last
+    leave Python free: they run side by side. Nothing but the weights, which are only numbers, is read unchecked.
+    """
     bundle = Bundle.open(path)
     manifest = bundle.manifest
     name, variant = bundle.variant(_precision_for(device, precision))
     graph = variant.classifier if kind == "classifier" else variant.encoder
     if graph is None:
         raise IncompatibleError(f"{path} has no classification head. Load it with Encoder.load({str(path)!r}).")
-    bundle.check(variant)
-    session = Session(bundle.path / graph, device=device, threads=threads)
+    bundle.check(file for file in bundle.files_for(variant) if file != variant.weights)
+    checking = _Beside(lambda: bundle.check([variant.weights]))
+    from .session import Session  # here, because importing onnxruntime takes as long as hashing small weights
+
+    creating = _Beside(lambda: Session(bundle.path / graph, device=device, threads=threads))
+    tokenizer = Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens)
+    checking.result()
+    session = creating.result()
     expected = len(manifest.labels) if kind == "classifier" else manifest.hidden_size
     if session.output_size != expected:
         raise IncompatibleError(
             f"{path}: manifest.json says {expected} {'labels' if kind == 'classifier' else 'dimensions'}, but {graph} "
             f"answers {session.output_size}. Export the bundle again."
         )
-    return Model(manifest, name, Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens), session)
+    return Model(manifest, name, tokenizer, session)
 
 
 def _precision_for(device: str, precision: str) -> str:
@@ -54,3 +71,25 @@ def _precision_for(device: str, precision: str) -> str:
         # onnxruntime would take it and run it on the CPU (microsoft/onnxruntime#10267).
         raise DeviceError("int8 has no CUDA kernels in onnxruntime. Load with precision='fp32' or device='cpu'.")
     return "fp32" if device == "cuda" and precision == "auto" else precision
+
+
+class _Beside(Generic[T]):
+    """Work in a thread of its own, begun at once."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result, self._error = self._work(), None
+        except BaseException as error:  # belongs to whoever asks for the result
+            self._error = error
+
+    def result(self) -> T:
+        """What the work returned; what it raised is raised here."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result

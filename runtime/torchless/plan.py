@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .tokens import Batch
 
 # Packed tokens a run. Matrix products stop gaining beyond a few hundred rows, while activations outgrow the cache:
-# measured from 64 to 1024, see docs/decisions/0003-plan.md.
+# measured from 64 to 1024, see docs/decisions/0003-batches.md.
 BUDGET_TOKENS = 256
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -13,7 +13,11 @@ from .errors import DeviceError, InferenceError, InputError
 from .threads import available_threads
 from .tokens import Batch
 
-Device = Literal["cpu", "cuda"]
+_NOT_READ = {
+    "slots": np.zeros((1, 1), np.int32),
+    "rows": np.zeros(1, np.int32),
+    "mask": np.zeros((1, 1, 1, 1), np.bool_),
+}
 PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -24,7 +28,7 @@ class Session:
         output_size: the last dimension of what the graph answers.
     """
 
-    def __init__(self, graph: Path, *, device: Device, threads: int | None) -> None:
+    def __init__(self, graph: Path, *, device: str, threads: int | None) -> None:
         """Load a graph and map its weights.
 
         Args:
@@ -85,28 +89,22 @@ def layout(batch: Batch) -> dict[str, NDArray[Any]]:
     """The graph's inputs for a batch, as docs/bundle.md defines them.
 
     The attention core works on a (texts, longest) rectangle of slots. `slots` says which packed row fills a slot,
-    `rows` in which slot a packed row ends up. Texts of one length fill the rectangle by themselves, in order: then
-    `ragged` is false and nothing is moved.
+    `rows` in which slot a packed row ends up, `mask` which slots hold a token. A text alone is its own rectangle.
     """
     lengths, first = batch.lengths, batch.offsets[:-1]
-    longest = int(lengths.max())
-    ragged = bool((lengths != longest).any())
-    starts = np.repeat(first, lengths)  # (tokens,)
-    positions = np.arange(len(batch.input_ids)) - starts  # (tokens,)
-    if ragged:
-        columns = np.arange(longest)
-        slots = np.where(columns < lengths[:, None], first[:, None] + columns, 0)  # (texts, longest)
-        rows = np.repeat(np.arange(len(lengths)) * longest, lengths) + positions  # (tokens,)
-    else:
-        slots, rows = np.zeros((1, 1)), np.zeros(1)
-    return {
-        "input_ids": batch.input_ids,
+    feeds = {"input_ids": batch.input_ids, "first": first.astype(np.int32), "alone": np.array(len(lengths) == 1)}
+    if len(lengths) == 1:
+        return feeds | {"position_ids": np.arange(len(batch.input_ids), dtype=np.int32)} | _NOT_READ
+    longest, starts = int(lengths.max()), np.repeat(first, lengths)
+    columns, positions = np.arange(longest), np.arange(len(batch.input_ids)) - starts
+    filled = columns < lengths[:, None]  # (texts, longest)
+    slots = np.where(filled, first[:, None] + columns, 0)
+    rows = np.repeat(np.arange(len(lengths)) * longest, lengths) + positions
+    return feeds | {
         "position_ids": positions.astype(np.int32),
-        "lengths": lengths.astype(np.int32),
-        "first": first.astype(np.int32),
-        "ragged": np.array(ragged),
         "slots": slots.astype(np.int32),
         "rows": rows.astype(np.int32),
+        "mask": np.repeat(filled[:, None, None], longest, axis=2),  # (texts, 1, longest, longest)
     }
 
 

@@ -44,9 +44,9 @@ def test_nothing_has_no_parts() -> None:
     assert list(cut(batch_of([]))) == []
 
 
-def test_layout_of_ragged_texts_moves_rows_into_a_rectangle_and_back() -> None:
+def test_layout_of_several_texts_moves_rows_into_a_rectangle_and_back() -> None:
     feeds = layout(batch_of([2, 3, 1]))
-    assert feeds["ragged"]
+    assert not feeds["alone"]
     assert feeds["position_ids"].tolist() == [0, 1, 0, 1, 2, 0]
     assert feeds["first"].tolist() == [0, 2, 5]
     assert feeds["slots"].shape == (3, 3)
@@ -54,8 +54,16 @@ def test_layout_of_ragged_texts_moves_rows_into_a_rectangle_and_back() -> None:
     assert slots[feeds["rows"]].tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_layout_of_even_texts_moves_nothing() -> None:
-    feeds = layout(batch_of([3, 3]))
-    assert not feeds["ragged"]
-    assert feeds["position_ids"].tolist() == [0, 1, 2, 0, 1, 2]
-    assert feeds["lengths"].tolist() == [3, 3]
+def test_every_token_of_a_text_attends_to_that_texts_tokens_alone() -> None:
+    mask = layout(batch_of([2, 3, 1]))["mask"]
+    assert mask.shape == (3, 1, 3, 3)
+    assert mask[0, 0].tolist() == [[True, True, False]] * 3
+    assert mask[1, 0].tolist() == [[True, True, True]] * 3
+    assert mask[2, 0].tolist() == [[True, False, False]] * 3
+
+
+def test_layout_of_a_text_alone_moves_nothing() -> None:
+    feeds = layout(batch_of([3]))
+    assert feeds["alone"]
+    assert feeds["position_ids"].tolist() == [0, 1, 2]
+    assert feeds["slots"].size == feeds["rows"].size == feeds["mask"].size == 1

@@ -139,7 +139,7 @@ def _observing_session(spec: EncoderSpec, folder: Path, *, head: bool) -> tuple[
     model = build(spec, observing, weights, head=head)
     del model.graph.output[:]
     for tensor in observing.sites.values():
-        model.graph.output.append(onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, ("rows", "dim")))
+        model.graph.output.append(onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None))
     weights.write(folder)
     path = folder / "graph.onnx"
     path.write_bytes(model.SerializeToString())
@@ -147,8 +147,10 @@ def _observing_session(spec: EncoderSpec, folder: Path, *, head: bool) -> tuple[
 
 
 def _observe(session: Session, observing: _Observing, batch: Batch) -> Iterator[tuple[str, Floats]]:
+    """(site, values (rows, dim)), batch by batch."""
     for _, part in cut(batch):
-        yield from zip(observing.sites, session.outputs(part), strict=True)
+        for site, values in zip(observing.sites, session.outputs(part), strict=True):
+            yield site, values.reshape(-1, values.shape[-1])
 
 
 def _channel_extremes(session: Session, observing: _Observing, batch: Batch) -> dict[str, tuple[Floats, Floats]]:
