@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -35,11 +35,12 @@ classify = pipeline("text-classification", model={checkpoint!r}, device="cpu")
 classify.tokenizer.model_input_names = ["input_ids", "attention_mask"]  # see contenders/pipeline.py
 print(classify({text!r})[0]["label"], flush=True)
 """
+_OURS = "Torchless "
 _IMPORTS = "import onnxruntime, tokenizers; print('imported', flush=True)"
 WAYS = {
     "transformers pipeline": _PIPELINE,
-    "Torchless fp32": _TORCHLESS.replace("PRECISION", "'fp32'"),
-    "Torchless int8": _TORCHLESS.replace("PRECISION", "'int8'"),
+    _OURS + "fp32": _TORCHLESS.replace("PRECISION", "'fp32'"),
+    _OURS + "int8": _TORCHLESS.replace("PRECISION", "'int8'"),
     "import onnxruntime, tokenizers": _IMPORTS,
 }
 
@@ -64,12 +65,13 @@ class Start:
         return Spread.of(self.peak_rss_mib)
 
 
-def measure(job: Job, rounds: int) -> dict[str, Start]:
-    """Start every way once to warm the file cache, then in interleaved rounds."""
-    starts: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+def measure(job: Job, precisions: Collection[str], rounds: int) -> dict[str, Start]:
+    """Start every way once to warm the file cache, then in interleaved rounds; ours in the bundle's precisions."""
+    ways = {way: code for way, code in WAYS.items() if way.removeprefix(_OURS) in {way, *precisions}}
+    starts: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     problems: dict[str, str] = {}
     for number in range(rounds + 1):
-        for way, code in WAYS.items():
+        for way, code in ways.items():
             if way in problems:
                 continue
             filled = code.format(bundle=str(job.bundle), checkpoint=str(job.checkpoint), text=TEXT)

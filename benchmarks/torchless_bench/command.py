@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=SHAPE_NAMES,
         help="instead of MODEL: a checkpoint of this shape with random weights (tokenizer: CHECKPOINT's), exported now",
     )
+    parser.add_argument("--embed", action="store_true", help="compare embeddings instead of classifiers")
     parser.add_argument("--evaluate", metavar="FILE", help="labelled text (.csv, .tsv, .jsonl): accuracy, disagreement")
     parser.add_argument("--texts", metavar="FILE", help="text for batches and the list; default: made, SST-2's lengths")
     parser.add_argument("--contenders", metavar="A,B", type=_names, help="default: all; an unknown name lists them")
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("expected MODEL and --against CHECKPOINT, or --shape SHAPE.")
     if options.shape and options.model:
         raise InputError("--shape makes its own bundle; leave MODEL out.")
+    if options.embed and options.evaluate:
+        raise InputError("--evaluate: embeddings have no labels to be right about. Leave one of the two out.")
     try:
         from .run import bench
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from torchless.errors import TorchlessError
 
-from .answers import INT8_DISAGREEMENT, Agreement, accuracy
-from .contenders import REFERENCE, Contender, Floats, Job
+from .answers import INT8_DISAGREEMENT, Agreement, Task, accuracy
+from .contenders import Contender, Floats, Job
 from .machine import busy_cpu_seconds
 from .process import NotInstalledError, Worker, WorkerError
 from .progress import Progress
@@ -78,15 +78,12 @@ class Contest:
     """All contenders, each in its own process, and one of them running at a time.
 
     Attributes:
-        entries: the contenders, the reference first.
+        entries: the contenders; the first is the reference.
         others_cpu_share: by workload, the share of the CPUs that processes outside the contest took meanwhile.
     """
 
     def __init__(self, contenders: Sequence[Contender], job: Job, progress: Progress) -> None:
-        if not any(contender.name == REFERENCE for contender in contenders):
-            raise BenchError(f"the contenders lack {REFERENCE}, which all others are compared with.")
-        ordered = sorted(contenders, key=lambda contender: contender.name != REFERENCE)  # the reference answers first
-        self.entries = [Entry(contender) for contender in ordered]
+        self.entries = [Entry(contender) for contender in contenders]
         self.others_cpu_share: dict[str, float] = {}
         self._job = job
         self._progress = progress
@@ -116,6 +113,7 @@ class Contest:
         self,
         texts: Sequence[str],
         labelled: tuple[Sequence[str], Sequence[int]] | None = None,
+        task: Task = "classify",
         max_disagreement: float = INT8_DISAGREEMENT,
     ) -> None:
         """Compare everybody's answers with the reference's, on the labelled texts too where there are any.
@@ -129,10 +127,10 @@ class Contest:
         for entry in self._running():
             self._progress.show(f"comparing answers: {entry.contender.title} …")
             with self._may_fail(entry) as worker:
-                answers = np.array(worker.ask(do="logits", batches=batches)["logits"], np.float32)
+                answers = np.array(worker.ask(do="answer", batches=batches)["answers"], np.float32)
                 expected = answers if expected is None else expected
                 entry.agreement = Agreement.between(expected, answers)
-                entry.problem = entry.agreement.finding(entry.contender.kind, max_disagreement)
+                entry.problem = entry.agreement.finding(entry.contender.kind, task, max_disagreement)
                 entry.accuracy = accuracy(answers[len(texts) :], labels) if labels else None
             if expected is None:
                 raise BenchError(f"{self.reference.contender.title} is the reference, and {self.reference.problem}.")
@@ -202,13 +200,13 @@ class Contest:
         if len(sizes) == 1:
             entry.batch_sizes[workload.name] = sizes[0]
             return
-        seconds = {size: worker.ask(do="label", texts=trial, batch_size=size)["seconds"][0] for size in sizes}
+        seconds = {size: worker.ask(do="list", texts=trial, batch_size=size)["seconds"][0] for size in sizes}
         entry.batch_sizes[workload.name] = min(seconds, key=lambda size: seconds[size])
 
 
 def _measure(worker: Worker, workload: Workload, pace: Pace, batch_size: int) -> float:
     if workload.kind == "list":
-        answer = worker.ask(do="label", texts=workload.batches[0], batch_size=batch_size)
+        answer = worker.ask(do="list", texts=workload.batches[0], batch_size=batch_size)
     else:
         answer = worker.ask(do="time", batches=workload.batches, seconds=pace.seconds, calls=pace.calls)
     seconds: list[float] = answer["seconds"]

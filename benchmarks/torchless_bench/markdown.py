@@ -53,7 +53,8 @@ def _targets(results: Results) -> str:
             ratio = results.ratio(workload.name, ours, peer)
             row.append(f"{_times_faster(ratio)} {peer.contender.title}" if ratio and peer else _NONE)
         rows.append(row)
-    header = ["", "fp32 / PyTorch", "fp32 / best exact peer", "int8 / PyTorch", "int8 / best int8 peer"]
+    them = results.reference.contender.title
+    header = ["", f"fp32 / {them}", "fp32 / best exact peer", f"int8 / {them}", "int8 / best int8 peer"]
     return "## Torchless: times faster\n\n" + _table(header, rows)
 
 
@@ -93,12 +94,19 @@ def _ratios(results: Results) -> str:
 def _answers(results: Results) -> str:
     compared = [entry for entry in results.entries if entry.agreement]
     labelled = any(entry.accuracy is not None for entry in compared)
+    embedded = results.setting["task"] == "embed"
     rows = []
     for entry in compared:
         assert entry.agreement is not None
-        row = [entry.contender.title, f"{entry.agreement.max_difference:.1e}", f"{entry.agreement.disagreement:.2%}"]
+        likeness = f"{entry.agreement.min_cosine:.6f}" if embedded else f"{entry.agreement.disagreement:.2%}"
+        row = [entry.contender.title, f"{entry.agreement.max_difference:.1e}", likeness]
         rows.append(row + ([f"{entry.accuracy:.4f}" if entry.accuracy is not None else _NONE] if labelled else []))
-    header = ["", "largest logit difference", "other labels", *(["accuracy"] if labelled else [])]
+    header = [
+        "",
+        "largest difference",
+        "smallest cosine" if embedded else "other labels",
+        *(["accuracy"] if labelled else []),
+    ]
     texts = compared[0].agreement.texts if compared and compared[0].agreement else 0
     return f"## Answers beside PyTorch's, {texts:,} texts\n\n" + _table(header, rows)
 

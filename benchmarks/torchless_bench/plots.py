@@ -19,7 +19,7 @@ _INK, _MUTED, _GRID = "#22262b", "#747b84", "#e3e6ea"
 # Torchless stands out; peers share a colour by family, and int8 is dashed.
 _FP32, _INT8 = "#1f6fb4", "#d9480f"
 _FAMILIES = {"torch": "#3b3f46", "pipeline": "#8b6f9c", "optimum": "#5f9ea0", "ort": "#7a9e3f", "openvino": "#b38f2d",
-             "ctranslate2": "#a8738b"}  # fmt: skip
+             "ctranslate2": "#a8738b", "sentence": "#3b3f46", "fastembed": "#5f9ea0"}  # fmt: skip
 _STYLE = {
     "figure.dpi": 160,
     "font.family": "sans-serif",
@@ -63,14 +63,14 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
 
 
 def _latency(times: Sequence[Record]) -> Any:
-    """Left the milliseconds of one text by its length, right how many times faster than PyTorch that is."""
+    """Left the milliseconds of one text by its length, right how many times faster than the reference that is."""
     lengths = sorted({record["tokens"] for record in times})
     if len(lengths) < 2:
         return None
     figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, 5.2), gridspec_kw={"wspace": 0.5})
     for axis, title, measure in (
-        (left, "One text, str to logits: milliseconds", "ms"),
-        (right, "Times faster than PyTorch eager", "times_faster_than_reference"),
+        (left, "One text, str to answer: milliseconds", "ms"),
+        (right, f"Times faster than {times[0]['title']}", "times_faster_than_reference"),
     ):
         ends = []
         for name in dict.fromkeys(record["contender"] for record in times):

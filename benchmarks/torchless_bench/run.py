@@ -19,7 +19,7 @@ from torchless_export import samples
 
 from . import cold_start, installed_size, machine, markdown, peak, shapes, texts, workloads
 from .answers import INT8_DISAGREEMENT
-from .contenders import CONTENDERS, REFERENCE, Contender, Job
+from .contenders import CLASSIFIERS, ENCODERS, Contender, Job
 from .contest import Contest, Pace
 from .progress import Progress
 from .results import Results
@@ -61,13 +61,14 @@ def write(results: Results, page: str, folder: Path) -> None:
 
 
 def _contenders(options: argparse.Namespace) -> list[Contender]:
+    table = ENCODERS if options.embed else CLASSIFIERS
     if options.contenders is None:
-        return [contender for contender in CONTENDERS if contender.quick or not options.quick]
-    unknown = set(options.contenders) - {contender.name for contender in CONTENDERS}
+        return [contender for contender in table if contender.quick or not options.quick]
+    unknown = set(options.contenders) - {contender.name for contender in table}
     if unknown:
-        known = ", ".join(contender.name for contender in CONTENDERS)
+        known = ", ".join(contender.name for contender in table)
         raise InputError(f"--contenders: expected some of {known}, got {', '.join(sorted(unknown))}.")
-    return [contender for contender in CONTENDERS if contender.name in {*options.contenders, REFERENCE}]
+    return [contender for contender in table if contender.name in options.contenders or contender is table[0]]
 
 
 def _job(options: argparse.Namespace, work: Path, progress: Progress) -> Job:
@@ -99,12 +100,15 @@ def _measure(options: argparse.Namespace, contenders: Sequence[Contender], job: 
         contest.compare(
             probe,
             (labelled.texts, labelled.labels) if labelled else None,
+            task="embed" if options.embed else "classify",
             max_disagreement=1.0 if options.shape else INT8_DISAGREEMENT,
         )
         for load in loads:
             contest.time(load, pace)
-    progress.show("cold starts …")
-    starts = cold_start.measure(job, rounds=3 if options.quick else max(pace.rounds, 5))
+    starts: dict[str, cold_start.Start] = {}
+    if not options.embed:
+        progress.show("cold starts …")
+        starts = cold_start.measure(job, bundle.manifest.variants, rounds=3 if options.quick else max(pace.rounds, 5))
     progress.show("the machine's peak …")
     config = json.loads((job.checkpoint / "config.json").read_text(encoding="utf-8"))
     sizes = {}
@@ -118,7 +122,7 @@ def _measure(options: argparse.Namespace, contenders: Sequence[Contender], job: 
         starts=starts,
         peak_gflops=peak.sgemm_gflops(job.threads),
         forward_gflop={
-            "lean": peak.forward_gflop(config, 8, 32, first_token_only=True),
+            "lean": peak.forward_gflop(config, 8, 32, first_token_only=not options.embed),
             "whole": peak.forward_gflop(config, 8, 32, first_token_only=False),
         },
         sizes_mb=sizes,
@@ -143,6 +147,7 @@ def _setting(options: argparse.Namespace, job: Job, bundle: Bundle) -> dict[str,
     name = f"{options.shape}, random weights" if options.shape else bundle.manifest.source.name
     return {
         "model": name,
+        "task": "embed" if options.embed else "classify",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "threads": job.threads,
         "hardware": machine.hardware(),

@@ -2,9 +2,9 @@
 
 `python -m torchless_bench.worker MODULE:FUNCTION JOB` loads the engine and says {"ready": …}, then answers requests:
 
-    {"do": "logits", "batches": [[text, …], …]}                          {"logits": [[…], …]}, all batches in a row
+    {"do": "answer", "batches": [[text, …], …]}                          {"answers": [[…], …]}, all batches in a row
     {"do": "time", "batches": …, "seconds": s, "calls": n}               {"seconds": [per call, …]}
-    {"do": "label", "texts": [text, …], "batch_size": b}                 {"labels": […], "seconds": [once]}
+    {"do": "list", "texts": [text, …], "batch_size": b}                  {"seconds": [once]}
 
 Whatever goes wrong is answered as {"error": …} or, for a package that is not there, {"missing": name}.
 """
@@ -47,27 +47,27 @@ def main() -> None:
 
 
 def _answer(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    if request["do"] == "logits":
-        rows = [row.tolist() for batch in request["batches"] for row in engine.logits(batch)]
-        return {"logits": rows}
+    if request["do"] == "answer":
+        rows = [row.tolist() for batch in request["batches"] for row in engine.answer(batch)]
+        return {"answers": rows}
     if request["do"] == "time":
         return {"seconds": _time(engine, request["batches"], request["seconds"], request["calls"])}
     gc.collect()
     start = perf_counter()
-    labels = engine.labels(request["texts"], request["batch_size"])
-    return {"labels": labels, "seconds": [perf_counter() - start]}
+    engine.whole_list(request["texts"], request["batch_size"])
+    return {"seconds": [perf_counter() - start]}
 
 
 def _time(engine: Engine, batches: Sequence[list[str]], seconds: float, calls: int) -> list[float]:
     """Times of single calls, for at least so long and at least so many; two calls before them warm the caches."""
     for batch in batches[:2]:
-        engine.logits(batch)
+        engine.answer(batch)
     gc.collect()
     times: list[float] = []
     stop = perf_counter() + seconds
     for batch in cycle(batches):
         start = perf_counter()
-        engine.logits(batch)
+        engine.answer(batch)
         end = perf_counter()
         times.append(end - start)
         if end >= stop and len(times) >= calls:

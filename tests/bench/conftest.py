@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from torchless_bench.contenders import REFERENCE, Contender, Job
+from torchless_bench.contenders import Contender, Job
 from torchless_bench.contest import Contest, Pace
 from torchless_bench.progress import Progress
 from torchless_bench.workloads import Workload
@@ -35,8 +35,8 @@ def hold(job: Job) -> Callable[..., Contest]:
 
     def hold(function: str, kind: str = "exact") -> Contest:
         contenders = [
+            Contender("reference", "The reference", "exact", "fake_engines:load"),
             Contender("fake", "The fake", kind, f"fake_engines:{function}"),  # type: ignore[arg-type]
-            Contender(REFERENCE, "The reference", "exact", "fake_engines:load"),
         ]
         with Contest(contenders, job, Progress()) as contest:
             contest.load()

@@ -12,8 +12,9 @@ import pytest
 
 from torchless.errors import InputError
 from torchless_bench import cold_start, command, run, workloads
-from torchless_bench.contenders import CONTENDERS, REFERENCE, Contender
+from torchless_bench.contenders import CLASSIFIERS, ENCODERS, Contender
 
+REFERENCE = "torch-eager"
 Bench = Callable[..., tuple[str, list[dict[str, Any]]]]
 
 
@@ -28,11 +29,11 @@ def bench(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Run on the tiny bundle; returns the report and the JSON records."""
     config = {"dim": 32, "hidden_dim": 64, "n_layers": 2}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    ours = {contender.name: contender for contender in CONTENDERS}
-    stand_in = Contender(REFERENCE, "PyTorch eager", "exact", ours["torchless-fp32"].load)
     absent = Contender("absent", "The absent", "exact", "fake_engines:load_not_installed")
-    everybody = (stand_in, absent, ours["torchless-fp32"], ours["torchless-int8"])
-    monkeypatch.setattr(run, "CONTENDERS", everybody)
+    for name, table in (("CLASSIFIERS", CLASSIFIERS), ("ENCODERS", ENCODERS)):
+        ours = [contender for contender in table if contender.name.startswith("torchless")]
+        stand_in = Contender(REFERENCE, "PyTorch eager", "exact", ours[0].load)
+        monkeypatch.setattr(run, name, (stand_in, absent, *ours))
     monkeypatch.setattr(run, "_QUICK_LENGTHS", (8, 16))
     monkeypatch.setattr(run, "_QUICK_LIST_TEXTS", 20)
     ways = {way: code for way, code in cold_start.WAYS.items() if way != "transformers pipeline"}
@@ -92,6 +93,15 @@ def test_a_run_reports_everything_that_it_promises(bench: Bench, tmp_path: Path)
 def test_only_the_contenders_asked_for_and_the_reference_take_part(bench: Bench) -> None:
     _, records = bench("--contenders", "torchless-int8")
     assert [r["contender"] for r in records if r["record"] == "contender"] == [REFERENCE, "torchless-int8"]
+
+
+def test_embeddings_are_compared_by_cosine_and_have_no_cold_start(bench: Bench) -> None:
+    page, records = bench("--embed")
+    contenders = {record["contender"]: record for record in records if record["record"] == "contender"}
+    assert contenders["torchless-fp32"]["answers"]["max_difference"] == 0.0
+    assert 0.9 < contenders["torchless-int8"]["answers"]["min_cosine"] < 1.0
+    assert not [record for record in records if record["record"] == "cold start"]
+    assert "smallest cosine" in page
 
 
 def test_an_unknown_contender_lists_the_known_ones(tiny: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from torchless_bench.contenders import REFERENCE, Contender, Job
+from torchless_bench.contenders import Contender, Job
 from torchless_bench.contest import BenchError, Contest
 from torchless_bench.progress import Progress
 
@@ -17,10 +17,6 @@ def test_every_ranked_contender_is_timed_in_every_round(hold: Hold) -> None:
         assert entry.ranked
         assert {name: len(rounds) for name, rounds in entry.times.items()} == {"1 x 8": 2, "list of 3": 2}
         assert all(seconds > 0 for rounds in entry.times.values() for seconds in rounds)
-
-
-def test_the_reference_goes_first_whatever_the_order(hold: Hold) -> None:
-    assert [entry.contender.name for entry in hold("load").entries] == [REFERENCE, "fake"]
 
 
 def test_a_list_is_timed_at_the_batch_size_that_suits_the_engine(hold: Hold) -> None:
@@ -81,11 +77,9 @@ def test_a_crash_while_timing_is_reported_and_leaves_no_half_measured_workload(h
 
 
 def test_without_a_working_reference_there_is_no_contest(job: Job) -> None:
-    contender = Contender(REFERENCE, "PyTorch eager", "exact", "fake_engines:load_broken")
+    contender = Contender("torch-eager", "PyTorch eager", "exact", "fake_engines:load_broken")
     with (
         Contest([contender], job, Progress()) as contest,
         pytest.raises(BenchError, match="PyTorch eager is the reference, and failed: ValueError"),
     ):
         contest.load()
-    with pytest.raises(BenchError, match="lack torch-eager"):
-        Contest([], job, Progress())

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-REFERENCE = "torch-eager"
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,14 @@ class Engine:
     """A loaded contender.
 
     Attributes:
-        logits: texts in, float32 (texts, labels) out: one call, one batch, tokenising included.
-        labels: a whole list in, a label each out, at a batch size.
-        batch_sizes: what `labels` is to be tried with; an engine that cuts lists by itself names one.
+        answer: texts in, their logits or embeddings out, float32 (texts, labels or dim): one call, one batch,
+            tokenising included.
+        whole_list: a list in, a label or a vector each out, at a batch size.
+        batch_sizes: what `whole_list` is to be tried with; an engine that cuts lists by itself names one.
     """
 
-    logits: Callable[[list[str]], Floats]
-    labels: Callable[[list[str], int], list[str]]
+    answer: Callable[[list[str]], Floats]
+    whole_list: Callable[[list[str], int], Sequence[Any]]
     batch_sizes: Sequence[int] = field(default=(1, 8, 32))
 
     @classmethod
@@ -72,7 +72,7 @@ class Contender:
     Attributes:
         name: what --contenders takes.
         title: what tables and plots show.
-        kind: "exact" engines must answer as PyTorch does; "int8" ones may differ, in a few labels.
+        kind: "exact" engines must answer as PyTorch does; "int8" ones may differ a little.
         load: "module:function" that takes a Job and returns an Engine, called in the contender's own process.
         quick: takes part in a --quick run; engines that compile or convert for long do not.
     """
@@ -85,8 +85,9 @@ class Contender:
 
 
 _HERE = __name__
-CONTENDERS = (
-    Contender(REFERENCE, "PyTorch eager", "exact", f"{_HERE}.pytorch:load_eager"),
+# The first of each table is the reference that the others are compared with.
+CLASSIFIERS = (
+    Contender("torch-eager", "PyTorch eager", "exact", f"{_HERE}.pytorch:load_eager"),
     Contender("torch-compile", "torch.compile", "exact", f"{_HERE}.pytorch:load_compiled", quick=False),
     Contender("torch-int8", "PyTorch dynamic int8", "int8", f"{_HERE}.pytorch:load_int8"),
     Contender("pipeline", "transformers pipeline", "exact", f"{_HERE}.pipeline:load"),
@@ -100,6 +101,12 @@ CONTENDERS = (
     Contender("ctranslate2-int8", "CTranslate2 int8", "int8", f"{_HERE}.ctranslate2:load_int8"),
     Contender("torchless-fp32", "Torchless fp32", "exact", f"{_HERE}.torchless:load_fp32"),
     Contender("torchless-int8", "Torchless int8", "int8", f"{_HERE}.torchless:load_int8"),
+)
+ENCODERS = (
+    Contender("sentence-transformers", "sentence-transformers", "exact", f"{_HERE}.sentence_transformers:load"),
+    Contender("fastembed", "fastembed", "exact", f"{_HERE}.fastembed:load"),
+    Contender("torchless-fp32", "Torchless fp32", "exact", f"{_HERE}.torchless:load_fp32_encoder"),
+    Contender("torchless-int8", "Torchless int8", "int8", f"{_HERE}.torchless:load_int8_encoder"),
 )
 
 

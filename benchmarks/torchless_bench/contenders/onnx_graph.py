@@ -11,13 +11,22 @@ from . import Engine, Floats, Job, label_names
 
 def plain_graph(job: Job) -> Path:
     """The checkpoint as ONNX; exported once, kept in the work folder."""
-    folder = job.work / "optimum"
+    return _exported(job, "optimum", "text-classification")
+
+
+def plain_body(job: Job) -> Path:
+    """The same without its head."""
+    return _exported(job, "optimum-body", "feature-extraction")
+
+
+def _exported(job: Job, name: str, task: str) -> Path:
+    folder = job.work / name
     if not folder.exists():
         from optimum.exporters.onnx import main_export
 
-        unfinished = job.work / "optimum.unfinished"
+        unfinished = job.work / f"{name}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        main_export(str(job.checkpoint), unfinished, task="text-classification", local_files_only=True)
+        main_export(str(job.checkpoint), unfinished, task=task, local_files_only=True)
         unfinished.rename(folder)
     return folder / "model.onnx"
 

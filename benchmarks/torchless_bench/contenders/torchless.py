@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from torchless import Classifier
+from torchless import Classifier, Encoder
 
 from . import Engine, Job
 
 
 def load_fp32(job: Job) -> Engine:
     """The bundle's exact variant."""
-    return _load(job, "fp32")
+    return _classifier(job, "fp32")
 
 
 def load_int8(job: Job) -> Engine:
     """The bundle's static int8 variant."""
-    return _load(job, "int8")
+    return _classifier(job, "int8")
 
 
-def _load(job: Job, precision: str) -> Engine:
+def load_fp32_encoder(job: Job) -> Engine:
+    """Embeddings of the exact variant."""
+    return _encoder(job, "fp32")
+
+
+def load_int8_encoder(job: Job) -> Engine:
+    """Embeddings of the int8 variant."""
+    return _encoder(job, "int8")
+
+
+def _classifier(job: Job, precision: str) -> Engine:
     classifier = Classifier.load(job.bundle, precision=precision, threads=job.threads)
+    # It cuts lists into batches by itself.
+    return Engine(classifier.logits, lambda texts, _: classifier.predict(texts), batch_sizes=(0,))
 
-    def labels(texts: list[str], _: int) -> list[str]:
-        return [prediction.label for prediction in classifier.predict(texts)]
 
-    return Engine(classifier.logits, labels, batch_sizes=(0,))  # it cuts lists into batches by itself
+def _encoder(job: Job, precision: str) -> Engine:
+    encoder = Encoder.load(job.bundle, precision=precision, threads=job.threads)
+    return Engine(encoder.embed, lambda texts, _: list(encoder.embed(texts)), batch_sizes=(0,))
