@@ -101,6 +101,7 @@ def layout(batch: Batch) -> dict[str, NDArray[Any]]:
         slots, rows = np.zeros((1, 1)), np.zeros(1)
     return {
         "input_ids": batch.input_ids,
+        "type_ids": batch.type_ids,
         "position_ids": positions.astype(np.int32),
         "lengths": lengths.astype(np.int32),
         "first": first.astype(np.int32),
