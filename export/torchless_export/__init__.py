@@ -15,9 +15,10 @@ else:
 
         if name not in _HOME:
             raise AttributeError(f"module 'torchless_export' has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
+        module = import_module(f"{__name__}.{_HOME[name]}")
+        # All at once: importing the module export leaves it where the function export belongs.
+        globals().update({known: getattr(module, known) for known, home in _HOME.items() if home == _HOME[name]})
+        return globals()[name]
 
 
 __all__ = ["ExportError", "ExportReport", "export"]

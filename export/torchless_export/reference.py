@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,10 @@ class Reference:
 
         kind = AutoModelForSequenceClassification if head else AutoModel
         self._model: Any = kind.from_pretrained(checkpoint.folder, local_files_only=True, dtype=torch.float32).eval()
+        # Of what a tokenizer answers, a model takes what it names: DistilBERT has no token types.
+        self._inputs = set(inspect.signature(self._model.forward).parameters)
+        self._model.base_model.register_forward_hook(self._keep_states)
+        self._states: Any = None
         self._tokenizer: Any = checkpoint.transformers_tokenizer()
         self._max_tokens = max_tokens
         self._head = head
@@ -43,10 +48,12 @@ class Reference:
             list(texts), truncation=True, max_length=self._max_tokens, padding=True, return_tensors="pt"
         )
         with torch.inference_mode():
-            outputs = self._model(
-                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], output_hidden_states=True
-            )
-        hidden = outputs.hidden_states[-1].numpy()
+            outputs = self._model(**{name: inputs[name] for name in inputs if name in self._inputs})
+        hidden = self._states.numpy()
         lengths = inputs["attention_mask"].sum(1).tolist()
         states = [rows[:length] for rows, length in zip(hidden, lengths, strict=True)]
         return states, outputs.logits.numpy() if self._head else None
+
+    def _keep_states(self, _model: Any, _inputs: Any, outputs: Any) -> None:
+        # What the body answers; `hidden_states[-1]` is another thing where a norm follows the last layer.
+        self._states = outputs.last_hidden_state

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Activation = Literal["gelu", "relu"]
+# gelu is the exact one, with erf; gelu_tanh its approximation (Hendrycks & Gimpel, arXiv:1606.08415).
+Activation = Literal["gelu", "gelu_tanh", "relu", "tanh"]
 
 
 @dataclass(frozen=True)
@@ -31,34 +32,85 @@ class Norm:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """word float32 (vocabulary, dim) plus position float32 (max_positions, dim), then the norm."""
+    """The sum of a row of each table, then the norm, then the projection.
+
+    Attributes:
+        word: float32 (vocabulary, width).
+        position: float32 (max_positions, width), row 0 for a text's first token; None where attention alone knows
+            positions.
+        norm: over width.
+        token_type: float32 (types, width); None where a model has one type or none.
+        projection: from width to the layers' dim; None where they are the same.
+    """
 
     word: Floats
-    position: Floats
+    position: Floats | None
     norm: Norm
+    token_type: Floats | None = None
+    projection: Linear | None = None
+
+
+@dataclass(frozen=True)
+class Rotary:
+    """Rotary positions (Su et al., arXiv:2104.09864); cosine and sine float32 (max_positions, head dim / 2)."""
+
+    cosine: Floats
+    sine: Floats
+
+
+@dataclass(frozen=True)
+class Disentangled:
+    """Scores of contents against relative positions (DeBERTa: He et al., arXiv:2006.03654).
+
+    Attributes:
+        key: what a query is scored against, float32 (heads, head dim, buckets), scaled as scores are; None for none.
+        query: what a key is scored against, of the same shape; None for none.
+    """
+
+    key: Floats | None
+    query: Floats | None
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One post-norm encoder layer: norm(x + attention(x)), then norm(x + down(activation(up(x))))."""
+    """One encoder layer: attention, then a feed-forward part, each with a residual and a norm.
+
+    Attributes:
+        attention_norm: None for a layer that reads its input as it is (ModernBERT's first).
+        gate: what the activation of `up` is multiplied by; None for a part without a gate.
+        rotary: turns queries and keys by their position.
+        distance_bias: which of the spec's `distance_biases` is added to the scores; None for none of them.
+        disentangled: the other kind of relative position; the spec's `distance_buckets` go with it.
+    """
 
     query: Linear
     key: Linear
     value: Linear
     context: Linear
-    attention_norm: Norm
+    attention_norm: Norm | None
     up: Linear
     down: Linear
     output_norm: Norm
+    gate: Linear | None = None
+    rotary: Rotary | None = None
+    distance_bias: int | None = None
+    disentangled: Disentangled | None = None
 
 
 @dataclass(frozen=True)
 class Head:
-    """Logits from the first token's state: out(activation(dense(x)))."""
+    """Logits from a pooled state: out(norm(activation(dense(x)))).
+
+    Attributes:
+        pooling: the first token's state, or the mean over all tokens.
+        norm: None where there is none.
+    """
 
     dense: Linear
     activation: Activation
     out: Linear
+    pooling: Literal["first", "mean"] = "first"
+    norm: Norm | None = None
 
 
 @dataclass(frozen=True)
@@ -68,26 +120,32 @@ class EncoderSpec:
     Attributes:
         attention_heads: each attends over dim / attention_heads channels.
         activation: of the feed-forward part.
+        max_positions: most tokens a text may have.
         head: None for a body alone.
+        norm_first: x + f(norm(x)) instead of norm(x + f(x)).
+        final_norm: after the last layer.
+        distance_biases: tables of float32 (2 * max_positions - 1, heads or 1). A row for each distance, the key's
+            position minus the query's, from 1 - max_positions on.
+        distance_buckets: int32 (2 * max_positions - 1,), the bucket of each distance; None where nothing asks for one.
     """
 
     embeddings: Embeddings
     layers: tuple[Layer, ...]
     attention_heads: int
     activation: Activation
+    max_positions: int
     head: Head | None
+    norm_first: bool = False
+    final_norm: Norm | None = None
+    distance_biases: tuple[Floats, ...] = ()
+    distance_buckets: NDArray[np.int32] | None = None
 
     @property
     def dim(self) -> int:
         """Width of the hidden states."""
-        return int(self.embeddings.word.shape[1])
+        return int(self.layers[0].query.weight.shape[0])
 
     @property
     def vocabulary(self) -> int:
         """Rows of the word table."""
         return int(self.embeddings.word.shape[0])
-
-    @property
-    def max_positions(self) -> int:
-        """Most tokens a text may have."""
-        return int(self.embeddings.position.shape[0])

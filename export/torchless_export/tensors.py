@@ -44,8 +44,9 @@ class Tensors:
         return Linear(np.ascontiguousarray(weight.T), self.array(f"{name}.bias", len(weight)))
 
     def norm(self, name: str, dim: int, epsilon: float) -> Norm:
-        """PyTorch's nn.LayerNorm."""
-        return Norm(self.array(f"{name}.weight", dim), self.array(f"{name}.bias", dim), epsilon)
+        """PyTorch's nn.LayerNorm; checkpoints of TensorFlow's days call its weight gamma and its bias beta."""
+        scale, shift = ("gamma", "beta") if f"{name}.gamma" in self else ("weight", "bias")
+        return Norm(self.array(f"{name}.{scale}", dim), self.array(f"{name}.{shift}", dim), epsilon)
 
     def refuse_unused(self, known: Iterable[str] = ()) -> None:
         """Refuse a checkpoint with tensors that nothing read: the graph would silently leave them out.

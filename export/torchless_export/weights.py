@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +14,31 @@ _CACHE_LINE = 64  # small tensors share pages
 
 
 class WeightsFile:
-    """Tensors by name, each stored once however many graphs ask for it."""
+    """Tensors by name, each stored once however many graphs or layers ask for it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._arrays: dict[str, NDArray[np.generic]] = {}
         self._offsets: dict[str, int] = {}
+        self._by_content: dict[tuple[bytes, str], int] = {}
         self._end = 0
 
     def add(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
-        """A graph's reference to a tensor of this file; the same name must mean the same tensor."""
+        """A graph's reference to a tensor of this file; the same name must mean the same tensor.
+
+        Equal tensors share one place: layers that share their weights (ALBERT) cost what one of them does.
+        """
         array = np.ascontiguousarray(array)
         if name in self._arrays:
             assert np.array_equal(array, self._arrays[name]), name
         else:
-            alignment = _PAGE if array.nbytes >= _PAGE else _CACHE_LINE
             self._arrays[name] = array
-            self._offsets[name] = -(-self._end // alignment) * alignment
-            self._end = self._offsets[name] + array.nbytes
+            content = (hashlib.sha256(array.tobytes()).digest(), array.dtype.str)
+            if content not in self._by_content:
+                alignment = _PAGE if array.nbytes >= _PAGE else _CACHE_LINE
+                self._by_content[content] = -(-self._end // alignment) * alignment
+                self._end = self._by_content[content] + array.nbytes
+            self._offsets[name] = self._by_content[content]
         tensor = onnx.TensorProto(
             name=name,
             data_type=onnx.helper.np_dtype_to_tensor_dtype(array.dtype),

@@ -92,7 +92,13 @@ def layout(batch: Batch) -> dict[str, NDArray[Any]]:
     `rows` in which slot a packed row ends up, `mask` which slots hold a token. A text alone is its own rectangle.
     """
     lengths, first = batch.lengths, batch.offsets[:-1]
-    feeds = {"input_ids": batch.input_ids, "first": first.astype(np.int32), "alone": np.array(len(lengths) == 1)}
+    feeds = {
+        "input_ids": batch.input_ids,
+        "type_ids": batch.type_ids,
+        "lengths": lengths.astype(np.int32),
+        "first": first.astype(np.int32),
+        "alone": np.array(len(lengths) == 1),
+    }
     if len(lengths) == 1:
         return feeds | {"position_ids": np.arange(len(batch.input_ids), dtype=np.int32)} | _NOT_READ
     longest, starts = int(lengths.max()), np.repeat(first, lengths)

@@ -21,11 +21,14 @@ class Batch:
         input_ids: int32 (tokens,). Text i is input_ids[offsets[i]:offsets[i + 1]].
         offsets: int64 (texts + 1,).
         truncated: bool (texts,). True where a text was longer than the model takes.
+        type_ids: int32 (tokens,). Which part of its text a token belongs to, as the tokenizer says: 0 for all but the
+            second text of a pair. Models without token types do not read it.
     """
 
     input_ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     truncated: NDArray[np.bool_]
+    type_ids: NDArray[np.int32]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -34,8 +37,13 @@ class Batch:
 
     def select(self, texts: NDArray[np.intp]) -> Batch:
         """The batch of these texts, in this order."""
-        ids = [self.input_ids[self.offsets[i] : self.offsets[i + 1]] for i in texts]
-        return Batch(np.concatenate(ids), _offsets([len(i) for i in ids]), self.truncated[texts])
+        spans = [slice(self.offsets[i], self.offsets[i + 1]) for i in texts]
+        return Batch(
+            np.concatenate([self.input_ids[span] for span in spans]),
+            _offsets([span.stop - span.start for span in spans]),
+            self.truncated[texts],
+            np.concatenate([self.type_ids[span] for span in spans]),
+        )
 
 
 def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
@@ -79,8 +87,12 @@ class Tokenizer:
             for row, encoding in zip(ids, encodings, strict=True)
         ]
         offsets = _offsets([len(row) for row in ids])
-        packed = np.fromiter((token for row in ids for token in row), np.int32, int(offsets[-1]))
-        return Batch(packed, offsets, np.array(truncated, np.bool_))
+        types = [encoding.type_ids for encoding in encodings]
+        return Batch(_packed(ids, offsets), offsets, np.array(truncated, np.bool_), _packed(types, offsets))
+
+
+def _packed(rows: Sequence[Sequence[int]], offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+    return np.fromiter((value for row in rows for value in row), np.int32, int(offsets[-1]))
 
 
 def check_texts(texts: Sequence[str]) -> None:

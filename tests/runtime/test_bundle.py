@@ -127,7 +127,7 @@ def test_a_model_that_answers_nan_is_an_error(tiny: Path, monkeypatch: pytest.Mo
 
 def test_a_batch_that_onnxruntime_refuses_is_described(tiny: Path) -> None:
     session = Classifier.load(tiny)._session
-    alien = Batch(np.array([10**6], np.int32), np.array([0, 1]), np.array([False]))
+    alien = Batch(np.array([10**6], np.int32), np.array([0, 1]), np.array([False]), np.array([0], np.int32))
     with pytest.raises(InferenceError, match="refused a batch of 1 texts, 1 tokens") as caught:
         session.run(alien)
     assert caught.value.__cause__ is not None

@@ -10,7 +10,8 @@ from torchless.tokens import Batch
 
 def batch_of(lengths: list[int]) -> Batch:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Batch(np.arange(offsets[-1], dtype=np.int32), offsets, np.zeros(len(lengths), np.bool_))
+    types = np.arange(offsets[-1], dtype=np.int32) % 2
+    return Batch(np.arange(offsets[-1], dtype=np.int32), offsets, np.zeros(len(lengths), np.bool_), types)
 
 
 @pytest.mark.parametrize("lengths", [[3], [3, 3], [5, 1, 9, 2, 7, 4], [100, 1, 1], list(range(1, 60))])
@@ -21,6 +22,7 @@ def test_every_text_is_in_one_part_with_its_own_tokens(lengths: list[int]) -> No
         for place, row in zip(places, np.split(part.input_ids, part.offsets[1:-1]), strict=True):
             assert row.tolist() == list(range(batch.offsets[place], batch.offsets[place + 1]))
             seen.append(int(place))
+        assert part.type_ids.tolist() == [token % 2 for token in part.input_ids]
     assert sorted(seen) == list(range(len(lengths)))
 
 

@@ -8,9 +8,16 @@ from typing import Any
 from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 
-from . import distilbert
+from . import bert, distilbert, electra, roberta
 
 Family = Callable[[Mapping[str, Any], Tensors, bool], EncoderSpec]
 
 # config.json's model_type: (config, tensors, with the head?) -> spec
-FAMILIES: dict[str, Family] = {"distilbert": distilbert.read}
+FAMILIES: dict[str, Family] = {
+    "bert": bert.read,
+    "camembert": roberta.read,
+    "distilbert": distilbert.read,
+    "electra": electra.read,
+    "roberta": roberta.read,
+    "xlm-roberta": roberta.read,
+}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.spec import Embeddings, EncoderSpec, Head, Layer
 from torchless_export.tensors import Tensors
+
+from .reading import activation, require_head
 
 _EPSILON = 1e-12  # fixed in the model's code, whatever the config says
 _PRETRAINING_HEAD = ("vocab_transform.", "vocab_layer_norm.", "vocab_projector.")
@@ -15,9 +16,6 @@ _PRETRAINING_HEAD = ("vocab_transform.", "vocab_layer_norm.", "vocab_projector."
 
 def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
     """Read a DistilBertForSequenceClassification, or the body of any DistilBERT for `head=False`."""
-    activation = config.get("activation", "gelu")
-    if activation not in ("gelu", "relu"):
-        raise UnsupportedModelError(f"config.json, activation: expected gelu or relu, got {activation!r}.")
     dim, hidden = config["dim"], config["hidden_dim"]
     body = "distilbert." if "distilbert.embeddings.word_embeddings.weight" in tensors else ""
 
@@ -44,7 +42,8 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
         ),
         layers=tuple(layer(index) for index in range(config["n_layers"])),
         attention_heads=config["n_heads"],
-        activation=activation,
+        activation=activation(config, "activation"),
+        max_positions=config["max_position_embeddings"],
         head=_head(tensors, dim) if head else None,
     )
     # The head of another task is no part of the body.
@@ -53,11 +52,6 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
 
 
 def _head(tensors: Tensors, dim: int) -> Head:
-    missing = [name for name in ("pre_classifier.weight", "classifier.weight") if name not in tensors]
-    if missing:
-        raise CheckpointError(
-            f"the checkpoint has no classification head: {' and '.join(missing)} missing. Fine-tune it with "
-            "DistilBertForSequenceClassification first, or export the body alone with --encoder-only."
-        )
+    require_head(tensors, "DistilBertForSequenceClassification", "pre_classifier.weight", "classifier.weight")
     # The activation between the two is ReLU in the model's code, not the config's `activation`.
     return Head(tensors.linear("pre_classifier", dim, dim), "relu", tensors.linear("classifier", dim, None))

@@ -1,0 +1,72 @@
+"""Every architecture: a random checkpoint, exported, is what PyTorch says it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from torchless import Bundle, Classifier, Encoder, verify
+from torchless_bench.random_checkpoints import ROWS, make
+from torchless_export import ExportReport, export
+from torchless_export.families import FAMILIES
+from torchless_export.quality import Gates
+
+LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1)  # int8 of random weights agrees on nothing in particular
+
+
+@pytest.fixture(scope="module", params=ROWS)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Any]:
+    folder = tmp_path_factory.mktemp(request.param)
+    checkpoint = make(ROWS[request.param], folder / "checkpoint")
+    return checkpoint, folder / "bundle", export(checkpoint, folder / "bundle", gates=LENIENT)
+
+
+Exported = tuple[Path, Path, ExportReport]
+
+
+def test_logits_are_those_of_pytorch(exported: Exported, sentences: list[str]) -> None:
+    checkpoint, bundle, _ = exported
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    inputs = AutoTokenizer.from_pretrained(checkpoint)(
+        sentences[:40], padding=True, truncation=True, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        expected = model(**inputs).logits
+    np.testing.assert_allclose(Classifier.load(bundle, precision="fp32").logits(sentences[:40]), expected, atol=2e-5)
+
+
+def test_texts_answer_differently_so_that_parity_means_something(exported: Exported, sentences: list[str]) -> None:
+    logits = Classifier.load(exported[1], precision="fp32").logits(sentences[:40])
+    assert logits.std(axis=0).min() > 0.01
+
+
+def test_parity_reaches_the_longest_text(exported: Exported) -> None:
+    checkpoint, bundle, report = exported
+    limit = AutoTokenizer.from_pretrained(checkpoint).model_max_length
+    assert report.parity.longest_tokens == limit == Bundle.open(bundle).manifest.max_tokens
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_neighbours_change_nothing(exported: Exported, sentences: list[str], precision: str) -> None:
+    texts = sentences[:12]
+    classifier = Classifier.load(exported[1], precision=precision)
+    alone = np.concatenate([classifier.scores([text]) for text in texts])
+    np.testing.assert_allclose(classifier.scores(texts), alone, rtol=0, atol=1e-6)
+
+
+def test_int8_stays_near(exported: Exported, sentences: list[str]) -> None:
+    exact, rounded = (Encoder.load(exported[1], precision=p).embed(sentences[:40]) for p in ("fp32", "int8"))
+    assert (exact * rounded).sum(axis=1).min() > 0.97
+
+
+def test_a_bundle_of_any_architecture_verifies(exported: Exported) -> None:
+    assert [replay.precision for replay in verify(exported[1])] == ["fp32", "int8"]
+
+
+def test_every_family_has_a_row() -> None:
+    assert {row.model_type for row in ROWS.values()} == set(FAMILIES)
