@@ -64,6 +64,62 @@ ROWS: dict[str, Row] = {
         "camembert", settings={"max_position_embeddings": 66, "type_vocab_size": 1}, tokens=_ROBERTA_TOKENS
     ),
     "electra": Row("electra", settings={"max_position_embeddings": 64, "embedding_size": 16}, type_ids=True),
+    "mpnet": Row("mpnet", 200, {"max_position_embeddings": 202}, _ROBERTA_TOKENS),  # beyond its farthest bucket
+    "albert": Row("albert", settings={"max_position_embeddings": 64, "embedding_size": 16}, type_ids=True),
+    "albert, groups": Row(
+        "albert",
+        settings={
+            "max_position_embeddings": 64,
+            "embedding_size": 16,
+            "num_hidden_layers": 4,
+            "num_hidden_groups": 2,
+            "inner_group_num": 2,
+        },
+    ),
+    # Four layers: the first and the last see everything, the two between them 8 tokens to each side.
+    "modernbert": Row(
+        "modernbert", settings={"max_position_embeddings": 64, "local_attention": 16, "num_hidden_layers": 4}
+    ),
+    "modernbert, mean": Row(
+        "modernbert",
+        settings={
+            "max_position_embeddings": 64,
+            "local_attention": 16,
+            "num_hidden_layers": 3,
+            "classifier_pooling": "mean",
+            "attention_bias": True,
+            "mlp_bias": True,
+            "norm_bias": True,
+            "classifier_bias": True,
+        },
+    ),
+    "deberta": Row(
+        "deberta",
+        settings={"max_position_embeddings": 64, "relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
+        type_ids=True,
+    ),
+    "deberta-v2": Row(
+        "deberta-v2",
+        settings={
+            "max_position_embeddings": 64,
+            "relative_attention": True,
+            "pos_att_type": ["c2p"],
+            "type_vocab_size": 2,
+        },
+        type_ids=True,
+    ),
+    "deberta-v3": Row(
+        "deberta-v2",
+        settings={
+            "max_position_embeddings": 64,
+            "relative_attention": True,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_buckets": 16,
+            "position_biased_input": False,
+            "share_att_key": True,
+            "norm_rel_ebd": "layer_norm",
+        },
+    ),
 }
 
 

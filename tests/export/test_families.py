@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 from torchless import Bundle, Classifier, Encoder, verify
 from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import ExportReport, export
 from torchless_export.families import FAMILIES
+from torchless_export.families.deberta import log_buckets
+from torchless_export.families.mpnet import t5_buckets
 from torchless_export.quality import Gates
 
 LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1)  # int8 of random weights agrees on nothing in particular
@@ -66,6 +71,31 @@ def test_int8_stays_near(exported: Exported, sentences: list[str]) -> None:
 
 def test_a_bundle_of_any_architecture_verifies(exported: Exported) -> None:
     assert [replay.precision for replay in verify(exported[1])] == ["fp32", "int8"]
+
+
+@pytest.mark.parametrize("name", ["albert", "albert, groups"])
+def test_layers_that_share_weights_share_their_place_on_disk(name: str, tmp_path: Path) -> None:
+    sizes = []
+    for repeats in (1, 3):
+        settings = {**ROWS[name].settings}
+        settings["num_hidden_layers"] = settings.get("num_hidden_layers", 1) * repeats
+        checkpoint = make(replace(ROWS[name], settings=settings), tmp_path / f"{repeats}")
+        export(checkpoint, tmp_path / f"{repeats}-bundle", gates=LENIENT)
+        sizes.append([(tmp_path / f"{repeats}-bundle" / f"weights.{p}").stat().st_size for p in ("fp32", "int8")])
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize(("buckets", "farthest"), [(256, 512), (16, 64), (32, 4096)])
+def test_deberta_buckets_distances_as_transformers_does(buckets: int, farthest: int) -> None:
+    relative = np.arange(1 - farthest, farthest)
+    expected = make_log_bucket_position(torch.from_numpy(relative), buckets, farthest)
+    np.testing.assert_array_equal(log_buckets(relative, buckets, farthest), expected.long())
+
+
+def test_mpnet_buckets_distances_as_transformers_does() -> None:
+    relative = np.arange(-600, 600)
+    expected = MPNetEncoder.relative_position_bucket(torch.from_numpy(relative))
+    np.testing.assert_array_equal(t5_buckets(relative), expected)
 
 
 def test_every_family_has_a_row() -> None:

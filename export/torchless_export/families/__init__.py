@@ -8,16 +8,21 @@ from typing import Any
 from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 
-from . import bert, distilbert, electra, roberta
+from . import albert, bert, deberta, distilbert, electra, modernbert, mpnet, roberta
 
 Family = Callable[[Mapping[str, Any], Tensors, bool], EncoderSpec]
 
 # config.json's model_type: (config, tensors, with the head?) -> spec
 FAMILIES: dict[str, Family] = {
+    "albert": albert.read,
     "bert": bert.read,
     "camembert": roberta.read,
+    "deberta": deberta.read_v1,
+    "deberta-v2": deberta.read_v2,  # and v3
     "distilbert": distilbert.read,
     "electra": electra.read,
+    "modernbert": modernbert.read,
+    "mpnet": mpnet.read,
     "roberta": roberta.read,
     "xlm-roberta": roberta.read,
 }

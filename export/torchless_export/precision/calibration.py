@@ -64,8 +64,9 @@ def calibrate(spec: EncoderSpec, batch: Batch, *, head: bool, known_smoothing: M
     with tempfile.TemporaryDirectory() as folder:
         session, observing = _observing_session(spec, Path(folder), head=head)
         channels = _channel_extremes(session, observing, batch)
+        met = _shared_extremes(channels, observing.shares)
         smoothing = {
-            site: known_smoothing.get(site, smoothing_factors(*channels[site], observing.weights[site]))
+            site: known_smoothing.get(site, smoothing_factors(*met[site], observing.weights[site]))
             for site in observing.sites
             if _is_smoothed(site)
         }
@@ -122,12 +123,14 @@ class _Observing(Fp32):
     def __init__(self) -> None:
         self.sites: dict[str, str] = {}
         self.weights: dict[str, Floats] = {}
+        self.shares: dict[str, int] = {}
 
     def enter(self, graph: Graph, name: str, x: str) -> str:  # noqa: ARG002
         self.sites[name] = x
         return x
 
     def linear(self, graph: Graph, name: str, x: str, site: str, linear: Linear) -> str:
+        self.shares.setdefault(site, id(linear.weight))  # sites with one number feed the same weights
         largest = np.abs(linear.weight).max(axis=1)
         self.weights[site] = np.maximum(self.weights.get(site, largest), largest)
         return super().linear(graph, name, x, site, linear)
@@ -159,3 +162,14 @@ def _channel_extremes(session: Session, observing: _Observing, batch: Batch) -> 
         low, high = extremes.get(site, (values[0], values[0]))
         extremes[site] = (np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0)))
     return extremes
+
+
+def _shared_extremes(
+    channels: Mapping[str, tuple[Floats, Floats]], shares: Mapping[str, int]
+) -> dict[str, tuple[Floats, Floats]]:
+    """Extremes over all sites that feed the same weights: weights that are shared can be smoothed in one way only."""
+    together: dict[int, tuple[Floats, Floats]] = {}
+    for site, (low, high) in channels.items():
+        lowest, highest = together.get(shares[site], (low, high))
+        together[shares[site]] = (np.minimum(lowest, low), np.maximum(highest, high))
+    return {site: together[shares[site]] for site in channels}
