@@ -376,7 +376,7 @@ def test_a_closed_stdout_is_an_error_without_a_traceback(tiny: Path) -> None:
 def test_a_closed_stdin_is_an_error_where_it_is_read(tiny: Path) -> None:
     done = shell(f"torchless predict {tiny} - <&-")
     assert done.returncode == 2
-    assert done.stderr == b"torchless: stdin: not readable.\n"
+    assert done.stderr == b"torchless: stdin: Bad file descriptor.\n"
     assert shell(f"torchless predict {tiny} good <&-").returncode == 0
 
 
