@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from .errors import ExportError
+
 _PAGE = 4096  # a mapped tensor begins on a page of its own
 _CACHE_LINE = 64  # small tensors share pages
 
@@ -22,10 +24,15 @@ class WeightsFile:
         self._end = 0
 
     def add(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
-        """A graph's reference to a tensor of this file; the same name must mean the same tensor."""
+        """A graph's reference to a tensor of this file; the same name must mean the same tensor.
+
+        Raises:
+            ExportError: it does not.
+        """
         array = np.ascontiguousarray(array)
         if name in self._arrays:
-            assert np.array_equal(array, self._arrays[name]), name
+            if not np.array_equal(array, self._arrays[name]):
+                raise ExportError(f"{self.name}: two tensors of different content are called {name}.")
         else:
             alignment = _PAGE if array.nbytes >= _PAGE else _CACHE_LINE
             self._arrays[name] = array

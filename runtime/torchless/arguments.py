@@ -50,7 +50,7 @@ def whole_number(value: object, name: str, expected: str, most: int) -> int:
         InputError: it is none; the message says what was expected.
     """
     try:
-        number = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[call-overload]
+        number = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         number = 0
     if not 1 <= number <= most:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from .errors import IncompatibleError, ManifestError
 from .fields import Fields, parse
 
-FORMAT_VERSION = 1
+FORMAT, FORMAT_VERSION = "torchless", 1
 FILE_NAME = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
@@ -82,7 +82,7 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
-        fields: dict[str, Any] = {"format": "torchless", "format_version": FORMAT_VERSION, **asdict(self)}
+        fields: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
         unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
         return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
 
@@ -95,7 +95,7 @@ class Manifest:
             IncompatibleError: a newer Torchless wrote the bundle.
         """
         root = parse(data, FILE_NAME)
-        root.choice("format", ("torchless",))
+        root.choice("format", (FORMAT,))
         version = root.integer("format_version", 1, sys.maxsize)
         if version > FORMAT_VERSION:
             raise IncompatibleError(

@@ -46,7 +46,9 @@ class Session:
         try:
             self._session: Any = ort.InferenceSession(str(graph), options, providers=[provider])
         except Exception as error:  # onnxruntime's exception classes share no base of their own
-            raise InferenceError(f"onnxruntime {ort.__version__} cannot load {graph}: {error}") from error
+            # onnxruntime opens weights in the graph's own folder alone, links followed.
+            hint = " Put the weights themselves beside it, not a link." if "External data path" in str(error) else ""
+            raise InferenceError(f"onnxruntime {ort.__version__} cannot load {graph}: {error}{hint}") from error
         if self._session.get_providers()[0] != provider:
             raise DeviceError(
                 f"onnxruntime found the GPU build but could not start {provider} (it fell back to "

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,22 @@ def test_another_precision_is_not_read_and_not_checked(tiny_copy: Path) -> None:
     assert Classifier.load(tiny_copy, precision="int8").predict(["good"])
     with pytest.raises(IntegrityError, match=r"weights\.fp32.*got no file"):
         Classifier.load(tiny_copy, precision="fp32")
+
+
+def test_weights_that_are_a_link_out_of_the_bundle_say_what_to_do(tiny_copy: Path) -> None:
+    (tiny_copy / "weights.int8").rename(tiny_copy.parent / "elsewhere")
+    (tiny_copy / "weights.int8").symlink_to("../elsewhere")
+    with pytest.raises(InferenceError, match="Put the weights themselves beside it, not a link"):
+        Classifier.load(tiny_copy)
+
+
+def test_a_bundle_of_links_into_a_cache_loads(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()  # as the Hub's cache lies
+    (tmp_path / "snapshot").mkdir()
+    for number, path in enumerate(tiny.iterdir()):
+        shutil.copy(path, tmp_path / "blobs" / str(number))
+        (tmp_path / "snapshot" / path.name).symlink_to(f"../blobs/{number}")
+    assert verify(tmp_path / "snapshot")
 
 
 def test_a_truncated_file_is_named_with_both_sizes(tiny_copy: Path) -> None:
