@@ -118,7 +118,6 @@ class _Arriving:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file.fileno()
         self._lines: deque[bytes] = deque()
-        self._rest = b""
 
     def waits(self) -> bool:
         """Whether no whole line is here and none is coming in."""
@@ -130,13 +129,14 @@ class _Arriving:
             return False
 
     def __iter__(self) -> Iterator[bytes]:
+        rest = b""
         while data := os.read(self._file, 1 << 16):
-            *whole, self._rest = (self._rest + data).split(b"\n")
+            *whole, rest = (rest + data).split(b"\n")
             self._lines.extend(line + b"\n" for line in whole)
             while self._lines:
                 yield self._lines.popleft()
-        if self._rest:
-            yield self._rest
+        if rest:
+            yield rest
 
 
 def columns(file: Iterable[bytes], name: str, *wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
