@@ -130,6 +130,7 @@ class Checkpoint:
                 "tokenizer_config.json."
             ) from error
 
+
 def _download(name: str, revision: str | None) -> tuple[Path, str]:
     try:
         from huggingface_hub import snapshot_download

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 from .errors import BundleError, BundleNotFoundError, IncompatibleError, InputError, IntegrityError
 from .manifest import FILE_NAME, Manifest, Precision, Variant
@@ -56,9 +56,9 @@ class Bundle:
         if precision not in ("auto", *get_args(Precision)):
             raise InputError(f"precision: expected auto, {' or '.join(get_args(Precision))}, got {precision!r}.")
         variants = self.manifest.variants
-        for name, variant in variants.items():
-            if name == (self.manifest.default_precision if precision == "auto" else precision):
-                return name, variant
+        name = self.manifest.default_precision if precision == "auto" else cast(Precision, precision)
+        if name in variants:
+            return name, variants[name]
         raise IncompatibleError(
             f"{self.path} holds {', '.join(variants)}, not {precision}. Export it with --precision {precision}, "
             "or load it with precision='auto'."
