@@ -52,8 +52,8 @@ class Labelled(Sample):
 def for_int8(calibration_file: Path | None, labelled: Labelled | None) -> tuple[Sample, Sample]:
     """The texts that int8's scales come from, and those that it is judged on.
 
-    Without files both are the built-in sample: half of it calibrates a real model too badly to be judged by the other
-    half (docs/decisions/0031-gates-fit-the-head.md). The second's name says that they are the same texts.
+    Without files both are the built-in sample, and the second's name says so: half of it would be too few to judge by,
+    because one label of 92 is more than 1 % (docs/decisions/0031-gates-fit-the-head.md).
     """
     sample = Sample(BUILT_IN, built_in())
     scales = calibration(calibration_file) if calibration_file else sample
