@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
+os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")  # seconds until a `network` test takes the Hub for out of reach
 
 
 def pytest_report_header() -> str:

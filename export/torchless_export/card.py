@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from torchless.manifest import Manifest
@@ -11,13 +12,19 @@ def model_card(manifest: Manifest) -> str:
     """Markdown with the YAML header that model hubs read."""
     parts = [_header(manifest), _origin(manifest), _usage(manifest), _parity(manifest.quality["parity"])]
     if "int8" in manifest.quality:
-        parts.append(_int8(manifest.quality["int8"], manifest.quality.get("accuracy")))
+        parts.append(_int8(manifest.quality["int8"]))
+    if "accuracy" in manifest.quality:
+        parts.append(_accuracy(manifest.quality["accuracy"]))
     parts.append(_files(manifest))
     return "\n".join(parts)
 
 
 def _header(manifest: Manifest) -> str:
-    lines = ["---", f"license: {manifest.source.license}" if manifest.source.license else "", "library_name: torchless"]
+    lines = [
+        "---",
+        f"license: {json.dumps(manifest.source.license)}" if manifest.source.license else "",
+        "library_name: torchless",
+    ]
     lines += [f"pipeline_tag: {'text-classification' if manifest.labels else 'feature-extraction'}", "---"]
     return "\n".join(filter(None, lines)) + "\n"
 
@@ -65,25 +72,33 @@ def _parity(parity: dict[str, Any]) -> str:
     )
 
 
-def _int8(int8: dict[str, Any], accuracy: dict[str, Any] | None) -> str:
-    rows = [("embeddings, smallest cosine", f"{int8['min_embedding_cosine']:.5f}")]
+def _int8(int8: dict[str, Any]) -> str:
+    rows = []
     if int8["disagreement"] is not None:
-        rows = [
-            ("labels that differ", f"{int8['disagreement']:.2%}"),
-            ("logits, largest difference", f"{int8['max_logit_difference']:.2f}"),
-            *rows,
-            (
-                f"{int8['neighbour_texts']} texts alone against mixed batches",
-                f"scores within {int8['neighbour_max_score_difference']:.1e}, "
-                f"{int8['neighbour_labels_changed']} labels changed",
-            ),
-        ]
-    if accuracy:
-        rows += [(f"accuracy, {engine}", f"{accuracy[engine]:.2%}") for engine in ("torch", "fp32", "int8")]
+        rows += [("texts with other labels", f"{int8['disagreement']:.2%}")]
+    if int8["score_error"] is not None:
+        rows += [("scores, typical difference", f"{int8['score_error']:.2%} of their spread")]
+    if int8["max_logit_difference"] is not None:
+        rows += [("logits, largest difference", f"{int8['max_logit_difference']:.2f}")]
+    rows += [("embeddings, smallest cosine", f"{int8['min_embedding_cosine']:.5f}")]
+    if int8["neighbour_max_score_difference"] is not None:
+        changed = int8["neighbour_labels_changed"]
+        labels = "" if changed is None else f", {changed} texts changed labels"
+        moved = f"scores within {int8['neighbour_max_score_difference']:.1e}{labels}"
+        rows += [(f"{int8['neighbour_texts']} texts alone against mixed batches", moved)]
     return (
         f"## int8 against fp32\n\nStatic scales from {int8['calibration']}; compared on {int8['texts']} texts "
         f"({int8['compared_on']}).\n\n" + _table(rows)
     )
+
+
+def _accuracy(accuracy: dict[str, Any]) -> str:
+    rows = [
+        (engine, f"{accuracy[key]:.2%}")
+        for engine, key in (("PyTorch", "torch"), ("fp32", "fp32"), ("int8", "int8"))
+        if accuracy[key] is not None
+    ]
+    return f"## Accuracy\n\nOn {accuracy['texts']} labelled texts ({accuracy['file']}).\n\n" + _table(rows)
 
 
 def _files(manifest: Manifest) -> str:

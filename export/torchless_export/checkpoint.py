@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class Checkpoint:
             name=name if revision else folder.resolve().name,
             revision=revision,
             architecture=str(config["model_type"]),
-            license=card.get("license"),
+            license=card.get("license") or None,
             weights_sha256=digest.hexdigest(),
         )
         return cls(folder, config, source)
@@ -129,11 +130,6 @@ class Checkpoint:
                 "tokenizer_config.json."
             ) from error
 
-    @property
-    def license(self) -> str | None:
-        """The licence that the model card states."""
-        return self.source.license
-
 
 def _download(name: str, revision: str | None) -> tuple[Path, str]:
     try:
@@ -165,16 +161,26 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _front_matter(card: Path) -> dict[str, str]:
-    """The flat `key: value` lines of a model card's YAML header; all that is wanted from it is one line."""
+    """The scalars of a model card's YAML header, without quotes and comments; a list of them joined by commas.
+
+    All that is wanted from it is one line, so no YAML parser is asked for.
+    """
     try:
         lines = card.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return {}
-    if not lines or lines[0].strip() != "---":
+    if not lines or lines[0].strip() != "---" or "---" not in lines[1:]:
         return {}
-    header = lines[1 : lines.index("---", 1)] if "---" in lines[1:] else []
-    pairs = (line.partition(":") for line in header if ":" in line and not line.startswith((" ", "-")))
-    return {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
+    values: dict[str, list[str]] = {}
+    key = ""
+    for line in lines[1 : lines.index("---", 1)]:
+        content = re.sub(r"(^|\s)#.*", "", line).rstrip()
+        if found := re.fullmatch(r"([\w-]+):(.*)", content):
+            key, value = found[1], found[2].strip()
+            values[key] = [item.strip(" '\"") for item in value.strip("[]").split(",")]
+        elif found := re.fullmatch(r"\s*-\s+(.*)", content):
+            values.setdefault(key, []).append(found[1].strip(" '\""))
+    return {key: ", ".join(filter(None, items)) for key, items in values.items()}
 
 
 def _weight_files(folder: Path) -> list[Path]:

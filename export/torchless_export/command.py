@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 
 from torchless.errors import MissingExtraError
@@ -28,12 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoder-only", action="store_true", help="leave the classification head out")
     parser.add_argument("--calibration", metavar="FILE", help="text for the int8 scales; default: a built-in sample")
     parser.add_argument("--evaluate", metavar="FILE", help="labelled text (.csv, .tsv, .jsonl) to measure accuracy on")
-    parser.add_argument(
-        "--max-disagreement", metavar="SHARE", type=float, default=0.01, help="int8 labels unlike fp32's (default 0.01)"
+    gate = parser.add_argument_group("gates, which fail the export").add_argument
+    gate("--max-difference", metavar="X", type=_positive, default=1e-4, help="fp32 from PyTorch (default 1e-4)")
+    gate("--max-disagreement", metavar="SHARE", type=_share, default=0.01, help="int8 labels unlike fp32's (0.01)")
+    gate(
+        "--max-score-error",
+        metavar="SHARE",
+        type=_share,
+        default=0.05,
+        help="the same for a head that answers a number, as a share of its spread (0.05)",
     )
-    parser.add_argument(
-        "--max-accuracy-drop", metavar="SHARE", type=float, default=0.005, help="int8 under PyTorch (default 0.005)"
-    )
+    gate("--min-embedding-cosine", metavar="C", type=_share, default=0.9, help="int8 embeddings beside fp32's (0.9)")
+    gate("--max-accuracy-drop", metavar="SHARE", type=_share, default=0.005, help="int8 under PyTorch (0.005)")
     parser.add_argument("--revision", metavar="REV", help="branch, tag or commit of a Hub id")
 
 
@@ -53,9 +60,15 @@ def run(options: argparse.Namespace) -> int:
         encoder_only=options.encoder_only,
         calibration=options.calibration,
         evaluate=options.evaluate,
-        gates=Gates(options.max_disagreement, options.max_accuracy_drop),
+        gates=Gates(
+            max_difference=options.max_difference,
+            max_disagreement=options.max_disagreement,
+            max_score_error=options.max_score_error,
+            min_embedding_cosine=options.min_embedding_cosine,
+            max_accuracy_drop=options.max_accuracy_drop,
+        ),
         revision=options.revision,
-        say=lambda line: print(f"{line} …", file=sys.stderr, flush=True),
+        say=_say,
     )
     print(f"{options.out}: a bundle of {' and '.join(options.precision)}")
     for line in _summary(report):
@@ -63,21 +76,32 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _say(line: str) -> None:
+    if sys.stderr.isatty():
+        print(f"{line} …", file=sys.stderr, flush=True)
+
+
 def _summary(report: ExportReport) -> list[str]:
     parity, quality, accuracy = report.parity, report.quality, report.accuracy
     logits = "" if parity.max_logit_difference is None else f"logits within {parity.max_logit_difference:.1e}, "
     lines = [
-        f"fp32 against PyTorch: {logits}hidden states within {parity.max_hidden_difference:.1e} "
+        f"fp32 against PyTorch: {logits}hidden states within {parity.max_hidden_difference or 0:.1e} "
         f"({parity.texts} texts of {parity.shortest_tokens} to {parity.longest_tokens} tokens)"
     ]
-    if quality and quality.disagreement is not None:
-        lines.append(f"int8 against fp32: {quality.disagreement:.2%} of labels differ ({quality.texts} texts)")
+    if quality:
+        parts = [f"embeddings with a cosine of {quality.min_embedding_cosine:.4f} or more"]
+        if quality.score_error is not None:
+            parts.insert(0, f"scores differ by {quality.score_error:.2%} of their spread")
+        if quality.disagreement is not None:
+            parts.insert(0, f"{quality.disagreement:.2%} of texts have other labels")
+        lines.append(f"int8 against fp32: {', '.join(parts)} ({quality.texts} texts, {quality.compared_on})")
+    if quality and quality.neighbour_max_score_difference is not None:
+        changed = quality.neighbour_labels_changed
+        labels = "" if changed is None else f", {changed} texts changed labels"
         lines.append(
-            f"int8 alone against in batches: scores within {quality.neighbour_max_score_difference:.1e}, "
-            f"{quality.neighbour_labels_changed} labels changed ({quality.neighbour_texts} texts)"
+            f"int8 alone against in batches: scores within {quality.neighbour_max_score_difference:.1e}{labels} "
+            f"({quality.neighbour_texts} texts)"
         )
-    elif quality:
-        lines.append(f"int8 against fp32: embeddings with a cosine of {quality.min_embedding_cosine:.4f} or more")
     if accuracy:
         int8 = "" if accuracy.int8 is None else f", int8 {accuracy.int8:.2%}"
         lines.append(f"accuracy: PyTorch {accuracy.torch:.2%}, fp32 {accuracy.fp32:.2%}{int8} ({accuracy.texts} texts)")
@@ -85,7 +109,28 @@ def _summary(report: ExportReport) -> list[str]:
 
 
 def _precisions(value: str) -> list[str]:
-    names = value.split(",")
-    if not names or set(names) - {"fp32", "int8"}:
+    names = list(dict.fromkeys(value.split(",")))
+    if set(names) - {"fp32", "int8"}:
         raise argparse.ArgumentTypeError(f"expected fp32, int8 or fp32,int8, got {value!r}")
     return names
+
+
+def _share(value: str) -> float:
+    number = _number(value)
+    if not 0 <= number <= 1:  # false for NaN too
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {value!r}")
+    return number
+
+
+def _positive(value: str) -> float:
+    number = _number(value)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {value!r}")
+    return number
+
+
+def _number(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan

@@ -53,5 +53,5 @@ class QualityError(GateError):
         self.report = report
         super().__init__(
             "the int8 graph failed its gate: " + "; ".join(findings) + ". Calibrate on text like the model's own with "
-            "--calibration FILE, ship --precision fp32, or move the gate with --max-disagreement / --max-accuracy-drop."
+            "--calibration FILE, ship --precision fp32, or move the gate (torchless export --help names them)."
         )

@@ -14,6 +14,7 @@ import numpy as np
 from torchless import Classifier, Encoder
 from torchless.bundle import GOLDEN, TOKENIZER
 from torchless.errors import InputError
+from torchless.golden import MIN_COSINE
 from torchless.manifest import Manifest, Precision
 from torchless.tokens import Batch, Tokenizer
 
@@ -35,7 +36,7 @@ from .write import Draft, replacing_folder
 # How far another machine's answers may lie from the recorded ones. fp32 differs by rounding alone; in int8 a rounding
 # difference can tip a value to the next of its 256 levels (docs/decisions/0004-int8.md).
 _GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 0.1}
-
+_GOLDEN_EMBEDDINGS = 12  # of so many texts they are kept: they are what makes the file large
 
 _DEFAULT_GATES = Gates()
 
@@ -81,7 +82,7 @@ def export(
         encoder_only: leave the head out, and do not ask the checkpoint for one.
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl); None takes the built-in sample.
         evaluate: labelled text (.csv, .tsv, .jsonl) to measure accuracy on.
-        gates: what int8 may cost.
+        gates: how far fp32 may be from PyTorch, and what int8 may cost.
         revision: of a Hub id.
         say: called with a line as each step begins.
 
@@ -100,10 +101,13 @@ def export(
         source = Checkpoint.open(os.fspath(checkpoint), revision)
         spec = _read_spec(source, head=not encoder_only)
         labels = () if encoder_only else _labels(source, spec)
-        scale_texts = samples.calibration(Path(calibration) if calibration else None)
+        if evaluate and (source.activation == "none" or len(labels) == 1):
+            raise InputError("evaluate: this head answers a number, so no label can be right. Leave the file out.")
         labelled = samples.labelled(Path(evaluate), labels) if evaluate else None
+        scale_texts, compared = samples.for_int8(Path(calibration) if calibration else None, labelled)
         draft = Draft(
             folder,
+            out=Path(out),
             source=source.source,
             labels=labels,
             activation="none" if encoder_only else source.activation,
@@ -118,14 +122,13 @@ def export(
 
         say("comparing them with PyTorch")
         reference = Reference(source, limit, head=not encoder_only)
-        parity = check_parity(folder, reference, samples.of_many_lengths())
+        parity = check_parity(folder, reference, samples.of_many_lengths(), gates.max_difference)
 
         quality = accuracy = None
         if "int8" in precisions:
             say(f"calibrating int8 on {scale_texts.name}")
             _add_int8(draft, spec, Tokenizer(folder / TOKENIZER, limit).encode(scale_texts.texts))
             say("comparing int8 with fp32")
-            compared = labelled or samples.Sample(samples.BUILT_IN, samples.built_in())
             quality = measure_quality(folder, compared, scale_texts.name)
         if labelled:
             say(f"measuring accuracy on {len(labelled.texts)} texts")
@@ -176,6 +179,10 @@ def _labels(checkpoint: Checkpoint, spec: EncoderSpec) -> tuple[str, ...]:
         raise CheckpointError(
             f"{checkpoint.folder / 'config.json'}: id2label names {len(labels)} labels, but the head answers {outputs}."
         )
+    if len(set(labels)) != len(labels):
+        raise CheckpointError(
+            f"{checkpoint.folder / 'config.json'}, id2label: expected labels that differ, got {', '.join(labels)}."
+        )
     return labels
 
 
@@ -185,14 +192,16 @@ def _golden(folder: Path, manifest: Manifest) -> bytes:
     batch = Tokenizer(folder / TOKENIZER, manifest.max_tokens).encode(texts)
     variants: dict[str, Any] = {}
     for precision, variant in manifest.variants.items():
-        answers: dict[str, Any] = {"tolerance": _GOLDEN_TOLERANCE[precision]}
-        answers["embeddings"] = _rounded(Encoder.load(folder, precision=precision).embed(texts))
+        answers: dict[str, Any] = {"tolerance": _GOLDEN_TOLERANCE[precision], "min_cosine": MIN_COSINE[precision]}
+        embeddings = Encoder.load(folder, precision=precision).embed(texts[:_GOLDEN_EMBEDDINGS])
+        answers["embeddings"] = _rounded(embeddings, digits=4)
         if variant.classifier is not None:
-            answers["logits"] = _rounded(Classifier.load(folder, precision=precision).logits(texts))
+            answers["logits"] = _rounded(Classifier.load(folder, precision=precision).logits(texts), digits=6)
         variants[precision] = answers
     ids = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])]
-    return json.dumps({"texts": texts, "input_ids": ids, "variants": variants}, ensure_ascii=False).encode()
+    golden = {"texts": texts, "input_ids": ids, "variants": variants}
+    return json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _rounded(array: Iterable[Iterable[float]]) -> list[list[float]]:
-    return [[round(float(value), 6) for value in row] for row in array]
+def _rounded(array: Iterable[Iterable[float]], digits: int) -> list[list[float]]:
+    return [[round(float(value), digits) for value in row] for row in array]

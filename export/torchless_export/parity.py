@@ -16,7 +16,6 @@ from torchless.tokens import Tokenizer
 from .errors import ParityError
 from .reference import Reference
 
-MAX_DIFFERENCE = 1e-4
 MIN_COSINE = 0.99999
 _BATCH_TEXTS = 8
 
@@ -29,9 +28,10 @@ class ParityReport:
         texts: how many were compared.
         shortest_tokens, longest_tokens: their range of lengths.
         token_ids_equal: both tokenisers gave the same ids for every text.
-        max_hidden_difference: largest absolute difference of a hidden state.
-        max_logit_difference: the same for logits; None without a head.
-        min_embedding_cosine: smallest cosine between mean-pooled embeddings.
+        max_hidden_difference: largest absolute difference of a hidden state; None where token ids differed, and so
+            nothing else was compared.
+        max_logit_difference: the same for logits; None without a head too.
+        min_embedding_cosine: smallest cosine between mean-pooled embeddings; None like the first.
         against: the versions that were compared with.
     """
 
@@ -39,23 +39,23 @@ class ParityReport:
     shortest_tokens: int
     longest_tokens: int
     token_ids_equal: bool
-    max_hidden_difference: float
+    max_hidden_difference: float | None
     max_logit_difference: float | None
-    min_embedding_cosine: float
+    min_embedding_cosine: float | None
     against: str
 
-    def findings(self, max_difference: float = MAX_DIFFERENCE) -> list[str]:
+    def findings(self, max_difference: float) -> list[str]:
         """What is further apart than promised; empty for a graph that is the model."""
         findings = [] if self.token_ids_equal else ["token ids differ"]
         for what, difference in (("hidden states", self.max_hidden_difference), ("logits", self.max_logit_difference)):
             if difference is not None and not difference <= max_difference:
                 findings.append(f"{what} differ by {difference:.2g}, allowed {max_difference:g}")
-        if not self.min_embedding_cosine > MIN_COSINE:
+        if self.min_embedding_cosine is not None and not self.min_embedding_cosine > MIN_COSINE:
             findings.append(f"embeddings have a cosine of {self.min_embedding_cosine:.6f}, expected > {MIN_COSINE}")
         return findings
 
 
-def check_parity(folder: Path, reference: Reference, texts: Sequence[str]) -> ParityReport:
+def check_parity(folder: Path, reference: Reference, texts: Sequence[str], max_difference: float) -> ParityReport:
     """Compare an fp32 bundle with PyTorch.
 
     Raises:
@@ -68,7 +68,9 @@ def check_parity(folder: Path, reference: Reference, texts: Sequence[str]) -> Pa
     batch = Tokenizer(folder / TOKENIZER, encoder.manifest.max_tokens).encode(texts)
     ids_equal = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected_ids
 
-    hidden, logits, cosines = [0.0], [0.0], [1.0]
+    hidden: list[float] = []
+    logits: list[float] = []
+    cosines: list[float] = []
     for group in _alone_and_batched(texts) if ids_equal else ():
         expected_states, expected_logits = reference.run(group)
         states = encoder.hidden_states(group)
@@ -81,12 +83,12 @@ def check_parity(folder: Path, reference: Reference, texts: Sequence[str]) -> Pa
         shortest_tokens=int(batch.lengths.min()),
         longest_tokens=int(batch.lengths.max()),
         token_ids_equal=ids_equal,
-        max_hidden_difference=max(hidden),
-        max_logit_difference=max(logits) if head else None,
-        min_embedding_cosine=min(cosines),
+        max_hidden_difference=max(hidden, default=None),
+        max_logit_difference=max(logits, default=None),
+        min_embedding_cosine=min(cosines, default=None),
         against=_versions(),
     )
-    if findings := report.findings():
+    if findings := report.findings(max_difference):
         raise ParityError(report, findings)
     return report
 

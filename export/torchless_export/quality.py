@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Classifier, Encoder
+from torchless.manifest import Activation
+from torchless.numerics import ACTIVATIONS
 
 from .reference import Reference
 from .samples import Labelled, Sample
+from .spec import Floats
 
 _BATCH_TEXTS = 32
 _NEIGHBOUR_TEXTS = 200
@@ -19,14 +23,20 @@ _NEIGHBOUR_TEXTS = 200
 
 @dataclass(frozen=True)
 class Gates:
-    """What int8 may cost before an export fails.
+    """How far an export may be from the model before it fails; docs/decisions/0031-gates-fit-the-head.md.
 
     Attributes:
-        max_disagreement: share of texts whose label differs from fp32.
+        max_difference: fp32 against PyTorch, largest absolute difference of a hidden state or logit.
+        max_disagreement: int8 against fp32, share of texts with other labels.
+        max_score_error: the same for heads that answer a number, as a share of the spread of fp32's answers.
+        min_embedding_cosine: int8 against fp32, smallest cosine between mean-pooled embeddings.
         max_accuracy_drop: share of labelled texts, PyTorch's accuracy minus int8's.
     """
 
+    max_difference: float = 1e-4
     max_disagreement: float = 0.01
+    max_score_error: float = 0.05
+    min_embedding_cosine: float = 0.9
     max_accuracy_drop: float = 0.005
 
 
@@ -49,18 +59,21 @@ class QualityReport:
         calibration: the text that the scales come from.
         texts: how many were compared.
         compared_on: and which.
-        disagreement: share of them with another label; None without a head.
+        disagreement: share of them with other labels (`decisions`); None where there are none to differ.
+        score_error: root mean square of the logit differences over the standard deviation of fp32's logits, for a head
+            that answers a number; None for others.
         max_logit_difference: largest absolute difference of a logit; None without a head.
         min_embedding_cosine: smallest cosine between mean-pooled embeddings.
         neighbour_texts: how many texts were run alone and in mixed batches.
         neighbour_max_score_difference: how far a score moved between the two; None without a head.
-        neighbour_labels_changed: how many labels changed between the two; None without a head.
+        neighbour_labels_changed: how many texts changed labels between the two; None like `disagreement`.
     """
 
     calibration: str
     texts: int
     compared_on: str
     disagreement: float | None
+    score_error: float | None
     max_logit_difference: float | None
     min_embedding_cosine: float
     neighbour_texts: int
@@ -75,6 +88,16 @@ class QualityReport:
                 f"labels differ from fp32 on {self.disagreement:.2%} of {self.texts} texts, "
                 f"allowed {gates.max_disagreement:.2%}"
             )
+        if self.score_error is not None and not self.score_error <= gates.max_score_error:
+            findings.append(
+                f"scores differ from fp32 by {self.score_error:.2%} of their spread over {self.texts} texts, "
+                f"allowed {gates.max_score_error:.2%}"
+            )
+        if not self.min_embedding_cosine >= gates.min_embedding_cosine:
+            findings.append(
+                f"embeddings have a cosine with fp32 of {self.min_embedding_cosine:.4f}, "
+                f"expected {gates.min_embedding_cosine:g} or more"
+            )
         if accuracy is not None and accuracy.int8 is not None:
             drop = accuracy.torch - accuracy.int8
             if not drop <= gates.max_accuracy_drop:
@@ -85,24 +108,65 @@ class QualityReport:
         return findings
 
 
+def decisions(logits: Floats, activation: Activation) -> NDArray[np.int64 | np.bool_] | None:
+    """What a reader takes from logits (texts, labels): (texts, …), or None where that is a number.
+
+    Softmax: the best label. Sigmoid: every label whose score is above 0.5. One column, or no activation: the number
+    itself, as in a regression or a reranker.
+    """
+    if activation == "none" or logits.shape[1] == 1:
+        return None
+    return logits.argmax(axis=1)[:, None] if activation == "softmax" else logits > 0
+
+
+def _changed(before: Floats, after: Floats, activation: Activation) -> NDArray[np.bool_] | None:
+    """Which texts' labels differ: (texts,); None where the answer is a number."""
+    a, b = decisions(before, activation), decisions(after, activation)
+    if a is None or b is None:
+        return None
+    changed: NDArray[np.bool_] = (a != b).any(axis=1)
+    return changed
+
+
+def score_error(exact: Floats, logits: Floats) -> float:
+    """Root mean square of the differences over the standard deviation of the exact logits."""
+    error = float(np.sqrt(np.square(exact.astype(np.float64) - logits).mean()))
+    spread = float(exact.astype(np.float64).std())
+    return error / spread if spread else math.inf if error else 0.0
+
+
 def measure_quality(folder: Path, sample: Sample, calibration: str) -> QualityReport:
     """Compare the int8 variant of a bundle with its fp32 variant."""
     texts = sample.texts
-    encoders = [Encoder.load(folder, precision=precision).embed(texts) for precision in ("fp32", "int8")]
-    cosine = float((encoders[0] * encoders[1]).sum(axis=1).min())
-    disagreement = difference = moved = changed = None
+    encoders = [Encoder.load(folder, precision=precision) for precision in ("fp32", "int8")]
+    exact_embeddings, embeddings = (encoder.embed(texts) for encoder in encoders)
+    manifest = encoders[1].manifest
+    disagreement = error = difference = moved = neighbours_changed = None
     neighbours = texts[:_NEIGHBOUR_TEXTS]
-    if Encoder.load(folder, precision="int8").manifest.variants["int8"].classifier is not None:
+    if manifest.variants["int8"].classifier is not None:
         fp32, int8 = (Classifier.load(folder, precision=precision) for precision in ("fp32", "int8"))
         exact, logits = fp32.logits(texts), int8.logits(texts)
-        disagreement = float((exact.argmax(axis=1) != logits.argmax(axis=1)).mean())
+        changed = _changed(exact, logits, manifest.activation)
+        disagreement = None if changed is None else float(changed.mean())
+        error = score_error(exact, logits) if changed is None else None
         difference = float(np.abs(exact - logits).max())
-        alone = np.concatenate([int8.scores([text]) for text in neighbours])
-        together = int8.scores(neighbours)
-        moved = float(np.abs(alone - together).max())
-        changed = int((alone.argmax(axis=1) != together.argmax(axis=1)).sum())
+        alone = np.concatenate([int8.logits([text]) for text in neighbours])
+        together = int8.logits(neighbours)
+        scores = ACTIVATIONS[manifest.activation]
+        moved = float(np.abs(scores(alone) - scores(together)).max())
+        changed = _changed(alone, together, manifest.activation)
+        neighbours_changed = None if changed is None else int(changed.sum())
     return QualityReport(
-        calibration, len(texts), sample.name, disagreement, difference, cosine, len(neighbours), moved, changed
+        calibration=calibration,
+        texts=len(texts),
+        compared_on=sample.name,
+        disagreement=disagreement,
+        score_error=error,
+        max_logit_difference=difference,
+        min_embedding_cosine=float((exact_embeddings * embeddings).sum(axis=1).min()),
+        neighbour_texts=len(neighbours),
+        neighbour_max_score_difference=moved,
+        neighbour_labels_changed=neighbours_changed,
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
+
 from torchless.errors import InputError
 from torchless.texts import TEXT_COLUMNS, columns
 
@@ -27,9 +29,9 @@ def of_many_lengths() -> list[str]:
 
 
 def golden() -> list[str]:
-    """A few texts of different lengths, the empty one among them."""
+    """Some texts of different lengths and rarer words, the empty one among them."""
     lines = built_in()
-    return ["", *lines[:6], " ".join(lines[6:10])]
+    return ["", " ".join(lines[6:10]), *lines[::8]]
 
 
 @dataclass(frozen=True)
@@ -47,34 +49,52 @@ class Labelled(Sample):
     labels: list[int]
 
 
-def calibration(path: Path | None) -> Sample:
-    """At most CALIBRATION_TEXTS texts, evenly spread over a file; the built-in sample for None."""
-    if path is None:
-        return Sample(BUILT_IN, built_in())
+def for_int8(calibration_file: Path | None, labelled: Labelled | None) -> tuple[Sample, Sample]:
+    """The texts that int8's scales come from, and those that it is judged on.
+
+    Without files both are the built-in sample, and the second's name says so: half of it would be too few to judge by,
+    because one label of 92 is more than 1 % (docs/decisions/0031-gates-fit-the-head.md).
+    """
+    sample = Sample(BUILT_IN, built_in())
+    scales = calibration(calibration_file) if calibration_file else sample
+    if labelled is not None:
+        return scales, labelled
+    return scales, sample if calibration_file else Sample(f"{BUILT_IN}, the same texts that calibrated", sample.texts)
+
+
+def calibration(path: Path) -> Sample:
+    """At most CALIBRATION_TEXTS texts, evenly spread over a file."""
     texts = [text for (text,) in _rows(path, TEXT_COLUMNS) if text.strip()]
     if not texts:
         raise InputError(f"--calibration {path}: expected texts, got none.")
-    step = max(1, len(texts) // CALIBRATION_TEXTS)
-    chosen = texts[::step][:CALIBRATION_TEXTS]
-    return Sample(f"{len(chosen)} texts of {path.name}", chosen)
+    places = np.linspace(0, len(texts) - 1, min(len(texts), CALIBRATION_TEXTS)).astype(int)
+    return Sample(f"{len(places)} texts of {path.name}", [texts[place] for place in places])
 
 
 def labelled(path: Path, labels: Sequence[str]) -> Labelled:
-    """The rows of a file with a text and a `label` column; labels by name or by index.
+    """The rows of a file with a text and a `label` column; labels by name, or all of them by index.
 
     Raises:
-        InputError: the file cannot be read, or a label is not one of the model's; the message says which row.
+        InputError: the file cannot be read, a label is not one of the model's (the message says which row), or labels
+            could be names as well as indices.
     """
-    by_name = {str(index): index for index in range(len(labels))} | {name: index for index, name in enumerate(labels)}
-    sample = Labelled(path.name, [], [])
-    for row, (text, label) in enumerate(_rows(path, TEXT_COLUMNS, ("label",)), 1):
-        if label not in by_name:
-            raise InputError(f"--evaluate {path}, row {row}: expected a label of {', '.join(by_name)}, got {label!r}.")
-        sample.texts.append(text)
-        sample.labels.append(by_name[label])
-    if not sample.texts:
+    rows = _rows(path, TEXT_COLUMNS, ("label",))
+    if not rows:
         raise InputError(f"--evaluate {path}: expected labelled texts, got none.")
-    return sample
+    found = {label for _, label in rows}
+    names = {name: index for index, name in enumerate(labels)}
+    indices = {str(index): index for index in range(len(labels))}
+    readings = [reading for reading in (names, indices) if found <= reading.keys()]
+    if not readings:
+        likelier = max((names, indices), key=lambda reading: sum(label in reading for _, label in rows))
+        row, label = next((row, label) for row, (_, label) in enumerate(rows, 1) if label not in likelier)
+        raise InputError(f"--evaluate {path}, row {row}: expected a label of {', '.join(likelier)}, got {label!r}.")
+    if any(reading[label] != readings[0][label] for reading in readings for label in found):
+        raise InputError(
+            f"--evaluate {path}: the labels {', '.join(sorted(found))} are names of labels and indices of others. "
+            "Rename the model's labels (id2label), or write names that are no numbers."
+        )
+    return Labelled(path.name, [text for text, _ in rows], [readings[0][label] for _, label in rows])
 
 
 def _rows(path: Path, *wanted: Sequence[str]) -> list[tuple[str, ...]]:

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from .errors import ExportError
+
 _PAGE = 4096  # a mapped tensor begins on a page of its own
 _CACHE_LINE = 64  # small tensors share pages
 
@@ -24,13 +26,17 @@ class WeightsFile:
         self._end = 0
 
     def add(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
-        """A graph's reference to a tensor of this file; the same name must mean the same tensor.
+        """A graph's reference to a tensor of this file.
 
         Equal tensors share one place: layers that share their weights (ALBERT) cost what one of them does.
+
+        Raises:
+            ExportError: the name stands for another tensor already.
         """
         array = np.ascontiguousarray(array)
         if name in self._arrays:
-            assert np.array_equal(array, self._arrays[name]), name
+            if not np.array_equal(array, self._arrays[name]):
+                raise ExportError(f"{self.name}: two tensors of different content are called {name}.")
         else:
             self._arrays[name] = array
             content = (hashlib.sha256(array.tobytes()).digest(), array.dtype.str)

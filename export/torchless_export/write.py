@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torchless
-from torchless.errors import OutputError
-from torchless.manifest import FILE_NAME, Activation, FileRecord, Manifest, Source, Variant
+from torchless.manifest import FILE_NAME, FORMAT, Activation, FileRecord, Manifest, Source, Variant
 from torchless.manifest import Precision as PrecisionName
+from torchless.output import umask, writing
 
 from .graph import Precision, build
 from .spec import EncoderSpec
@@ -26,12 +29,16 @@ class Draft:
 
     It is a loadable bundle from the first manifest on, so parity and quality are measured on the very files that are
     shipped.
+
+    Raises:
+        OutputError: from every method: a file cannot be written. The message names `out`, where the bundle is to be.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
+        out: Path,
         source: Source,
         labels: tuple[str, ...],
         activation: Activation,
@@ -39,6 +46,7 @@ class Draft:
         hidden_size: int,
     ) -> None:
         self.folder = folder
+        self._out = out
         self._variants: dict[PrecisionName, Variant] = {}
         self._manifest = Manifest(
             created_by=f"torchless {torchless.__version__}",
@@ -55,7 +63,8 @@ class Draft:
 
     def add_file(self, name: str, data: bytes) -> None:
         """Write one file."""
-        (self.folder / name).write_bytes(data)
+        with writing(self._out):
+            (self.folder / name).write_bytes(data)
 
     def add_variant(
         self, name: PrecisionName, spec: EncoderSpec, encoder: Precision, classifier: Precision | None
@@ -67,7 +76,8 @@ class Draft:
             graphs["classifier"] = build(spec, classifier, weights, head=True)
         for kind, model in graphs.items():
             self.add_file(f"{kind}.{name}.onnx", model.SerializeToString(deterministic=True))
-        weights.write(self.folder)
+        with writing(self._out):
+            weights.write(self.folder)
         head = f"classifier.{name}.onnx" if classifier is not None else None
         self._variants[name] = Variant(weights.name, f"encoder.{name}.onnx", head)
 
@@ -82,6 +92,7 @@ class Draft:
         manifest = replace(
             self._manifest,
             default_precision="int8" if "int8" in self._variants else "fp32",
+            variants=dict(self._variants),
             quality=quality or {},
             files={name: _record(self.folder / name) for name in names},
         )
@@ -99,43 +110,83 @@ def replacing_folder(out: Path) -> Iterator[Path]:
     """A temporary sibling of `out`, moved there when the block ends well and removed otherwise.
 
     Raises:
-        OutputError: `out` is something other than a bundle or an empty folder, or cannot be written. What stands
-            there is unchanged.
+        OutputError: `out` is something other than an empty folder or a bundle with nothing else in it, or cannot be
+            written. What stands there is unchanged.
     """
-    out = out.resolve()
-    try:
+    out = Path(os.path.realpath(out))
+    with writing(out):
         _refuse_to_destroy(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    except OSError as error:
-        raise OutputError(out, error) from error
     try:
         yield temporary
-        temporary.chmod(0o755)  # mkdtemp makes folders private
-        _move_over(temporary, out)
-    except OSError as error:
-        raise OutputError(out, error) from error
+        with writing(out):
+            _refuse_to_destroy(out)  # an export takes minutes; something may have come in
+            temporary.chmod(0o777 & ~umask())  # mkdtemp makes folders private
+            _move_over(temporary, out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _refuse_to_destroy(out: Path) -> None:
-    if out.is_file():
-        raise FileExistsError(0, "it is a file, expected a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / FILE_NAME).is_file():
-        raise FileExistsError(0, "the folder is neither empty nor a bundle")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise FileExistsError(errno.EEXIST, "it is a file, expected a folder")
+    names = {path.name for path in out.iterdir()}
+    ours = _files_of_bundle(out)
+    foreign = sorted(name for name in names if name not in ours or (out / name).is_dir())
+    if foreign:
+        shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
+        raise FileExistsError(
+            errno.EEXIST,
+            f"the folder is neither empty nor a bundle and nothing else: it holds {shown}. "
+            "Name another folder, or move those out of it",
+        )
+    if names and out.is_mount():
+        raise FileExistsError(errno.EBUSY, "a bundle at a mount point cannot be replaced. Name a folder inside it")
+
+
+def _files_of_bundle(folder: Path) -> set[str]:
+    """The files that a manifest of ours accounts for, however damaged the bundle is otherwise."""
+    try:
+        fields = json.loads((folder / FILE_NAME).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return set()
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        return set()
+    files = fields.get("files")
+    return {FILE_NAME, *files} if isinstance(files, dict) else set()
 
 
 def _move_over(temporary: Path, out: Path) -> None:
     """Folders cannot be exchanged in one step everywhere, so the old one steps aside and comes back on failure."""
     if not out.exists():
         temporary.rename(out)
-        return
-    aside = temporary.with_name(temporary.name + ".old")
-    out.rename(aside)
-    try:
+    elif not any(out.iterdir()):
+        _move_into(temporary, out)
+    else:
+        aside = temporary.with_name(temporary.name + ".old")
+        try:
+            out.rename(aside)
+            temporary.rename(out)
+        finally:  # whatever happened in between, Ctrl-C too
+            if not out.exists():
+                aside.rename(out)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move_into(temporary: Path, out: Path) -> None:
+    """Take the place of an empty folder, or fill it where it cannot be replaced (a mount point)."""
+    with suppress(OSError):
         temporary.rename(out)
-    except OSError:
-        aside.rename(out)
+        return
+    # The manifest goes last: without it nobody takes the folder for a bundle.
+    names = sorted((path.name for path in temporary.iterdir()), key=lambda name: name == FILE_NAME)
+    try:
+        for name in names:
+            shutil.move(temporary / name, out / name)
+    except BaseException:
+        for name in names:
+            (out / name).unlink(missing_ok=True)
         raise
-    shutil.rmtree(aside, ignore_errors=True)

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # importing it from typing would cost five times what this package does
 if TYPE_CHECKING:
+    from . import errors as errors
     from .bundle import Bundle
     from .classifier import Classifier, Prediction
     from .encoder import Encoder
@@ -32,6 +33,8 @@ else:
     def __getattr__(name):
         from importlib import import_module
 
+        if name == "errors":  # `torchless.errors.InputError` after a plain `import torchless`
+            return import_module(f"{__name__}.errors")
         if name not in _HOME:
             raise AttributeError(f"module 'torchless' has no attribute {name!r}")
         value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast, get_args
 
-from .errors import BundleNotFoundError, IncompatibleError, IntegrityError
+from .errors import BundleError, BundleNotFoundError, IncompatibleError, InputError, IntegrityError
 from .manifest import FILE_NAME, Manifest, Precision, Variant
+from .manifest import TOKENIZER as TOKENIZER
 
-TOKENIZER = "tokenizer.json"
 GOLDEN = "golden.json"
 
 
@@ -32,53 +34,75 @@ class Bundle:
 
         Raises:
             BundleNotFoundError: there is no such folder, or it holds no manifest.json.
+            BundleError: the manifest cannot be read.
             ManifestError, IncompatibleError: the manifest cannot be used.
         """
         folder = Path(path)
-        if not folder.is_dir():
-            raise BundleNotFoundError(folder, "there is no such folder")
-        try:
+        with _reading(folder / FILE_NAME):
+            if not folder.is_dir():
+                raise BundleNotFoundError(folder, "there is no such folder")
+            if not (folder / FILE_NAME).exists():
+                raise BundleNotFoundError(folder, f"the folder has no {FILE_NAME}")
             data = (folder / FILE_NAME).read_bytes()
-        except FileNotFoundError:
-            raise BundleNotFoundError(folder, f"the folder has no {FILE_NAME}") from None
         return cls(folder, Manifest.from_bytes(data))
 
     def variant(self, precision: str) -> tuple[Precision, Variant]:
         """The variant for a precision; "auto" is the manifest's default.
 
         Raises:
+            InputError: there is no such precision.
             IncompatibleError: the bundle does not hold that precision.
         """
+        if precision not in ("auto", *get_args(Precision)):
+            raise InputError(f"precision: expected auto, {' or '.join(get_args(Precision))}, got {precision!r}.")
         variants = self.manifest.variants
-        for name, variant in variants.items():
-            if name == (self.manifest.default_precision if precision == "auto" else precision):
-                return name, variant
+        name = self.manifest.default_precision if precision == "auto" else cast(Precision, precision)
+        if name in variants:
+            return name, variants[name]
         raise IncompatibleError(
             f"{self.path} holds {', '.join(variants)}, not {precision}. Export it with --precision {precision}, "
             "or load it with precision='auto'."
         )
 
     def files_for(self, variant: Variant) -> list[str]:
-        """What this variant needs and what all share, as the manifest names them."""
-        own = set(variant.files)
-        others = {name for other in self.manifest.variants.values() for name in other.files} - own
-        return [name for name in self.manifest.files if name not in others]
+        """What running this variant takes, as the manifest names it."""
+        return [TOKENIZER, *variant.files]
 
     def check(self, names: Iterable[str] | None = None) -> None:
         """Compare files with their recorded size and sha256: all of them, or those named.
 
         Raises:
             IntegrityError: a file is missing or differs by as much as a byte; the message names it.
+            BundleError: a file cannot be read.
         """
         for name in self.manifest.files if names is None else names:
             path, record = self.path / name, self.manifest.files[name]
-            try:
+            with _reading(path):
+                if not path.exists():
+                    raise IntegrityError(path, f"{record.size_bytes} bytes", "no file")
                 size = path.stat().st_size
-            except FileNotFoundError:
-                raise IntegrityError(path, f"{record.size_bytes} bytes", "no file") from None
-            if size != record.size_bytes:
-                raise IntegrityError(path, f"{record.size_bytes} bytes", f"{size} bytes")
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                if size != record.size_bytes:
+                    raise IntegrityError(path, f"{record.size_bytes} bytes", f"{size} bytes")
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest != record.sha256:
                 raise IntegrityError(path, f"sha256 {record.sha256}", digest)
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            BundleError: it cannot be read.
+        """
+        with _reading(self.path / name):
+            return (self.path / name).read_bytes()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BundleError:  # some are OSErrors too
+        raise
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .arguments import whole_number
 from .loading import Device, Model, load
 from .manifest import Manifest, Precision
 from .numerics import ACTIVATIONS
@@ -61,13 +62,17 @@ class Classifier:
             path: the bundle's folder.
             precision: "fp32", "int8", or "auto" for the bundle's default.
             device: "cpu" or "cuda"; a missing GPU is an error, never a silent run on the CPU.
-            threads: threads for one run; None takes CPU affinity ∩ cgroup quota.
+            threads: threads of one run of the graph, 1 to 1024; None takes CPU affinity ∩ cgroup quota. The tokenizer
+                has threads of its own, for lists of texts; RAYON_NUM_THREADS in the environment bounds them.
 
         Raises:
             BundleNotFoundError: there is no bundle at `path`.
+            BundleError: a file of it cannot be read.
             ManifestError, IntegrityError: the bundle was altered.
             IncompatibleError: the bundle has no head (use `Encoder`), or not that precision.
+            InputError: precision, device or threads is not one of those above.
             DeviceError: the device is not there, or has no kernels for the precision.
+            InferenceError: onnxruntime cannot load the graph; the cause is chained.
         """
         return cls(load(path, "classifier", precision=precision, device=device, threads=threads))
 
@@ -76,30 +81,31 @@ class Classifier:
         """Label names, in the order of the columns of `logits` and `scores`."""
         return self.manifest.labels
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+    def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """The best label of every text.
 
         Args:
-            texts: n texts. One longer than `manifest.max_tokens` tokens is cut, and its prediction says so.
+            texts: n texts, any iterable but a bare str. One longer than `manifest.max_tokens` tokens is cut, and its
+                prediction says so.
 
         Returns:
             n predictions, in the order of the texts.
 
         Raises:
-            InputError: texts is a bare str, or an element is not a str or holds a lone surrogate.
+            InputError: texts is a bare str, a dict or a set, or an element is not a str or holds a lone surrogate.
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
         return [best for (best,) in self.rank(texts, top_k=1)]
 
-    def rank(self, texts: Sequence[str], *, top_k: int | None = None) -> list[list[Prediction]]:
+    def rank(self, texts: Iterable[str], *, top_k: int | None = None) -> list[list[Prediction]]:
         """The `top_k` best labels of every text, best first; all of them for None.
 
         Raises:
             InputError: as in `predict`, or top_k is less than 1.
             InferenceError: as in `predict`.
         """
-        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-            raise InputError(f"top_k: expected a whole number of 1 or more, or None for all, got {top_k!r}.")
+        if top_k is not None:
+            top_k = whole_number(top_k, "top_k", "a whole number of 1 or more, or None for all", sys.maxsize)
         batch = self._tokenizer.encode(texts)
         scores = ACTIVATIONS[self.manifest.activation](self._logits(batch))
         best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]  # (n, top_k)
@@ -108,7 +114,7 @@ class Classifier:
             for row, columns, truncated in zip(scores, best, batch.truncated, strict=True)
         ]
 
-    def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def scores(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Every label's score for every text.
 
         Returns:
@@ -120,7 +126,7 @@ class Classifier:
         """
         return ACTIVATIONS[self.manifest.activation](self.logits(texts))
 
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def logits(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """What the graph answers, untouched: float32 (n, labels).
 
         Raises:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 from . import __version__
@@ -31,20 +33,45 @@ def exit_code(error: TorchlessError) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line; returns its exit code: 0 fine, 1 failed, 2 wrong usage."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run a command line; returns its exit code: 0 fine, 1 failed, 2 wrong usage.
+
+    Without arguments it is this process's program: it reads sys.argv, writes UTF-8, and ends cleanly on SIGTERM.
+    """
+    if arguments is None:
+        arguments = sys.argv[1:]
+        _become_program()
     try:
-        return _run(arguments)
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()  # a full disk or a closed pipe shows here, not when Python exits
     except TorchlessError as error:
-        print(f"torchless: {error}", file=sys.stderr)  # noqa: T201
+        _complain(str(error))
         return exit_code(error)
     except KeyboardInterrupt:
-        print("torchless: interrupted", file=sys.stderr)  # noqa: T201
+        _complain("interrupted")
         return 130
-    except BrokenPipeError:
-        # The reader (`| head`) has had enough; without this Python complains again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # files have errors of their own; what is left is stdout
+        if not isinstance(error, BrokenPipeError):  # the reader (`| head`) has had enough
+            _complain(f"cannot write stdout: {error.strerror or error}.")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains again when it flushes at exit
         return FAILURE
+
+
+def _become_program() -> None:
+    """Make the standard streams what they should be everywhere, and SIGTERM an exception, so that `finally` runs."""
+    # A stream that was closed (`<&-`) becomes one that cannot be used: reading or writing it fails as it should.
+    sys.stdin = sys.stdin or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull)  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _complain(message: str) -> None:
+    with suppress(OSError):  # nobody listens; the exit code still tells
+        print(f"torchless: {message}", file=sys.stderr)  # noqa: T201
 
 
 def _run(arguments: list[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +41,22 @@ class Encoder:
         """Load the headless graph of a bundle; arguments and errors as in `Classifier.load`."""
         return cls(load(path, "encoder", precision=precision, device=device, threads=threads))
 
-    def hidden_states(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+    def truncated(self, texts: Iterable[str]) -> NDArray[np.bool_]:
+        """Which texts are longer than the model takes, so that their end is not read: bool (n,).
+
+        Raises:
+            InputError: as in `hidden_states`.
+        """
+        return self._tokenizer.encode(texts).truncated
+
+    def hidden_states(self, texts: Iterable[str]) -> list[NDArray[np.float32]]:
         """The last layer's state of every token.
 
         Returns:
             n arrays, float32 (tokens_i, dim), special tokens included.
 
         Raises:
-            InputError: texts is a bare str, or an element is not a str or holds a lone surrogate.
+            InputError: texts is a bare str, a dict or a set, or an element is not a str or holds a lone surrogate.
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
         batch = self._tokenizer.encode(texts)
@@ -58,7 +66,7 @@ class Encoder:
             states.update(zip(places.tolist(), np.split(packed, part.offsets[1:-1]), strict=True))
         return [states[place] for place in range(len(states))]
 
-    def padded(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def padded(self, texts: Iterable[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Hidden states as PyTorch models return them.
 
         Returns:
@@ -76,11 +84,12 @@ class Encoder:
             mask[i, : len(rows)] = 1
         return hidden, mask
 
-    def embed(self, texts: Sequence[str], *, pooling: str = "mean", normalize: bool = True) -> NDArray[np.float32]:
+    def embed(self, texts: Iterable[str], *, pooling: str = "mean", normalize: bool = True) -> NDArray[np.float32]:
         """One vector a text.
 
         Args:
-            texts: n texts.
+            texts: n texts, any iterable but a bare str. One longer than `manifest.max_tokens` tokens is cut;
+                `truncated` tells which.
             pooling: "mean" over all tokens, or "cls" for the first token's state.
             normalize: scale every vector to length 1, so that a dot product is the cosine.
 

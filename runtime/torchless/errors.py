@@ -14,8 +14,8 @@
     ├── MissingExtraError        (also ImportError)
     └── ExportError              (torchless_export.errors)
 
-Each also inherits the standard class that a caller would catch, and builds its message from facts:
-what, where, expected, got, what to do.
+Where a standard class says the same, an error inherits it too. Each builds its message from facts: what, where,
+expected, got, what to do. All can be pickled, so that they cross from one process to another.
 """
 
 from __future__ import annotations
@@ -24,10 +24,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import Any
 
 
 class TorchlessError(Exception):
     """Base of every error that Torchless raises on purpose."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the class with the message; ours take facts. errno, filename and name are no part
+        # of __dict__.
+        kept = {name: getattr(self, name) for name in ("errno", "filename", "name") if hasattr(self, name)}
+        return _rebuilt, (type(self), self.args, {**self.__dict__, **kept})
+
+
+def _rebuilt(kind: type[TorchlessError], arguments: tuple[Any, ...], state: dict[str, Any]) -> TorchlessError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    for name, value in state.items():
+        setattr(error, name, value)
+    return error
 
 
 class BundleError(TorchlessError):
@@ -45,10 +63,10 @@ class BundleNotFoundError(BundleError, FileNotFoundError):
 
 
 class ManifestError(BundleError, ValueError):
-    """A field of manifest.json is missing or wrong."""
+    """A field of manifest.json or of golden.json is missing or wrong."""
 
-    def __init__(self, where: str, expected: str, got: str) -> None:
-        super().__init__(f"manifest.json, {where}: expected {expected}, got {got}. Export the bundle again.")
+    def __init__(self, where: str, expected: str, got: str, file: str = "manifest.json") -> None:
+        super().__init__(f"{file}, {where}: expected {expected}, got {got}. Export the bundle again.")
 
 
 class IntegrityError(BundleError):
@@ -84,10 +102,11 @@ class InferenceError(TorchlessError, RuntimeError):
 
 
 class OutputError(TorchlessError, OSError):
-    """A result could not be written; what stood there before is unchanged."""
+    """A result could not be written; a file or bundle that stood there before is unchanged."""
 
     def __init__(self, path: Path, cause: OSError) -> None:
         super().__init__(f"cannot write {path}: {cause.strerror or cause}. Nothing was changed there.")
+        self.errno, self.filename = cause.errno, str(path)
 
 
 class MissingExtraError(TorchlessError, ImportError):

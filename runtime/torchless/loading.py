@@ -45,7 +45,7 @@ def load(
     """
     bundle = Bundle.open(path)
     manifest = bundle.manifest
-    name, variant = bundle.variant(_precision_for(device, precision))
+    name, variant = bundle.variant(_precision_for(bundle, device, precision))
     graph = variant.classifier if kind == "classifier" else variant.encoder
     if graph is None:
         raise IncompatibleError(f"{path} has no classification head. Load it with Encoder.load({str(path)!r}).")
@@ -66,11 +66,16 @@ def load(
     return Model(manifest, name, tokenizer, session)
 
 
-def _precision_for(device: str, precision: str) -> str:
-    if device == "cuda" and precision == "int8":
-        # onnxruntime would take it and run it on the CPU (microsoft/onnxruntime#10267).
-        raise DeviceError("int8 has no CUDA kernels in onnxruntime. Load with precision='fp32' or device='cpu'.")
-    return "fp32" if device == "cuda" and precision == "auto" else precision
+def _precision_for(bundle: Bundle, device: str, precision: str) -> str:
+    if device != "cuda" or precision not in ("auto", "int8"):
+        return precision
+    if precision == "auto" and "fp32" in bundle.manifest.variants:
+        return "fp32"
+    # onnxruntime would take it and run it on the CPU (microsoft/onnxruntime#10267).
+    raise DeviceError(
+        f"int8 has no CUDA kernels in onnxruntime, and {bundle.path} holds {', '.join(bundle.manifest.variants)}. "
+        "Load with device='cpu', or with precision='fp32' from a bundle that was exported with --precision fp32,int8."
+    )
 
 
 class _Beside(Generic[T]):

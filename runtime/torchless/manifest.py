@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from .errors import IncompatibleError, ManifestError
+from .fields import Fields, parse
 
-FORMAT_VERSION = 1
+FORMAT, FORMAT_VERSION = "torchless", 1
 FILE_NAME = "manifest.json"
+TOKENIZER = "tokenizer.json"
 
 Activation = Literal["softmax", "sigmoid", "none"]
 Precision = Literal["fp32", "int8"]
 
 _DIGEST_KEY = "manifest_sha256"
 _NO_DIGEST = "0" * 64
+_FILE_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")  # what every file system can hold
+_MOST = 1_000_000  # tokens a text, numbers a state: beyond any model, within any integer; 2 tokens are [CLS] and [SEP]
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
-        fields: dict[str, Any] = {"format": "torchless", "format_version": FORMAT_VERSION, **asdict(self)}
+        fields: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
         unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
         return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
 
@@ -88,114 +94,71 @@ class Manifest:
             ManifestError: a field is missing, of the wrong type or out of its range; the message says which.
             IncompatibleError: a newer Torchless wrote the bundle.
         """
-        try:
-            root = _Fields("", json.loads(data))
-        except ValueError as error:
-            raise ManifestError("the file", "JSON", str(error)) from error
-        root.choice("format", ("torchless",))
-        version = root.integer("format_version")
+        root = parse(data, FILE_NAME)
+        root.choice("format", (FORMAT,))
+        version = root.integer("format_version", 1, sys.maxsize)
         if version > FORMAT_VERSION:
             raise IncompatibleError(
                 f"manifest.json, format_version: this Torchless reads up to {FORMAT_VERSION}, got {version}. "
                 "Upgrade it with: pip install -U torchless"
             )
-        _check_digest(data, root.text(_DIGEST_KEY))
+        _check_digest(data, root.sha256(_DIGEST_KEY))
         return cls(
             created_by=root.text("created_by"),
-            labels=tuple(root.texts("labels")),
+            labels=_labels(root),
             activation=root.choice("activation", get_args(Activation)),
-            max_tokens=root.integer("max_tokens"),
-            hidden_size=root.integer("hidden_size"),
+            max_tokens=root.integer("max_tokens", 2, _MOST),
+            hidden_size=root.integer("hidden_size", 1, _MOST),
+            variants=_variants(root),
             default_precision=root.choice("default_precision", tuple(root.mapping("variants").values)),
             source=_source(root.mapping("source")),
-            variants=_variants(root.mapping("variants"), root.mapping("files")),
-            quality=root.mapping("quality").values,
-            files={name: _file_record(name, record) for name, record in root.mapping("files").items()},
+            quality={name: report.values for name, report in root.mapping("quality").items()},
+            files=_files(root.mapping("files")),
         )
 
 
-class _Fields:
-    """A JSON object that knows its place in the file, so that every complaint says where."""
-
-    def __init__(self, where: str, values: Any) -> None:
-        self.where = where
-        if not isinstance(values, dict):
-            raise ManifestError(where or "the file", "an object", _describe(values))
-        self.values: dict[str, Any] = values
-
-    def path(self, key: str) -> str:
-        return f"{self.where}.{key}" if self.where else key
-
-    def _get(self, key: str, kind: type, expected: str) -> Any:
-        value = self.values.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ManifestError(self.path(key), expected, _describe(value) if key in self.values else "nothing")
-        return value
-
-    def text(self, key: str) -> str:
-        value: str = self._get(key, str, "a string")
-        return value
-
-    def optional_text(self, key: str) -> str | None:
-        return None if self.values.get(key) is None else self.text(key)
-
-    def integer(self, key: str) -> int:
-        value: int = self._get(key, int, "a whole number")
-        if value < 0:
-            raise ManifestError(self.path(key), "a whole number of 0 or more", str(value))
-        return value
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> Any:
-        value = self.text(key)
-        if value not in allowed:
-            raise ManifestError(self.path(key), "one of " + ", ".join(allowed), repr(value))
-        return value
-
-    def texts(self, key: str) -> list[str]:
-        values: list[str] = self._get(key, list, "a list")
-        for index, value in enumerate(values):
-            if not isinstance(value, str):
-                raise ManifestError(f"{self.path(key)}[{index}]", "a string", _describe(value))
-        return values
-
-    def mapping(self, key: str) -> _Fields:
-        return _Fields(self.path(key), self.values.get(key))
-
-    def items(self) -> list[tuple[str, _Fields]]:
-        return [(key, self.mapping(key)) for key in self.values]
+def _labels(root: Fields) -> tuple[str, ...]:
+    labels = root.texts("labels")
+    if len(set(labels)) != len(labels):
+        index = next(index for index, label in enumerate(labels) if label in labels[:index])
+        raise root.wrong(f"labels[{index}]", "a label of its own", f"{labels[index]!r} again")
+    return tuple(labels)
 
 
-def _describe(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+def _files(fields: Fields) -> dict[str, FileRecord]:
+    if TOKENIZER not in fields.values:
+        raise fields.wrong(fields.where, f"{TOKENIZER} among them", ", ".join(fields.values) or "none")
+    for name in fields.values:
+        if not _FILE_NAME.fullmatch(name) or name == FILE_NAME:
+            raise fields.wrong(fields.path(name), "a file name in the bundle's own folder", repr(name))
+    return {
+        name: FileRecord(size_bytes=record.integer("size_bytes", 0, sys.maxsize), sha256=record.sha256("sha256"))
+        for name, record in fields.items()
+    }
 
 
-def _file_record(name: str, fields: _Fields) -> FileRecord:
-    if "/" in name or "\\" in name or name in (".", "..", FILE_NAME):
-        raise ManifestError(fields.where, "a file name in the bundle's own folder", repr(name))
-    return FileRecord(size_bytes=fields.integer("size_bytes"), sha256=fields.text("sha256"))
-
-
-def _source(fields: _Fields) -> Source:
+def _source(fields: Fields) -> Source:
     return Source(
         name=fields.text("name"),
         revision=fields.optional_text("revision"),
         architecture=fields.text("architecture"),
         license=fields.optional_text("license"),
-        weights_sha256=fields.text("weights_sha256"),
+        weights_sha256=fields.sha256("weights_sha256"),
     )
 
 
-def _variants(variants: _Fields, files: _Fields) -> dict[Precision, Variant]:
+def _variants(root: Fields) -> dict[Precision, Variant]:
     found: dict[Precision, Variant] = {}
-    for name, fields in variants.items():
+    for name, fields in root.mapping("variants").items():
         if name not in get_args(Precision):
-            raise ManifestError(fields.where, "one of " + ", ".join(get_args(Precision)), repr(name))
+            raise fields.wrong(fields.where, "one of " + ", ".join(get_args(Precision)), repr(name))
         variant = Variant(fields.text("weights"), fields.text("encoder"), fields.optional_text("classifier"))
         for file in variant.files:
-            if file not in files.values:
-                raise ManifestError(fields.where, "files that `files` lists", repr(file))
+            if file not in root.mapping("files").values:
+                raise fields.wrong(fields.where, "files that `files` lists", repr(file))
         found[name] = variant  # type: ignore[index]  # checked against the Literal above
+    if not found:
+        raise root.wrong("variants", "one or more", "none")
     return found
 
 

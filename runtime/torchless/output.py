@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what failed when one could not be written."""
 
 from __future__ import annotations
 
@@ -6,36 +6,72 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from .errors import OutputError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure of the system inside the block into an OutputError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(path, error) from error
+
+
+class Output:
+    """A file that is being written.
+
+    Raises:
+        OutputError: from `write`: the disk is full, or whatever else the system says.
+    """
+
+    def __init__(self, path: Path, file: FileIO) -> None:
+        self._path = path
+        self._file = file
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write all of these bytes, at once: nothing is left in a buffer that could fail later."""
+        left = memoryview(data)
+        with writing(self._path):
+            while left:
+                left = left[self._file.write(left) :]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Output]:
     """A temporary file beside `path`, renamed over it when the block ends well and removed otherwise.
+
+    A link is followed, and what is no regular file (a pipe, a device) is written straight through: replacing either
+    would not be what was asked for.
 
     Raises:
         OutputError: the folder cannot be written or is full; whatever stood at `path` is unchanged.
     """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        with writing(path):
+            file = FileIO(target, "w")
+        with file:
+            yield Output(path, file)
+        return
+    with writing(path):
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise OutputError(path, error) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(path, error) from error
+        with FileIO(handle, "w") as file:
+            yield Output(path, file)
+        with writing(path):
+            Path(name).chmod(0o666 & ~umask())  # mkstemp makes files private
+            Path(name).replace(target)
     finally:
         with suppress(FileNotFoundError):
-            temporary.unlink()
+            Path(name).unlink()
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files shall not have."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

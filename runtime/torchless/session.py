@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from .arguments import whole_number
 from .errors import DeviceError, InferenceError, InputError
 from .threads import available_threads
 from .tokens import Batch
@@ -18,6 +19,7 @@ _NOT_READ = {
     "rows": np.zeros(1, np.int32),
     "mask": np.zeros((1, 1, 1, 1), np.bool_),
 }
+MAX_THREADS = 1024  # more than any machine has cores; onnxruntime takes whatever fits 32 bits, and tries
 PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -44,7 +46,9 @@ class Session:
         try:
             self._session: Any = ort.InferenceSession(str(graph), options, providers=[provider])
         except Exception as error:  # onnxruntime's exception classes share no base of their own
-            raise InferenceError(f"onnxruntime {ort.__version__} cannot load {graph}: {error}") from error
+            # onnxruntime opens weights in the graph's own folder alone, links followed.
+            hint = " Put the weights themselves beside it, not a link." if "External data path" in str(error) else ""
+            raise InferenceError(f"onnxruntime {ort.__version__} cannot load {graph}: {error}{hint}") from error
         if self._session.get_providers()[0] != provider:
             raise DeviceError(
                 f"onnxruntime found the GPU build but could not start {provider} (it fell back to "
@@ -127,8 +131,8 @@ def _provider(device: str) -> str:
 
 
 def _options(threads: int | None) -> Any:
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise InputError(f"threads: expected a whole number of 1 or more, got {threads!r}.")
+    if threads is not None:
+        threads = whole_number(threads, "threads", f"a whole number from 1 to {MAX_THREADS}, or None", MAX_THREADS)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or available_threads()
     # The graph is written as it should run; re-optimising costs start-up time and fuses Add + LayerNormalization

@@ -24,10 +24,12 @@ def _cgroup_folders() -> list[Path]:
     """This process's cgroup and its ancestors, each of which may hold a quota (v2, then v1)."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: bytes that are no text
         return []
     folders: list[Path] = []
     for line in lines:
+        if line.count(":") < 2:
+            continue
         _, controllers, name = line.split(":", 2)
         root = _CGROUP / "cpu" if "cpu" in controllers.split(",") else _CGROUP
         here = root / name.lstrip("/")
@@ -36,13 +38,12 @@ def _cgroup_folders() -> list[Path]:
 
 
 def _quota(folder: Path) -> float:
-    """CPUs that a cgroup folder allows; infinity where it sets no limit."""
-    try:
-        quota, period = (folder / "cpu.max").read_text().split()
-    except (OSError, ValueError):
+    """CPUs that a cgroup folder allows; infinity where it sets no limit, or none that makes sense."""
+    for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
-            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-            period = (folder / "cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return math.inf
-    return math.inf if quota in ("max", "-1") else int(quota) / int(period)
+            quota, period = " ".join((folder / name).read_text() for name in names).split()
+            cpus = int(quota) / int(period)
+        except (OSError, ValueError, ArithmeticError):  # not there, "max", or nonsense: never a reason not to run
+            continue
+        return cpus if cpus > 0 else math.inf
+    return math.inf

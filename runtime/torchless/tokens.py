@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import IncompatibleError, InputError
+from .arguments import text_list
+from .errors import IncompatibleError
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,13 @@ class Tokenizer:
         self._tokenizer.enable_truncation(max_tokens)
         self._max_tokens = max_tokens
 
-    def encode(self, texts: Sequence[str]) -> Batch:
+    def encode(self, texts: Iterable[str]) -> Batch:
         """Tokenise n texts, special tokens included.
 
         Raises:
-            InputError: texts is a bare str, or an element is not a str or holds a lone surrogate.
+            InputError: texts is no list of well-formed str; see `arguments.text_list`.
         """
-        check_texts(texts)
-        encodings = self._tokenizer.encode_batch_fast(texts if isinstance(texts, list) else list(texts))
+        encodings = self._tokenizer.encode_batch_fast(text_list(texts))
         ids = [encoding.ids for encoding in encodings]
         # Only a text that fills the limit can have lost something; its overflow tells.
         truncated = [
@@ -93,19 +93,3 @@ class Tokenizer:
 
 def _packed(rows: Sequence[Sequence[int]], offsets: NDArray[np.int64]) -> NDArray[np.int32]:
     return np.fromiter((value for row in rows for value in row), np.int32, int(offsets[-1]))
-
-
-def check_texts(texts: Sequence[str]) -> None:
-    """Refuse what is not a list of well-formed texts, saying which element is wrong."""
-    if isinstance(texts, (str, bytes)):
-        raise InputError(f"texts: expected a list of str, got a bare {type(texts).__name__}. Pass [text].")
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InputError(f"texts[{index}]: expected str, got {type(text).__name__}.")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"texts[{index}]: lone surrogate U+{ord(text[error.start]):04X} at character {error.start}, which no "
-                "UTF-8 text can hold. Decode the input with errors='replace', or drop it."
-            ) from None

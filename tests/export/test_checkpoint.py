@@ -217,3 +217,20 @@ def test_a_checkpoint_without_a_tokenizer_is_named(broken: Path, tmp_path: Path)
 def test_damaged_json_is_named(broken: Path, tmp_path: Path) -> None:
     (broken / "config.json").write_text("{")
     refused(broken, tmp_path / "out", CheckpointError, r"config\.json: not JSON")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("license: mit", "mit"),
+        ('license: "mit"  # yes', "mit"),
+        ("license: [mit, 'apache-2.0']", "mit, apache-2.0"),
+        ("license:\n  - mit\n  - apache-2.0", "mit, apache-2.0"),
+        ("license:\n- mit", "mit"),
+        ("license:", None),
+        ("tags:\n- license: mit", None),
+    ],
+)
+def test_the_licence_is_read_from_the_card(broken: Path, line: str, expected: str | None) -> None:
+    (broken / "README.md").write_text(f"---\nlanguage: en\n{line}\nmetrics: [f1]\n---\n# A model\n")
+    assert Checkpoint.open(str(broken)).source.license == expected

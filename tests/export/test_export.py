@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from torchless import Bundle, Classifier, Encoder, verify
 from torchless.cli import main
 from torchless.errors import InputError, OutputError
 from torchless_export import ExportReport, export
-from torchless_export.errors import ParityError, QualityError
+from torchless_export.errors import CheckpointError, ParityError, QualityError
 from torchless_export.quality import Gates
 
-LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1)
+LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1, max_score_error=1, min_embedding_cosine=0)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +114,8 @@ def test_a_quality_gate_that_fails_leaves_an_older_bundle_alone(checkpoint: Path
     out = tmp_path / "out"
     export(checkpoint, out, precisions=["fp32"])
     before = snapshot(out)
-    with pytest.raises(QualityError, match=r"allowed -100\.00%") as caught:
-        export(checkpoint, out, gates=Gates(max_disagreement=-1))
+    with pytest.raises(QualityError, match=r"cosine with fp32 of 0.*expected 1 or more") as caught:
+        export(checkpoint, out, gates=replace(LENIENT, min_embedding_cosine=1))
     assert caught.value.report.texts > 100
     assert snapshot(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -121,8 +124,6 @@ def test_a_quality_gate_that_fails_leaves_an_older_bundle_alone(checkpoint: Path
 def test_a_graph_that_is_not_the_model_fails_parity(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     from torchless_export import families
 
     right = families.FAMILIES["distilbert"]
@@ -147,7 +148,7 @@ def test_an_older_bundle_is_replaced_whole(checkpoint: Path, tmp_path: Path) -> 
 
 def test_a_folder_of_something_else_is_not_overwritten(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="neither empty nor a bundle"):
+    with pytest.raises(OutputError, match=r"neither empty nor a bundle and nothing else: it holds thesis\.txt"):
         export(checkpoint, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
@@ -181,7 +182,7 @@ def test_senseless_precisions_are_refused(checkpoint: Path, tmp_path: Path, prec
     ("content", "complaint"),
     [
         ("sentence\tlabel\n", "expected labelled texts, got none"),
-        ("sentence\tlabel\ngood\tperfect\n", "row 1: expected a label of 0, 1, 2, negative, neutral, positive"),
+        ("sentence\tlabel\ngood\tperfect\n", "row 1: expected a label of negative, neutral, positive, got 'perfect'"),
         ("sentence\ngood\n", "expected a column label, got sentence"),
     ],
 )
@@ -197,7 +198,40 @@ def test_the_command_prints_what_it_found(checkpoint: Path, tmp_path: Path, caps
     out, err = capsys.readouterr()
     assert code == 0
     assert "fp32 against PyTorch: logits within" in out
-    assert "comparing them with PyTorch …" in err
+    assert "int8 against fp32: " in out
+    assert "comparing" not in err  # progress is for terminals
+
+
+def test_progress_is_shown_on_a_terminal(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    main(["export", str(checkpoint), str(tmp_path / "out"), "--precision", "fp32,fp32"])
+    assert "comparing them with PyTorch …" in capsys.readouterr().err
+    assert list(Bundle.open(tmp_path / "out").manifest.variants) == ["fp32"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--max-disagreement", "nan"),
+        ("--max-disagreement", "-1"),
+        ("--max-disagreement", "inf"),
+        ("--max-accuracy-drop", "2"),
+        ("--min-embedding-cosine", "x"),
+        ("--max-difference", "0"),
+        ("--max-difference", "inf"),
+        ("--precision", "fp32,fp64"),
+        ("--precision", ""),
+    ],
+)
+def test_a_gate_that_would_gate_nothing_is_wrong_usage(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["export", "checkpoint", "out", f"{option}={value}"])
+    assert caught.value.code == 2
+    assert f"argument {option}: expected" in capsys.readouterr().err
 
 
 def test_the_command_says_what_is_missing(
@@ -218,6 +252,92 @@ def test_names_are_importable_in_any_order(names: str) -> None:
         check=True,
         timeout=60,
     )
+
+
+def test_the_parity_gate_can_be_moved(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="allowed 1e-12") as caught:
+        export(checkpoint, tmp_path / "out", precisions=["fp32"], gates=Gates(max_difference=1e-12))
+    assert caught.value.report.max_hidden_difference is not None
+
+
+def test_what_was_never_compared_has_no_figure(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchless_export.reference import Reference
+
+    monkeypatch.setattr(Reference, "input_ids", lambda _, texts: [[0]] * len(texts))
+    with pytest.raises(ParityError, match="token ids differ") as caught:
+        export(checkpoint, tmp_path / "out", precisions=["fp32"])
+    report = caught.value.report
+    assert (report.max_hidden_difference, report.max_logit_difference, report.min_embedding_cosine) == (None,) * 3
+
+
+def test_without_files_the_card_says_that_int8_was_judged_on_the_texts_that_calibrated_it(
+    exported: tuple[Path, ExportReport],
+) -> None:
+    bundle, report = exported
+    assert report.quality is not None
+    assert report.quality.compared_on == "the built-in sample, the same texts that calibrated"
+    assert "(the built-in sample, the same texts that calibrated)" in (bundle / "README.md").read_text()
+
+
+def test_golden_answers_hold_rare_words_and_stay_small(bundle: Path) -> None:
+    golden = json.loads((bundle / "golden.json").read_bytes())
+    assert len(golden["texts"]) == len(golden["input_ids"]) == 25
+    assert "" in golden["texts"]
+    assert len(golden["variants"]["int8"]["embeddings"]) == 12
+    assert golden["variants"]["int8"]["min_cosine"] == 0.99
+    assert (bundle / "golden.json").stat().st_size < 50_000
+
+
+def test_accuracy_of_fp32_alone_is_on_the_card(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "dev.tsv").write_text("sentence\tlabel\ngood\tneutral\nbad\tnegative\n")
+    report = export(checkpoint, tmp_path / "out", precisions=["fp32"], evaluate=tmp_path / "dev.tsv")
+    assert report.accuracy is not None
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "## Accuracy\n\nOn 2 labelled texts (dev.tsv)." in card
+    assert f"| fp32 | {report.accuracy.fp32:.2%} |" in card
+    assert "int8" not in card
+
+
+def test_labels_that_are_the_same_are_refused(configure: Callable[..., None], broken: Path, tmp_path: Path) -> None:
+    configure(id2label={"0": "a", "1": "b", "2": "a"})
+    with pytest.raises(CheckpointError, match="id2label: expected labels that differ, got a, b, a"):
+        export(broken, tmp_path / "out")
+
+
+@pytest.mark.parametrize("activation", ["none", "sigmoid"])
+def test_a_head_that_answers_a_number_is_judged_by_its_scores(
+    one_column: Path, configure: Callable[..., None], tmp_path: Path, activation: str
+) -> None:
+    configure(function_to_apply=activation)
+    report = export(one_column, tmp_path / "out", gates=LENIENT)
+    assert report.quality is not None
+    assert report.quality.disagreement is None
+    assert report.quality.score_error is not None
+    assert 0 < report.quality.score_error < 0.5
+    assert f"{report.quality.score_error:.2%} of their spread" in (tmp_path / "out" / "README.md").read_text()
+    with pytest.raises(QualityError, match=r"scores differ from fp32 by .* of their spread"):
+        export(one_column, tmp_path / "out", gates=replace(LENIENT, max_score_error=1e-9))
+    (tmp_path / "dev.tsv").write_text("sentence\tlabel\ngood\t0\n")
+    with pytest.raises(InputError, match="this head answers a number"):
+        export(one_column, tmp_path / "out", evaluate=tmp_path / "dev.tsv")
+
+
+@pytest.fixture
+def one_column(broken: Path, configure: Callable[..., None]) -> Path:
+    """The checkpoint with the first of its three outputs alone."""
+    tensors = load_file(broken / "model.safetensors")
+    for name in ("classifier.weight", "classifier.bias"):
+        tensors[name] = tensors[name][:1].clone()
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    configure(id2label={"0": "score"}, label2id={"score": 0}, num_labels=1)
+    return broken
+
+
+def test_an_encoder_alone_has_a_gate_too(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(QualityError, match="cosine with fp32"):
+        export(checkpoint, tmp_path / "out", encoder_only=True, gates=Gates(min_embedding_cosine=1))
 
 
 def test_calibration_text_is_taken_from_a_file(checkpoint: Path, tmp_path: Path) -> None:

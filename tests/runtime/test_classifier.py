@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,12 @@ def test_rank_orders_labels_best_first(tiny: Path) -> None:
     assert classifier.predict(["the film was good"])[0] == ranking[0]
 
 
-@pytest.mark.parametrize("top_k", [0, -1, 1.5, "all"])
+def test_a_whole_number_of_any_kind_is_one(tiny: Path) -> None:
+    classifier = Classifier.load(tiny, threads=np.int64(1))  # type: ignore[arg-type]
+    assert len(classifier.rank(["x"], top_k=np.int64(2))[0]) == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, "all", True])
 def test_rank_refuses_a_senseless_top_k(classifier: Classifier, top_k: object) -> None:
     with pytest.raises(InputError, match="top_k: expected a whole number"):
         classifier.rank(["x"], top_k=top_k)  # type: ignore[arg-type]
@@ -60,8 +66,18 @@ def test_an_empty_text_is_a_text(classifier: Classifier) -> None:
     assert not prediction.truncated
 
 
-def test_any_sequence_of_texts_will_do(classifier: Classifier) -> None:
-    assert classifier.predict(("good", "bad")) == classifier.predict(["good", "bad"])
+def test_any_iterable_of_texts_will_do(classifier: Classifier) -> None:
+    expected = classifier.predict(["good", "bad"])
+    assert classifier.predict(("good", "bad")) == expected
+    assert classifier.predict(text for text in ["good", "bad"]) == expected
+    assert classifier.predict(np.array(["good", "bad"])) == expected
+    assert classifier.predict({"a": "good", "b": "bad"}.values()) == expected
+
+
+@pytest.mark.parametrize("texts", [{"good": 1}, {"good"}, frozenset(["good"]), None, 5, b"good"])
+def test_what_is_no_list_of_texts_is_refused(classifier: Classifier, texts: Any) -> None:
+    with pytest.raises(InputError, match=f"texts: expected a list of str, got .*{type(texts).__name__}"):
+        classifier.predict(texts)
 
 
 def test_a_bare_string_is_refused_with_the_fix(classifier: Classifier) -> None:

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import select
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +85,33 @@ def test_predict_says_how_many_texts_were_cut(tiny: Path, capsys: pytest.Capture
     assert "1 of 2 texts were cut to 64 tokens" in err
 
 
+def test_embed_says_how_many_texts_were_cut(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "embed", tiny, "good", "! " * 100)
+    assert code == 0
+    assert "1 of 2 texts were cut to 64 tokens" in err
+
+
+def test_a_line_of_a_pipe_is_answered_before_the_next_one_comes(tiny: Path) -> None:
+    command = [sys.executable, "-m", "torchless", "predict", str(tiny), "-", "--json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for text in ("good", "bad"):
+            process.stdin.write(text.encode() + b"\n")
+            process.stdin.flush()
+            assert select.select([process.stdout], [], [], 30)[0], "no answer in half a minute"
+            assert json.loads(process.stdout.readline())["text"] == text
+        process.stdin.write(b"no newline at the end")
+        process.stdin.close()
+        assert json.loads(process.stdout.readline())["text"] == "no newline at the end"
+
+
+def test_many_lines_of_a_pipe_come_in_order(tiny: Path) -> None:
+    texts = [f"text number {number}" for number in range(3000)]
+    done = torchless("predict", str(tiny), "-", "--json", stdin="\n".join(texts).encode())
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == texts
+
+
 def test_invalid_utf8_on_stdin_names_line_and_byte(
     mini: Path, capsys: pytest.CaptureFixture[str], stdin: io.BytesIO
 ) -> None:
@@ -97,6 +128,8 @@ def test_invalid_utf8_on_stdin_names_line_and_byte(
         ("texts.csv", 'id,text\r\n1,good\r\n2,"bad, very bad"\r\n'),
         ("texts.tsv", "sentence\tlabel\ngood\t1\nbad, very bad\t0\n"),
         ("texts.jsonl", '{"text": "good"}\n\n{"id": 2, "text": "bad, very bad"}\n'),
+        ("blank.csv", 'text\n\ngood\n\n"bad, very bad"\n\n'),
+        ("blank.tsv", "text\tlabel\n\ngood\t1\nbad, very bad\t0\n\n"),
         ("bom.csv", '\ufefftext\ngood\n"bad, very bad"\n'),
     ],
 )
@@ -107,6 +140,13 @@ def test_every_kind_of_file_gives_its_texts(
     code, out, _ = run(capsys, "predict", tiny, "--input", tmp_path / name, "--json")
     assert code == 0
     assert [json.loads(line)["text"] for line in out.splitlines()] == ["good", "bad, very bad"]
+
+
+def test_a_long_field_is_no_error(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "long.csv").write_text("text\n" + "good " * 40_000 + "\n")
+    code, out, _ = run(capsys, "predict", tiny, "--input", tmp_path / "long.csv", "--json")
+    assert code == 0
+    assert json.loads(out)["truncated"]
 
 
 def test_a_column_is_taken_by_name(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,6 +160,10 @@ def test_a_column_is_taken_by_name(tiny: Path, tmp_path: Path, capsys: pytest.Ca
     [
         ("a.csv", "id,body\n1,x\n", "a.csv: expected a column text or sentence, got id, body"),
         ("a.csv", "id,text\n1\n", "a.csv, line 2: expected 2 columns, got 1"),
+        ("a.csv", "text,label\nI love it, really,1\n", "a.csv, line 2: expected 2 columns, got 3"),
+        ("a.tsv", "text\tlabel\ngood\t1\t2\n", "a.tsv, line 2: expected 2 columns, got 3"),
+        ("a.jsonl", '{"text": "x"}\n{"text": "ab\\ud800"}', "a.jsonl, line 2: lone surrogate U+D800 at character 2"),
+        ("a.jsonl", '{"text": ' + "[" * 100_000, "a.jsonl, line 1: not JSON"),
         ("a.csv", 'text\n"never closed\n', "a.csv, line 2: unexpected end of data"),
         ("a.jsonl", "{}\n", "a.jsonl, line 1: expected a column text or sentence, got none"),
         ("a.jsonl", '{"text": "x"}\n{"text"', "a.jsonl, line 2: not JSON"),
@@ -140,11 +184,9 @@ def test_a_bad_file_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "expected texts"),
-        (["x", "--input", "y.txt"], "one of these"),
-        (["--column", "c", "x"], "--column goes with --input"),
         (["--input", "nowhere.txt"], "--input nowhere.txt: No such file or directory"),
-        (["x", "--threads", "0"], "threads: expected a whole number of 1 or more"),
+        (["x", "--threads", "0"], "threads: expected a whole number from 1 to 1024"),
+        (["x", "--threads", str(1 << 40)], "threads: expected a whole number from 1 to 1024"),
     ],
 )
 def test_wrong_usage_exits_with_2(
@@ -155,12 +197,28 @@ def test_wrong_usage_exits_with_2(
     assert complaint in err
 
 
-@pytest.mark.parametrize("arguments", [["--top-k", "0"], ["--top-k", "many"], ["--precision", "int4"]])
-def test_a_wrong_option_exits_with_2(tiny: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "expected texts"),
+        (["x", "--input", "y.txt"], "one of these"),
+        (["--column", "c", "x"], "--column goes with --input"),
+        (["x", "--top-k", "0"], "expected a whole number of 1 or more, or all, got '0'"),
+        (["x", "--top-k", "many"], "expected a whole number of 1 or more, or all, got 'many'"),
+        (["x", "--precision", "int4"], "choose"),
+        (["x", "--output", ""], "expected a file name, got ''"),
+        (["--input", ""], "expected a file name, got ''"),
+    ],
+)
+def test_a_wrong_option_prints_the_usage_and_exits_with_2(
+    tiny: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["predict", str(tiny), "x", *arguments])
+        main(["predict", str(tiny), *arguments])
+    err = capsys.readouterr().err
     assert caught.value.code == 2
-    assert "expected" in (err := capsys.readouterr().err) or "choose" in err
+    assert err.startswith("usage: torchless predict")
+    assert complaint in err
 
 
 def test_a_missing_bundle_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,6 +246,47 @@ def test_an_output_that_cannot_be_written_says_so(tiny: Path, capsys: pytest.Cap
     assert "cannot write /proc/nowhere/out.txt" in err
 
 
+def test_output_goes_through_a_link_and_leaves_the_link(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "out.txt").write_text("old")
+    (tmp_path / "link").symlink_to("real/out.txt")
+    assert run(capsys, "predict", tiny, "good", "--json", "--output", tmp_path / "link")[0] == 0
+    assert (tmp_path / "link").is_symlink()
+    assert json.loads((tmp_path / "real" / "out.txt").read_text())["text"] == "good"
+
+
+@pytest.mark.parametrize(("command", "name"), [("predict", "out"), ("embed", "out.npy")])
+def test_output_into_a_pipe_is_written_through_it(tiny: Path, tmp_path: Path, command: str, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    arguments = [sys.executable, "-m", "torchless", command, str(tiny), "good", "--output", str(tmp_path / name)]
+    with subprocess.Popen(arguments) as process:
+        data = (tmp_path / name).read_bytes()
+        assert data.startswith(b"\x93NUMPY") if command == "embed" else data.endswith(b"\tgood\n")
+        assert process.wait(timeout=30) == 0
+    assert (tmp_path / name).is_fifo()
+
+
+@pytest.mark.parametrize(("command", "name"), [("predict", "out.txt"), ("embed", "out.npy")])
+def test_a_full_disk_is_named_and_leaves_nothing_behind(tiny: Path, tmp_path: Path, command: str, name: str) -> None:
+    code = (
+        "import resource, sys; from torchless.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); sys.exit(main(sys.argv[1:]))"
+    )
+    (tmp_path / "in.txt").write_text("good\n" * 50)
+    arguments = [command, str(tiny), "--input", str(tmp_path / "in.txt"), "--output", str(tmp_path / name)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert f"cannot write {tmp_path / name}: File too large. Nothing was changed there." in done.stderr.decode()
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+def test_control_characters_do_not_reach_a_terminal(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "predict", tiny, "red \x1b[31m\x00 \x9b and \U0001f600")
+    assert out.endswith("\tred \\x1b[31m\\x00 \\x9b and \U0001f600\n")
+
+
 def test_embed_prints_a_vector_a_line(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "embed", tiny, "good", "bad", "--pooling", "cls")
     assert code == 0
@@ -200,7 +299,9 @@ def test_embed_writes_one_array(tiny: Path, tmp_path: Path, capsys: pytest.Captu
     code, printed, _ = run(capsys, "embed", tiny, "good", "bad", "--output", out, "--no-normalize")
     assert (code, printed) == (0, "")
     np.testing.assert_array_equal(np.load(out), Encoder.load(tiny).embed(["good", "bad"], normalize=False))
-    assert run(capsys, "embed", tiny, "good", "--output", "vectors.txt")[0] == 2
+    with pytest.raises(SystemExit):
+        main(["embed", str(tiny), "good", "--output", "vectors.txt"])
+    assert "expected a name that ends in .npy, got 'vectors.txt'" in capsys.readouterr().err
 
 
 def test_embedding_no_texts_writes_an_empty_array(
@@ -250,12 +351,70 @@ def test_a_closed_pipe_is_no_traceback(tiny: Path) -> None:
     assert done.stderr == b""
 
 
+def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of shell, with `torchless` for the command line."""
+    line = command.replace("torchless", f"{sys.executable} -m torchless", 1)
+    return subprocess.run(
+        line, shell=True, capture_output=True, timeout=60, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", ["predict {} good", "embed {} good", "info {}", "verify {}"])
+def test_a_full_stdout_is_an_error_without_a_traceback(tiny: Path, command: str) -> None:
+    done = shell(f"torchless {command.format(tiny)} >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == b"torchless: cannot write stdout: No space left on device.\n"
+
+
+def test_a_closed_stdout_is_an_error_without_a_traceback(tiny: Path) -> None:
+    done = shell(f"torchless predict {tiny} good >&-")
+    assert done.returncode == 1
+    assert done.stderr == b"torchless: cannot write stdout: not writable.\n"
+
+
+def test_a_closed_stdin_is_an_error_where_it_is_read(tiny: Path) -> None:
+    done = shell(f"torchless predict {tiny} - <&-")
+    assert done.returncode == 2
+    assert done.stderr == b"torchless: stdin: Bad file descriptor.\n"
+    assert shell(f"torchless predict {tiny} good <&-").returncode == 0
+
+
+def test_complaints_that_nobody_can_read_still_have_their_exit_code(tmp_path: Path) -> None:
+    assert shell(f"torchless info {tmp_path} 2>&-").returncode == 1
+    assert shell(f"torchless info {tmp_path} 2>&-").stdout == b""
+
+
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_output_is_utf8_whatever_the_locale(tiny: Path, form: str) -> None:
+    done = shell(f"torchless predict {tiny} 'caf\u00e9 \U0001f600' {form}", PYTHONIOENCODING="ascii", LC_ALL="C.UTF-8")
+    assert done.returncode == 0
+    assert "caf\u00e9 \U0001f600" in done.stdout.decode()
+
+
+def test_sigterm_leaves_no_temporary_file(tiny: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torchless", "predict", str(tiny), "-", "--output", str(tmp_path / "out.txt")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"good\n")
+        process.stdin.flush()
+        for _ in range(3000):
+            if list(tmp_path.iterdir()):
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_undecodable_bytes_in_an_argument_are_named(tiny: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "torchless", "predict", str(tiny), b"\xff\xfe"], capture_output=True, check=False
     )
     assert done.returncode == 2
-    assert b"texts[0]: lone surrogate U+DCFF at character 0" in done.stderr
+    assert b"TEXT 1: lone surrogate U+DCFF at character 0" in done.stderr
 
 
 def test_no_command_is_wrong_usage() -> None:

@@ -57,6 +57,10 @@ def test_alike_texts_lie_closer_than_unlike_ones(encoder: Encoder) -> None:
     assert a @ b > a @ c
 
 
+def test_it_says_which_texts_were_cut(tiny: Path) -> None:
+    assert Encoder.load(tiny).truncated(["good", "! " * 100, ""]).tolist() == [False, True, False]
+
+
 def test_an_empty_list_gives_empty_arrays(encoder: Encoder) -> None:
     assert encoder.hidden_states([]) == []
     assert encoder.embed([]).shape == (0, 384)

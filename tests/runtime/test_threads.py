@@ -41,6 +41,18 @@ def test_a_quota_above_affinity_does_not_add_cpus(host: Path) -> None:
     assert threads.available_threads() == 8
 
 
+@pytest.mark.parametrize("content", ["100000 0", "abc", "", "1 2 3", "-5 100000", "0 100000", "9" * 400 + " 1", "\0"])
+def test_a_quota_that_makes_no_sense_is_none(host: Path, content: str) -> None:
+    (host / "cpu.max").write_text(content)
+    assert threads.available_threads() == 8
+
+
+@pytest.mark.parametrize("content", ["garbage", "", "0::/\0", ":", "\n\n1:2", "0::/../../.."])
+def test_a_cgroup_that_makes_no_sense_stops_nothing(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda _: content)
+    assert threads.available_threads() >= 1
+
+
 def test_every_ancestor_of_a_cgroup_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda _: "0::/a/b\n")
     assert [str(folder) for folder in threads._cgroup_folders()] == [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import json
 from pathlib import Path
 
 from torchless import texts
-from torchless.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     texts.add_arguments(parser)
     parser.add_argument("--pooling", choices=["cls", "mean"], default="mean", help="default: mean")
     parser.add_argument("--no-normalize", action="store_true", help="leave vectors at their own length")
-    parser.add_argument("--output", metavar="FILE.npy", help="one float32 array (texts, dimensions), all or nothing")
+    parser.add_argument(
+        "--output", metavar="FILE.npy", type=_npy_name, help="one float32 array (texts, dimensions), all or nothing"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Turn texts into vectors: JSON lines on stdout, or one .npy file."""
-    if options.output and Path(options.output).suffix != ".npy":
-        raise InputError(f"--output: expected a name that ends in .npy, got {options.output!r}.")
     chunks = texts.read(options)
     first = next(chunks, [])
     import numpy as np
@@ -31,9 +31,10 @@ def run(options: argparse.Namespace) -> int:
     from torchless.output import replacing
 
     encoder = Encoder.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
-    vectors, count = [], 0
+    vectors, count, truncated = [], 0, 0
     with texts.Progress("texts embedded") as progress:
         for chunk in itertools.chain([first], chunks):
+            truncated += int(encoder.truncated(chunk).sum())
             rows = encoder.embed(chunk, pooling=options.pooling, normalize=not options.no_normalize)
             if options.output:
                 vectors.append(rows)
@@ -43,6 +44,17 @@ def run(options: argparse.Namespace) -> int:
             count += len(chunk)
             progress.show(count)
     if options.output:
-        with replacing(Path(options.output)) as temporary, temporary.open("wb") as file:
-            np.save(file, np.concatenate(vectors))
+        array = np.concatenate(vectors)
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+        with replacing(Path(options.output)) as output:  # np.save's own message for a full disk does not say so
+            output.write(header.getvalue())
+            output.write(array.reshape(-1).view(np.uint8).data)
+    texts.report_truncated(truncated, count, encoder.manifest.max_tokens)
     return 0
+
+
+def _npy_name(value: str) -> str:
+    if Path(value).suffix != ".npy":
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .npy, got {value!r}")
+    return value

@@ -18,13 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show a bundle's manifest."""
     from torchless.bundle import Bundle
+    from torchless.texts import visible
 
     bundle = Bundle.open(options.model)
     if options.json:
         print(bundle.manifest.to_bytes().decode(), end="")
     else:
         for name, value in _lines(bundle):
-            print(f"{name:<12} {value}")
+            print(f"{name:<12} {visible(value)}")
     return 0
 
 

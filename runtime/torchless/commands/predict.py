@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import sys
 
 from torchless import texts
 
@@ -23,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top-k", metavar="N|all", type=_top_k, default=1, help="labels a text, best first (default: 1)"
     )
     parser.add_argument("--json", action="store_true", help="JSON lines instead of label, score and text")
-    parser.add_argument("--output", metavar="FILE", help="write there instead of stdout, all or nothing")
+    parser.add_argument(
+        "--output", metavar="FILE", type=texts.file_name, help="write there instead of stdout, all or nothing"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,17 +38,14 @@ def run(options: argparse.Namespace) -> int:
     )
     form = _plain if not options.json else _json_best if options.top_k == 1 else _json_ranking
     count = truncated = 0
-    with texts.text_output(options.output) as output, texts.Progress("texts labelled") as progress:
+    with texts.text_output(options.output) as write, texts.Progress("texts labelled") as progress:
         for chunk in itertools.chain([first], chunks):
             rankings = classifier.rank(chunk, top_k=options.top_k)
-            output.writelines(form(text, ranking) for text, ranking in zip(chunk, rankings, strict=True))
-            output.flush()
+            write("".join(form(text, ranking) for text, ranking in zip(chunk, rankings, strict=True)))
             truncated += sum(ranking[0].truncated for ranking in rankings)
             count += len(chunk)
             progress.show(count)
-    if truncated:
-        limit = classifier.manifest.max_tokens
-        print(f"torchless: {truncated} of {count} texts were cut to {limit} tokens", file=sys.stderr)
+    texts.report_truncated(truncated, count, classifier.manifest.max_tokens)
     return 0
 
 
@@ -65,7 +63,7 @@ def _top_k(value: str) -> int | None:
 
 def _plain(text: str, ranking: Sequence[Prediction]) -> str:
     labels = ", ".join(f"{prediction.label} {prediction.score:.4f}" for prediction in ranking)
-    return f"{labels}\t{' '.join(text.split())}\n"
+    return f"{texts.visible(labels)}\t{texts.visible(' '.join(text.split()))}\n"
 
 
 def _json_best(text: str, ranking: Sequence[Prediction]) -> str:

@@ -18,7 +18,8 @@ def run(options: argparse.Namespace) -> int:
     replays = verify(options.model)
     print(f"{len(Bundle.open(options.model).manifest.files)} files are what was exported")
     for replay in replays:
-        parts = [] if replay.logit_difference is None else [f"logits within {replay.logit_difference:.1e}"]
-        parts.append(f"embeddings within {replay.embedding_difference:.1e}")
-        print(f"{replay.precision}: golden {', '.join(parts)} (allowed {replay.tolerance:g})")
+        parts = [f"embeddings with a cosine of {replay.embedding_cosine:.7f} (at least {replay.min_cosine:g})"]
+        if replay.logit_difference is not None:
+            parts.insert(0, f"logits within {replay.logit_difference:.1e} (allowed {replay.tolerance:g})")
+        print(f"{replay.precision}: golden {', '.join(parts)}")
     return 0

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from torchless_export import errors
+from torchless_export.parity import ParityReport
+from torchless_export.quality import QualityReport
+
+PARITY = ParityReport(3, 2, 9, True, 1e-3, None, 0.9, "torch")
+QUALITY = QualityReport(
+    calibration="a",
+    texts=3,
+    compared_on="b",
+    disagreement=0.5,
+    score_error=None,
+    max_logit_difference=1.0,
+    min_embedding_cosine=0.9,
+    neighbour_texts=3,
+    neighbour_max_score_difference=0.0,
+    neighbour_labels_changed=0,
+)
+EXAMPLES = [
+    errors.ExportError("what"),
+    errors.CheckpointError("what"),
+    errors.UnsupportedModelError("what"),
+    errors.GateError("what"),
+    errors.ParityError(PARITY, ["a", "b"]),
+    errors.QualityError(QUALITY, ["a", "b"]),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_crosses_from_one_process_to_another(error: errors.ExportError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.__dict__) == (type(error), str(error), error.__dict__)
+
+
+def test_every_error_has_an_example_here() -> None:
+    named = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ExportError)}
+    assert named == {type(error) for error in EXAMPLES}
