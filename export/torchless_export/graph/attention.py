@@ -66,8 +66,9 @@ def _core(
         rows, mask = one_each(several, f"{query}.slots", query, spec), first_row(several, f"{name}.mask")
     else:
         rows, mask = rectangle(several, f"{query}.slots", query, spec), "mask"
-    slots = [rectangle(several, f"{tensor}.slots", tensor, spec) for tensor in (key, value)]
-    several_out = packed(several, f"{name}.several.packed", attend(several, "several", rows, *slots, mask), spec)
+    keys, values = (rectangle(several, f"{tensor}.slots", tensor, spec) for tensor in (key, value))
+    attended = attend(several, "several", rows, keys, values, mask)
+    several_out = packed(several, f"{name}.several.packed", attended, spec)
     if not first_only:
         several_out = several.node("Gather", f"{name}.several.rows", [several_out, "rows"], axis=1)
     branches = {"then_branch": alone.body(alone_out), "else_branch": several.body(several_out)}
