@@ -37,8 +37,19 @@ class Batch:
         ids = [self.input_ids[self.offsets[i] : self.offsets[i + 1]] for i in texts]
         return Batch(np.concatenate(ids), _offsets([len(i) for i in ids]), self.truncated[texts])
 
+    @classmethod
+    def concatenate(cls, batches: Sequence[Batch]) -> Batch:
+        """All texts of one batch or more, in order."""
+        if len(batches) == 1:
+            return batches[0]
+        return cls(
+            np.concatenate([batch.input_ids for batch in batches]),
+            _offsets(np.concatenate([batch.lengths for batch in batches])),
+            np.concatenate([batch.truncated for batch in batches]),
+        )
 
-def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
+
+def _offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets

@@ -1,0 +1,65 @@
+"""The HTTP server: `torchless serve MODEL`, or `create_app(models)` to mount it in an application of your own.
+
+Five dialects, so that existing clients only change the URL; docs/serving.md says which path speaks which.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from torchless.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from .settings import Settings
+
+PACKAGES = ("starlette", "uvicorn", "msgspec", "prometheus_client")
+
+
+def create_app(
+    models: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str], settings: Settings | None = None
+) -> Starlette:
+    """An ASGI application that serves bundles, loaded and warm when this returns.
+
+    Args:
+        models: one bundle folder, or several by name. The first answers where a request names none.
+        settings: limits and threads; what concerns the listening socket is ignored.
+
+    Raises:
+        MissingExtraError: the extra `serve` is not installed.
+        BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError: as in `Classifier.load`.
+        VerificationError: a bundle does not answer here as it did where it was exported.
+        InputError: no models at all.
+    """
+    with needs_extra("torchless.serve.create_app"):
+        from .app import build
+        from .service import Service
+    from .settings import Settings
+
+    service = Service(by_name(models), settings or Settings())
+    service.load()
+    return build(service)
+
+
+def by_name(models: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str]) -> dict[str, str]:
+    """Folders by name; a lone folder is called what its last part is."""
+    if isinstance(models, (str, os.PathLike)):
+        folder = os.fspath(models)
+        return {os.path.basename(os.path.abspath(folder)): folder}  # noqa: PTH100, PTH119  # "." has a name too
+    return {name: os.fspath(folder) for name, folder in models.items()}
+
+
+class needs_extra:  # noqa: N801  # used as a statement
+    """Say what to install where a package of the extra is missing; a broken one keeps its own traceback."""
+
+    def __init__(self, caller: str) -> None:
+        self._caller = caller
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
+            raise MissingExtraError(self._caller, error.name, "serve") from None

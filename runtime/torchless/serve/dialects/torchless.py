@@ -1,0 +1,131 @@
+"""What belongs to the server itself: health, metrics, reloading, the page and its documents. Errors as TEI's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from torchless import __version__
+
+from ..call import Call
+from ..errors import NotFoundError
+from ..metrics import CONTENT_TYPE
+from ..operation import Dialect, Operation, Reply
+from .tei import Error, error
+
+PAGE = Path(__file__).parent.parent / "page"
+# Everything that the page needs is in the page itself; it may talk to this server and to nobody else.
+_PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+
+
+class Health(msgspec.Struct):
+    """The state of the process."""
+
+    status: Literal["alive", "ready", "loading", "draining"]
+
+
+class Status(msgspec.Struct):
+    """What goes on right now."""
+
+    ready: bool
+    queued_requests: int
+    queued_tokens: int
+    max_queue_tokens: int
+    tokens_per_s: float
+    answered_texts: int
+    workers: int
+    version: str
+
+
+class ReloadRequest(msgspec.Struct):
+    """Which model to load again; all of them if none is named."""
+
+    model: str | None = None
+
+
+class Reloaded(msgspec.Struct):
+    """A model that was swapped in."""
+
+    name: str
+    sha256: str
+
+
+async def health(_call: Call, _body: None) -> Health:
+    """The process answers."""
+    return Health("alive")
+
+
+async def ready(call: Call, _body: None) -> Reply:
+    """Every model is verified and warm, and the server is not about to end."""
+    service = call.service
+    state = Health("ready" if service.ready else "draining" if service.draining else "loading")
+    return Reply(msgspec.json.encode(state), status=200 if service.ready else 503)
+
+
+async def status(call: Call, _body: None) -> Status:
+    """Queue and throughput."""
+    service, batcher = call.service, call.service.batcher
+    return Status(
+        ready=service.ready,
+        queued_requests=batcher.queued_requests,
+        queued_tokens=batcher.queued_tokens,
+        max_queue_tokens=service.settings.max_queue_tokens,
+        tokens_per_s=round(batcher.tokens_per_s, 1),
+        answered_texts=service.metrics.answered_texts,
+        workers=batcher.workers,
+        version=__version__,
+    )
+
+
+async def metrics(call: Call, _body: None) -> Reply:
+    """All metrics, as Prometheus reads them."""
+    return Reply(call.service.metrics.text(), CONTENT_TYPE)
+
+
+async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
+    """Load bundles again and swap them in once they are verified."""
+    if call.service.settings.api_key is None:
+        raise NotFoundError("/admin/reload is there only when the server has an API key")
+    return [Reloaded(engine.name, engine.digest) for engine in await call.service.reload_aside(body.model)]
+
+
+async def page(_call: Call, _body: None) -> Reply:
+    """The page for people."""
+    return Reply((PAGE / "index.html").read_bytes(), "text/html; charset=utf-8", headers=_PAGE_HEADERS)
+
+
+async def docs(_call: Call, _body: None) -> Reply:
+    """The OpenAPI document for people, with nothing from elsewhere."""
+    return Reply((PAGE / "docs.html").read_bytes(), "text/html; charset=utf-8", headers=_PAGE_HEADERS)
+
+
+async def openapi(_call: Call, _body: None) -> Reply:
+    """The OpenAPI document."""
+    from ..openapi import document
+
+    return Reply(document())
+
+
+TORCHLESS = Dialect(
+    "torchless",
+    "The server itself.",
+    (
+        Operation("GET", "/health", health, "Alive", None, Health, public=True),
+        Operation("GET", "/ready", ready, "Warm", None, Health, public=True),
+        Operation("GET", "/status", status, "Queue and throughput", None, Status),
+        Operation("GET", "/metrics", metrics, "Prometheus metrics", None, str),
+        Operation("POST", "/admin/reload", reload, "Load bundles again", ReloadRequest, list[Reloaded]),
+        Operation("GET", "/openapi.json", openapi, "This document", None, dict, public=True, documented=False),
+        Operation("GET", "/", page, "The page for people", None, str, public=True, documented=False),
+        Operation("GET", "/docs", docs, "The documentation for people", None, str, public=True, documented=False),
+    ),
+    error,
+    Error,
+)

@@ -1,0 +1,46 @@
+"""Structured logs: one JSON object a line on stderr. Texts are never logged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+_LOGGER = logging.getLogger("torchless.serve")
+_ENCODER = msgspec.json.Encoder()
+
+
+def log(event: str, level: int = logging.INFO, **fields: Any) -> None:
+    """One event with its fields; whoever embeds the application sees it as the logger `torchless.serve`."""
+    if _LOGGER.isEnabledFor(level):
+        _LOGGER.log(level, event, extra={"fields": fields})
+
+
+def use_json(level: str) -> None:
+    """Write all log records of this process as JSON lines on stderr, uvicorn's among them."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        if record.name != _LOGGER.name:
+            line["logger"] = record.name
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _ENCODER.encode(line).decode()

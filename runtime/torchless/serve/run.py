@@ -1,0 +1,116 @@
+"""`torchless serve`: the application in uvicorn, from the first byte that is loaded to the last request that is drained."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from torchless.errors import TorchlessError
+
+from . import tracing
+from .app import build
+from .connection import protocol_for
+from .logs import log, use_json
+from .service import Service
+from .settings import Settings
+
+
+def serve(folders: dict[str, str], settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then let what was begun finish.
+
+    The port is open while models are loading: /health answers, /ready says that it is not.
+
+    Raises:
+        BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError: a model
+            could not be loaded.
+        InputError: the address cannot be listened on.
+    """
+    use_json(settings.log_level)
+    stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
+    service = Service(folders, settings)
+    config = uvicorn.Config(
+        build(service),
+        loop="uvloop",
+        http=protocol_for(settings),  # type: ignore[arg-type]  # a factory does
+        ws="none",
+        lifespan="off",
+        host=settings.host,
+        port=settings.port,
+        uds=settings.uds,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]  # call_later takes fractions
+        timeout_graceful_shutdown=settings.max_drain_s,  # type: ignore[arg-type]
+        backlog=1024,
+    )
+    server = _Server(config, service)
+    try:
+        server.run()
+    finally:
+        service.close()
+        if stop_tracing:
+            stop_tracing()
+    if server.problem:
+        raise server.problem
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, that loads models in the background, reloads on SIGHUP and drains before it stops listening."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self.problem: TorchlessError | None = None
+        self._service = service
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        with suppress(AttributeError):  # Windows has no SIGHUP
+            self._loop.add_signal_handler(signal.SIGHUP, self._begin, self._reload)
+        self._begin(self._load)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """First signal: not ready, then stop listening, then wait for what was begun. Second: now."""
+        if self._service.draining:
+            self.force_exit = self.should_exit = True
+            return
+        self._service.draining = True
+        log("draining", signal=signal.Signals(sig).name)
+        self._loop.call_soon_threadsafe(self._loop.call_later, self._service.settings.drain_s, self._stop_listening)
+
+    def _stop_listening(self) -> None:
+        self.should_exit = True
+
+    def _begin(self, work: object) -> None:
+        task = asyncio.ensure_future(work())  # type: ignore[operator]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load(self) -> None:
+        try:
+            await asyncio.to_thread(self._service.load)
+            log("ready", address=self._address(), workers=self._service.batcher.workers)
+        except TorchlessError as error:
+            self.problem = error
+            self.should_exit = True
+
+    async def _reload(self) -> None:
+        try:
+            await self._service.reload_aside()
+        except TorchlessError as error:
+            log("reload failed; the models that ran before go on", logging.ERROR, error=str(error))
+
+    def _address(self) -> str:
+        name = self.servers[0].sockets[0].getsockname()
+        return name if isinstance(name, str) else f"http://{name[0]}:{name[1]}"
