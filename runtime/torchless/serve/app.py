@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,7 +27,7 @@ def build(service: Service) -> Starlette:
         for dialect in DIALECTS
         for operation in dialect.operations
     ]
-    app = Starlette(routes=routes, exception_handlers={404: _refuse, 405: _refuse})
+    app = Starlette(routes=routes, exception_handlers={404: _refuse, 405: _refuse, 500: _fail})
     app.router.redirect_slashes = False
     app.state.service = service
     return app
@@ -32,12 +35,18 @@ def build(service: Service) -> Starlette:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     """A path or method that no dialect has."""
-    import msgspec
-
     assert isinstance(error, HTTPException)
     problem: TorchlessError = NotFoundError("no such path; /docs lists them")
     if error.status_code == 405:
         problem = MethodError(f"{request.method} is not for this path; /docs lists them")
-    return Response(
-        msgspec.json.encode(tei_error(problem)), status_of(problem), error.headers, media_type="application/json"
-    )
+    return _answer(problem, error.headers)
+
+
+async def _fail(_request: Request, _error: Exception) -> Response:
+    """A bug of ours; the server's log has the traceback."""
+    return _answer(TorchlessError())
+
+
+def _answer(problem: TorchlessError, headers: Mapping[str, str] | None = None) -> Response:
+    body = msgspec.json.encode(tei_error(problem))
+    return Response(body, status_of(problem), headers, media_type="application/json")

@@ -40,7 +40,8 @@ class Job:
         rows: float32 (texts, width), filled batch by batch.
         lengths: tokens of each text, once tokenised.
         truncated: whether each text was cut, once tokenised.
-        tokenise_s, queue_s, run_s: what the three hands took.
+        tokenise_s, queue_s, run_s: what the three hands took, one after another: until the texts were tokens, until a
+            worker took the first of them, until the last was answered.
     """
 
     def __init__(self, engine: Engine, task: Task, texts: Sequence[str], *, refuse_truncation: bool) -> None:
@@ -55,7 +56,7 @@ class Job:
         self.truncated: list[bool] = []
         self.tokenise_s = self.queue_s = self.run_s = 0.0
         self.tokens = 0  # what it counts for in the queue
-        self.arrived_s = perf_counter()
+        self.arrived_s = self.begun_s = perf_counter()
         self.batch: Batch
         self.order: list[int] = []  # texts that nobody has taken yet, the longest first
         self.unanswered = len(texts)
@@ -228,7 +229,10 @@ class Batcher:
             engine, task = taken[0][0].engine, taken[0][0].task
             owners = [(job, text) for job, texts in taken for text in texts]
             merged = Batch.concatenate(
-                [job.batch if len(texts) == len(job.texts) == 1 else job.batch.select(np.array(texts)) for job, texts in taken]
+                [
+                    job.batch if len(texts) == len(job.texts) == 1 else job.batch.select(np.array(texts))
+                    for job, texts in taken
+                ]
             )
             for places, part in plan.cut(merged):
                 self._run(engine, task, part, [owners[place] for place in places.tolist()])
@@ -256,6 +260,7 @@ class Batcher:
                     others.append(job)
                     continue
                 if len(job.order) == len(job.texts):
+                    job.begun_s = begun_s
                     job.queue_s = begun_s - job.arrived_s - job.tokenise_s
                 texts = []
                 while job.order and (tokens + job.lengths[job.order[-1]] <= limit or not (taken or texts)):
@@ -282,17 +287,17 @@ class Batcher:
             else:
                 _tell(owners[0][0].loop, owners[0][0].fail, error)
             return
-        seconds = perf_counter() - begun_s
+        done_s = perf_counter()
+        seconds = done_s - begun_s
         tokens = int(batch.offsets[-1])
         answered = []
         for (job, text), row in zip(owners, rows, strict=True):
             job.rows[text] = row
         with self._changed:
-            for job in dict.fromkeys(job for job, _ in owners):
-                job.run_s += seconds
             for job, _ in owners:
                 job.unanswered -= 1
                 if not job.unanswered:
+                    job.run_s = done_s - job.begun_s
                     answered.append(job)
             rate = tokens / seconds * self.workers
             self._tokens_per_s += 0.05 * (rate - self._tokens_per_s) if self._tokens_per_s else rate

@@ -40,7 +40,9 @@ class Call:
         """The model that the path names, else the one that the body names, else the first."""
         return self.service.engine(self.path.get("name") or name)
 
-    async def logits(self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None) -> NDArray[np.float32]:
+    async def logits(
+        self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None
+    ) -> NDArray[np.float32]:
         """What the head answers: float32 (texts, labels).
 
         Raises:
@@ -76,7 +78,9 @@ class Call:
         if len(texts) > most:
             raise TooLargeError(f"expected at most {most} texts in a request, got {len(texts)}")
 
-    async def _rows(self, engine: Engine, task: Task, texts: Sequence[str], truncate: bool | None) -> NDArray[np.float32]:
+    async def _rows(
+        self, engine: Engine, task: Task, texts: Sequence[str], truncate: bool | None
+    ) -> NDArray[np.float32]:
         engine.require(task)
         self._check_count(texts)
         self.job = job = Job(engine, task, texts, refuse_truncation=truncate is False)

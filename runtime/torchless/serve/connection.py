@@ -66,7 +66,9 @@ class _BoundedConnection(HttpToolsProtocol):
         self._header_bytes = 0
 
     def _start_timer(self) -> None:
-        self._deadline = self.loop.call_later(self.read_timeout_s, self._end, 408, b"the request did not arrive in time")
+        self._deadline = self.loop.call_later(
+            self.read_timeout_s, self._end, 408, b"the request did not arrive in time"
+        )
 
     def _stop_timer(self) -> None:
         if self._deadline is not None:

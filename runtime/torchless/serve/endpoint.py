@@ -97,9 +97,9 @@ class Endpoint:
         self, call: Call, request_id: bytes, status: int, problem: TorchlessError | None, total_s: float
     ) -> None:
         service, route = self._service, self._operation.path
-        service.metrics.request(route, status, total_s)
+        service.metrics.request(route, status)
         if call.job is not None and problem is None:
-            service.metrics.answered(call.job)
+            service.metrics.answered(call.job, total_s)
         if status == 500:
             log("the model failed", logging.ERROR, request_id=request_id.decode(), error=str(problem))
         if service.settings.access_log and not self._operation.public:
@@ -189,9 +189,7 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
     return found
 
 
-async def _send(
-    send: Send, scope: Scope, reply: Reply, headers: list[tuple[bytes, bytes]], service: Service
-) -> None:
+async def _send(send: Send, scope: Scope, reply: Reply, headers: list[tuple[bytes, bytes]], service: Service) -> None:
     headers += [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", b"%d" % len(reply.body)),

@@ -38,7 +38,9 @@ class Metrics:
         self._tokenise = seconds("te_request_tokenization_duration", "Seconds that tokenising took.")
         self._queue = seconds("te_request_queue_duration", "Seconds that a request waited for a worker.")
         self._inference = seconds("te_request_inference_duration", "Seconds that the model ran for a request.")
-        self._input_length = Histogram("te_request_input_length", "Tokens of a text.", buckets=_SIZES, registry=registry)
+        self._input_length = Histogram(
+            "te_request_input_length", "Tokens of a text.", buckets=_SIZES, registry=registry
+        )
         self._batch_texts = Histogram("te_batch_next_size", "Texts in a batch.", buckets=_SIZES, registry=registry)
         self._batch_tokens = Histogram("te_batch_next_tokens", "Tokens in a batch.", buckets=_SIZES, registry=registry)
         self.answered_texts = 0
@@ -52,17 +54,16 @@ class Metrics:
         """A metric that is always 1 and whose labels tell something."""
         self.registry.register(_Info(name, text, read))
 
-    def request(self, route: str, status: int, seconds: float) -> None:
+    def request(self, route: str, status: int) -> None:
         """Count a request that has been answered."""
         child = self._children.get((route, status))
         if child is None:  # looking a child up by its labels costs more than counting
             child = self._children[route, status] = self._requests.labels(route, str(status))
         child.inc()
-        if status < 400:
-            self._duration.observe(seconds)
 
-    def answered(self, job: Job) -> None:
-        """Count the texts of a request and what its three steps took."""
+    def answered(self, job: Job, seconds: float) -> None:
+        """Count the texts of a request, what it took, and what its three steps took."""
+        self._duration.observe(seconds)
         self.answered_texts += len(job.lengths)
         self._texts.inc(len(job.lengths))
         self._tokens.inc(sum(job.lengths))
@@ -103,5 +104,3 @@ class _Info(Collector):
         for row in rows:
             family.add_metric(list(row.values()), 1)
         yield family
-
-

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
-import stat
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -35,6 +32,7 @@ def serve(folders: dict[str, str], settings: Settings) -> None:
         InputError: the address cannot be listened on.
     """
     use_json(settings.log_level)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it says at level info, `log` says with more to it
     stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
     service = Service(folders, settings)
     config = uvicorn.Config(

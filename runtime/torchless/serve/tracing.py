@@ -69,7 +69,9 @@ def _span(operation: Operation, headers: dict[bytes, bytes]) -> Iterator[Note]:
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    parent = TraceContextTextMapPropagator().extract({"traceparent": headers.get(b"traceparent", b"").decode("latin-1")})
+    parent = TraceContextTextMapPropagator().extract(
+        {"traceparent": headers.get(b"traceparent", b"").decode("latin-1")}
+    )
     name = f"{operation.method} {operation.path}"
     with _tracer.start_as_current_span(name, parent, SpanKind.SERVER) as current:
 

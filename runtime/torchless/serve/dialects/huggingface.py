@@ -57,7 +57,9 @@ HUGGINGFACE = Dialect(
     "Hugging Face's Inference API for text classification.",
     (
         Operation("POST", "/", classify, "Label texts", Request, list[list[Scored]]),
-        Operation("POST", "/models/{name}", classify, "Label texts with one of the models", Request, list[list[Scored]]),
+        Operation(
+            "POST", "/models/{name}", classify, "Label texts with one of the models", Request, list[list[Scored]]
+        ),
     ),
     error,
     Error,

@@ -134,7 +134,9 @@ async def infer(call: Call, body: bytes) -> Reply:
     texts = _texts(request.inputs[0], rest)
     wanted = request.outputs
     if not wanted:
-        wanted = [WantedOutput(name) for name in (("label", "scores") if "classify" in engine.width else ("embedding",))]
+        wanted = [
+            WantedOutput(name) for name in (("label", "scores") if "classify" in engine.width else ("embedding",))
+        ]
     for output in wanted:
         if output.name not in _OUTPUTS:
             raise InvalidError(f"outputs: expected names out of {', '.join(_OUTPUTS)}, got {output.name!r}")

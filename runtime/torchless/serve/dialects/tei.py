@@ -213,7 +213,9 @@ def _singles(inputs: Inputs) -> tuple[list[str], bool]:
         raise InvalidError(f'inputs: a flat list is one text or one pair here, got {len(inputs)}; send [["a"], ["b"]]')
     for item in nested or ([[str(text) for text in inputs]] if inputs else []):
         if len(item) == 2:
-            raise InvalidError('inputs: ["a", "b"] is a pair of texts, which this model does not take; send [["a"], ["b"]]')
+            raise InvalidError(
+                'inputs: ["a", "b"] is a pair of texts, which this model does not take; send [["a"], ["b"]]'
+            )
         if len(item) != 1:
             raise InvalidError(f"inputs: expected one text in each inner list, got {len(item)}")
         texts.append(item[0])

@@ -58,7 +58,9 @@ async def classify(call: Call, body: Request) -> Response:
     engine = call.engine(body.model)
     limit = engine.manifest.max_tokens
     if body.truncate_prompt_tokens not in (None, -1, limit):
-        raise InvalidError(f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {body.truncate_prompt_tokens}")
+        raise InvalidError(
+            f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {body.truncate_prompt_tokens}"
+        )
     texts = [body.input] if isinstance(body.input, str) else body.input
     logits = await call.logits(engine, texts)
     rows = scores(engine, logits, None if body.use_activation else "none")
