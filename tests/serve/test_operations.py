@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -286,12 +288,7 @@ def test_ctrl_c_ends_cleanly(start: Start, tiny: Path) -> None:
     assert "Traceback" not in str(server.events())
 
 
-def test_a_bundle_that_cannot_be_served_ends_the_server(
-    tiny_copy: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    import subprocess
-    import sys
-
+def test_a_bundle_that_cannot_be_served_ends_the_server(tiny_copy: Path) -> None:
     (tiny_copy / "golden.json").write_bytes(b"{}")
     command = [sys.executable, "-m", "torchless", "serve", str(tiny_copy), "--port", "0"]
     done = subprocess.run(command, capture_output=True, timeout=60, check=False)
@@ -311,7 +308,7 @@ def test_it_listens_on_a_unix_socket(start: Start, tiny: Path, tmp_path: Path) -
 
 
 def test_wrong_usage_exits_with_2(
-    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for arguments, complaint in (
         ([], "expected one bundle folder or more"),

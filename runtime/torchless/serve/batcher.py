@@ -200,8 +200,8 @@ class Batcher:
             if job.refuse_truncation and any(job.truncated):
                 self._forget([job])
                 place, limit = job.truncated.index(True), engine.manifest.max_tokens
-                error = InvalidError(f"text {place} is longer than {limit} tokens, and truncation was refused")
-                _tell(job.loop, job.fail, error)
+                problem = f"text {place} is longer than {limit} tokens, and truncation was refused"
+                _tell(job.loop, job.fail, InvalidError(problem))
             else:
                 ready.append(job)
         self._learn_ratio(sum(len(text) for job in jobs for text in job.texts), len(lengths), int(batch.offsets[-1]))
@@ -228,12 +228,7 @@ class Batcher:
                 continue
             engine, task = taken[0][0].engine, taken[0][0].task
             owners = [(job, text) for job, texts in taken for text in texts]
-            merged = Batch.concatenate(
-                [
-                    job.batch if len(texts) == len(job.texts) == 1 else job.batch.select(np.array(texts))
-                    for job, texts in taken
-                ]
-            )
+            merged = Batch.concatenate([_select(job.batch, texts) for job, texts in taken])
             for places, part in plan.cut(merged):
                 self._run(engine, task, part, [owners[place] for place in places.tolist()])
 
@@ -262,7 +257,7 @@ class Batcher:
                 if len(job.order) == len(job.texts):
                     job.begun_s = begun_s
                     job.queue_s = begun_s - job.arrived_s - job.tokenise_s
-                texts = []
+                texts: list[int] = []
                 while job.order and (tokens + job.lengths[job.order[-1]] <= limit or not (taken or texts)):
                     text = job.order.pop()
                     texts.append(text)
@@ -313,6 +308,10 @@ class Batcher:
     def _subtract(self, tokens: int) -> None:
         self._queued_tokens -= tokens
         self._ready_tokens -= tokens
+
+
+def _select(batch: Batch, texts: list[int]) -> Batch:
+    return batch if len(batch.truncated) == 1 else batch.select(np.array(texts))
 
 
 def _resolve(jobs: list[Job]) -> None:

@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from torchless.numerics import normalize
+from torchless.numerics import Floats, normalize
 
 from .batcher import Job
 from .engine import Engine, Span, Task
@@ -40,9 +37,7 @@ class Call:
         """The model that the path names, else the one that the body names, else the first."""
         return self.service.engine(self.path.get("name") or name)
 
-    async def logits(
-        self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None
-    ) -> NDArray[np.float32]:
+    async def logits(self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None) -> Floats:
         """What the head answers: float32 (texts, labels).
 
         Raises:
@@ -52,7 +47,7 @@ class Call:
 
     async def embeddings(
         self, engine: Engine, texts: Sequence[str], *, unit_length: bool = True, truncate: bool | None = None
-    ) -> NDArray[np.float32]:
+    ) -> Floats:
         """One vector a text: float32 (texts, dimensions); errors as `logits`."""
         rows = await self._rows(engine, "embed", texts, truncate)
         return normalize(rows) if unit_length else rows
@@ -78,9 +73,7 @@ class Call:
         if len(texts) > most:
             raise TooLargeError(f"expected at most {most} texts in a request, got {len(texts)}")
 
-    async def _rows(
-        self, engine: Engine, task: Task, texts: Sequence[str], truncate: bool | None
-    ) -> NDArray[np.float32]:
+    async def _rows(self, engine: Engine, task: Task, texts: Sequence[str], truncate: bool | None) -> Floats:
         engine.require(task)
         self._check_count(texts)
         self.job = job = Job(engine, task, texts, refuse_truncation=truncate is False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import logging
 import uuid
 from time import perf_counter
 from typing import Any
@@ -22,7 +21,7 @@ from .errors import (
     UnauthorizedError,
     status_of,
 )
-from .logs import log
+from .logs import log, log_error
 from .operation import Dialect, Operation, Reply
 from .service import Service
 from .tracing import span
@@ -101,7 +100,7 @@ class Endpoint:
         if call.job is not None and problem is None:
             service.metrics.answered(call.job, total_s)
         if status == 500:
-            log("the model failed", logging.ERROR, request_id=request_id.decode(), error=str(problem))
+            log_error("the model failed", request_id=request_id.decode(), error=str(problem))
         if service.settings.access_log and not self._operation.public:
             job = call.job
             fields: dict[str, Any] = {"request_id": request_id.decode(), "route": route, "status": status}

@@ -118,7 +118,7 @@ class TimedOutError(RequestError):
         self.retry_after_s = retry_after_s
 
 
-# The nearest class in an error's ancestry decides. What is not ours to explain (a broken bundle, a refused batch) is 500.
+# The nearest class in an error's ancestry decides. 500: a broken bundle, a batch that the model refused.
 STATUSES: dict[type[TorchlessError], int] = {TorchlessError: 500, InputError: 422}
 
 

@@ -13,8 +13,17 @@ _LOGGER = logging.getLogger("torchless.serve")
 _ENCODER = msgspec.json.Encoder()
 
 
-def log(event: str, level: int = logging.INFO, **fields: Any) -> None:
+def log(event: str, **fields: Any) -> None:
     """One event with its fields; whoever embeds the application sees it as the logger `torchless.serve`."""
+    _log(event, logging.INFO, fields)
+
+
+def log_error(event: str, **fields: Any) -> None:
+    """One event that somebody has to look at."""
+    _log(event, logging.ERROR, fields)
+
+
+def _log(event: str, level: int, fields: dict[str, Any]) -> None:
     if _LOGGER.isEnabledFor(level):
         _LOGGER.log(level, event, extra={"fields": fields})
 

@@ -1,4 +1,4 @@
-"""`torchless serve`: the application in uvicorn, from the first byte that is loaded to the last request that is drained."""
+"""`torchless serve`: the application in uvicorn, from loading the first model to answering the last request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torchless.errors import TorchlessError
 from . import tracing
 from .app import build
 from .connection import protocol_for
-from .logs import log, use_json
+from .logs import log, log_error, use_json
 from .service import Service
 from .settings import Settings
 
@@ -78,7 +78,7 @@ class _Server(uvicorn.Server):
             self._loop.add_signal_handler(signal.SIGHUP, self._begin, self._reload)
         self._begin(self._load)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
         """First signal: not ready, then stop listening, then wait for what was begun. Second: now."""
         if self._service.draining:
             self.force_exit = self.should_exit = True
@@ -107,7 +107,7 @@ class _Server(uvicorn.Server):
         try:
             await self._service.reload_aside()
         except TorchlessError as error:
-            log("reload failed; the models that ran before go on", logging.ERROR, error=str(error))
+            log_error("reload failed; the models that ran before go on", error=str(error))
 
     def _address(self) -> str:
         name = self.servers[0].sockets[0].getsockname()

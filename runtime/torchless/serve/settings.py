@@ -106,7 +106,9 @@ def _parse(value: str | bool, kind: str, origin: str) -> Any:
         return value
     kind = kind.removesuffix(" | None")
     try:
-        return {"int": int, "float": float, "str": str, "bool": lambda word: _TRUTH[word.lower()]}[kind](value)
+        if kind == "bool":
+            return _TRUTH[value.lower()]
+        return int(value) if kind == "int" else float(value) if kind == "float" else value
     except (ValueError, KeyError):
         expected = {"int": "a whole number", "float": "a number", "bool": "true or false"}[kind]
         raise InputError(f"{origin}: expected {expected}, got {value!r}.") from None

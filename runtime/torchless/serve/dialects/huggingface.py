@@ -10,10 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from torchless.errors import TorchlessError
-
-from ..call import Call
-from ..operation import Dialect, Operation, public_message
-from ..ranking import Scored, rank, scores
+from torchless.serve.call import Call
+from torchless.serve.operation import Dialect, Operation, public_message
+from torchless.serve.ranking import Scored, rank, scores
 
 
 class Error(msgspec.Struct):
@@ -57,9 +56,7 @@ HUGGINGFACE = Dialect(
     "Hugging Face's Inference API for text classification.",
     (
         Operation("POST", "/", classify, "Label texts", Request, list[list[Scored]]),
-        Operation(
-            "POST", "/models/{name}", classify, "Label texts with one of the models", Request, list[list[Scored]]
-        ),
+        Operation("POST", "/models/{name}", classify, "Label texts, model by name", Request, list[list[Scored]]),
     ),
     error,
     Error,

@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from torchless.errors import TorchlessError
-
-from ..call import Call, check_dimensions
-from ..errors import status_of
-from ..operation import Dialect, Operation, public_message
+from torchless.serve.call import Call, check_dimensions
+from torchless.serve.errors import status_of
+from torchless.serve.operation import Dialect, Operation, public_message
 
 
 class Problem(msgspec.Struct):

@@ -3,7 +3,7 @@
 https://github.com/kserve/open-inference-protocol, and for tensors after the JSON
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 
-Text comes in as one BYTES tensor. What goes out, if the request asks for nothing in particular, is `label` and `scores`.
+Text comes in as one BYTES tensor. What goes out, unless the request asks for something else, is `label` and `scores`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from torchless import __version__
 from torchless.errors import TorchlessError
-
-from ..call import Call
-from ..engine import Engine
-from ..errors import InvalidError, MalformedError, NotFoundError
-from ..operation import Dialect, Operation, Reply, public_message
-from ..ranking import scores
+from torchless.serve.call import Call
+from torchless.serve.engine import Engine
+from torchless.serve.errors import InvalidError, MalformedError, NotFoundError
+from torchless.serve.operation import Dialect, Operation, Reply, public_message
+from torchless.serve.ranking import scores
 
 _HEADER = "Inference-Header-Content-Length"
 _OUTPUTS = ("label", "scores", "logits", "embedding")
@@ -225,10 +224,8 @@ def _split(call: Call, body: bytes) -> tuple[Request, memoryview]:
 def _texts(tensor: Input, rest: memoryview) -> list[str]:
     if tensor.datatype != "BYTES":
         raise InvalidError(f"inputs[0].datatype: expected BYTES, got {tensor.datatype!r}")
-    if tensor.data is None:
-        items = _unpack(rest, tensor.parameters.get("binary_data_size"))
-    else:
-        items = _flatten(tensor.data)
+    size = tensor.parameters.get("binary_data_size")
+    items = _unpack(rest, size) if tensor.data is None else _flatten(tensor.data)
     if math.prod(tensor.shape) != len(items):
         raise InvalidError(f"inputs[0]: shape {tensor.shape} does not hold the {len(items)} texts that were sent")
     return items
@@ -238,7 +235,8 @@ def _unpack(rest: memoryview, size: object) -> list[str]:
     """Texts of the binary extension: each after its length, four bytes little-endian."""
     if size != len(rest):
         raise InvalidError(f"inputs[0]: binary_data_size says {size}, and {len(rest)} bytes follow the JSON")
-    items, place = [], 0
+    items: list[str] = []
+    place = 0
     while place < len(rest):
         if place + 4 > len(rest):
             raise InvalidError("inputs[0]: a text's length is cut off")

@@ -11,11 +11,10 @@ import msgspec
 
 from torchless import __version__
 from torchless.errors import TorchlessError
-
-from ..call import Call, check_dimensions
-from ..errors import InvalidError, NotReadyError, OverloadedError, status_of
-from ..operation import Dialect, Operation, public_message
-from ..ranking import Scored, rank, scores
+from torchless.serve.call import Call, check_dimensions
+from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
+from torchless.serve.operation import Dialect, Operation, public_message
+from torchless.serve.ranking import Scored, rank, scores
 
 # One text; [text]; [text, text pair]; or a batch of those, each in a list of its own.
 Inputs = str | list[str | list[str]]

@@ -8,11 +8,11 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
+from torchless.serve.call import Call
+from torchless.serve.errors import NotFoundError
+from torchless.serve.metrics import CONTENT_TYPE
+from torchless.serve.operation import Dialect, Operation, Reply
 
-from ..call import Call
-from ..errors import NotFoundError
-from ..metrics import CONTENT_TYPE
-from ..operation import Dialect, Operation, Reply
 from .tei import Error, error
 
 PAGE = Path(__file__).parent.parent / "page"
@@ -108,7 +108,7 @@ async def docs(_call: Call, _body: None) -> Reply:
 
 async def openapi(_call: Call, _body: None) -> Reply:
     """The OpenAPI document."""
-    from ..openapi import document
+    from torchless.serve.openapi import document
 
     return Reply(document())
 

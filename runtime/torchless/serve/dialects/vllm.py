@@ -7,10 +7,11 @@ import uuid
 
 import msgspec
 
-from ..call import Call
-from ..errors import InvalidError
-from ..operation import Dialect, Operation
-from ..ranking import scores
+from torchless.serve.call import Call
+from torchless.serve.errors import InvalidError
+from torchless.serve.operation import Dialect, Operation
+from torchless.serve.ranking import scores
+
 from .openai import Error, error
 
 
@@ -56,11 +57,9 @@ class Response(msgspec.Struct):
 async def classify(call: Call, body: Request) -> Response:
     """The best label of every text, and the scores of all."""
     engine = call.engine(body.model)
-    limit = engine.manifest.max_tokens
-    if body.truncate_prompt_tokens not in (None, -1, limit):
-        raise InvalidError(
-            f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {body.truncate_prompt_tokens}"
-        )
+    limit, wanted = engine.manifest.max_tokens, body.truncate_prompt_tokens
+    if wanted not in (None, -1, limit):
+        raise InvalidError(f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {wanted}")
     texts = [body.input] if isinstance(body.input, str) else body.input
     logits = await call.logits(engine, texts)
     rows = scores(engine, logits, None if body.use_activation else "none")
