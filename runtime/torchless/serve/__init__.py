@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from torchless.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
+    from .app import Application
     from .settings import Settings
 
 PACKAGES = ("starlette", "uvicorn", "msgspec", "prometheus_client")
@@ -21,7 +20,7 @@ PACKAGES = ("starlette", "uvicorn", "msgspec", "prometheus_client")
 
 def create_app(
     models: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str], settings: Settings | None = None
-) -> Starlette:
+) -> Application:
     """An ASGI application that serves bundles, loaded and warm when this returns.
 
     Args:
@@ -35,13 +34,13 @@ def create_app(
         InputError: no models at all.
     """
     with needs_extra("torchless.serve.create_app"):
-        from .app import build
+        from .app import Application
         from .service import Service
     from .settings import Settings
 
     service = Service(by_name(models), settings or Settings())
     service.load()
-    return build(service)
+    return Application(service)
 
 
 def by_name(models: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str]) -> dict[str, str]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from torchless.errors import TorchlessError
 
@@ -20,33 +17,40 @@ from .errors import MethodError, NotFoundError, status_of
 from .service import Service
 
 
-def build(service: Service) -> Starlette:
-    """Routes for a service. `app.state.service` is the service."""
-    routes = [
-        Route(operation.path, Endpoint(service, dialect, operation), methods=[operation.method])
-        for dialect in DIALECTS
-        for operation in dialect.operations
-    ]
-    app = Starlette(routes=routes, exception_handlers={404: _refuse, 405: _refuse, 500: _fail})
-    app.router.redirect_slashes = False
-    app.state.service = service
-    return app
+class Application(Router):
+    """Starlette's router over all operations, without the middleware of its application: an `Endpoint` catches its own.
+
+    Attributes:
+        service: the models, the queue, the metrics.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        routes = [
+            _Route(operation.path, Endpoint(service, dialect, operation), methods=[operation.method])
+            for dialect in DIALECTS
+            for operation in dialect.operations
+        ]
+        super().__init__(routes, redirect_slashes=False, default=_not_found)
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    """A path or method that no dialect has."""
-    assert isinstance(error, HTTPException)
-    problem: TorchlessError = NotFoundError("no such path; /docs lists them")
-    if error.status_code == 405:
-        problem = MethodError(f"{request.method} is not for this path; /docs lists them")
-    return _answer(problem, error.headers)
+class _Route(Route):
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.methods and scope["method"] not in self.methods:
+            methods = ", ".join(sorted(self.methods))
+            problem = MethodError(f"{scope['method']} is not for this path, which takes {methods}")
+            await _refuse(problem, {"allow": methods})(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
-async def _fail(_request: Request, _error: Exception) -> Response:
-    """A bug of ours; the server's log has the traceback."""
-    return _answer(TorchlessError())
+async def _not_found(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+    else:
+        await _refuse(NotFoundError("no such path; /docs lists them"))(scope, receive, send)
 
 
-def _answer(problem: TorchlessError, headers: Mapping[str, str] | None = None) -> Response:
+def _refuse(problem: TorchlessError, headers: dict[str, str] | None = None) -> Response:
     body = msgspec.json.encode(tei_error(problem))
     return Response(body, status_of(problem), headers, media_type="application/json")

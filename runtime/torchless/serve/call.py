@@ -37,19 +37,23 @@ class Call:
         """The model that the path names, else the one that the body names, else the first."""
         return self.service.engine(self.path.get("name") or name)
 
-    async def logits(self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None) -> Floats:
-        """What the head answers: float32 (texts, labels).
+    async def scores(self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None) -> Floats:
+        """Every label's score under the bundle's own activation: float32 (texts, labels).
 
         Raises:
             RequestError, InferenceError: as `Batcher.submit`; also for more texts than a request may hold.
         """
-        return await self._rows(engine, "classify", texts, truncate)
+        return await self._rows(engine, "scores", texts, truncate)
+
+    async def logits(self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None) -> Floats:
+        """What the head answers, untouched: float32 (texts, labels); errors as `scores`."""
+        return await self._rows(engine, "logits", texts, truncate)
 
     async def embeddings(
         self, engine: Engine, texts: Sequence[str], *, unit_length: bool = True, truncate: bool | None = None
     ) -> Floats:
-        """One vector a text: float32 (texts, dimensions); errors as `logits`."""
-        rows = await self._rows(engine, "embed", texts, truncate)
+        """One vector a text: float32 (texts, dimensions); errors as `scores`."""
+        rows = await self._rows(engine, "embedding", texts, truncate)
         return normalize(rows) if unit_length else rows
 
     async def tokens(self, engine: Engine, texts: Sequence[str], *, special_tokens: bool) -> list[list[Span]]:

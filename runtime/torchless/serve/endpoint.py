@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import itertools
+import traceback
 import uuid
 from time import perf_counter
 from typing import Any
@@ -32,6 +34,7 @@ Send = Any
 
 _ENCODER = msgspec.json.Encoder()
 _JSON = b"application/json"
+_PROCESS, _COUNT = uuid.uuid4().hex[:24].encode(), itertools.count()  # a uuid for each request would cost more
 
 
 class Endpoint:
@@ -57,6 +60,10 @@ class Endpoint:
                 reply = await self._answer(call, headers, receive)
             except TorchlessError as error:
                 problem, reply = error, self._refusal(error)
+            except Exception as error:
+                problem = TorchlessError(f"{type(error).__name__}: {error}")
+                reply = self._refusal(problem)
+                log_error("a bug", request_id=request_id.decode(), exception=traceback.format_exc())
             total_s = perf_counter() - begun_s
             if not isinstance(problem, ClientLeftError):
                 await _send(send, scope, reply, [*_times(call, total_s), (b"x-request-id", request_id)], self._service)
@@ -163,7 +170,7 @@ def _request_id(headers: dict[bytes, bytes]) -> bytes:
     given = headers.get(b"x-request-id", b"")
     if 0 < len(given) <= 128 and given.isascii() and given.decode("ascii").isprintable():
         return given
-    return uuid.uuid4().hex.encode()
+    return b"%s%08x" % (_PROCESS, next(_COUNT))
 
 
 def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:

@@ -16,14 +16,14 @@ from torchless.bundle import GOLDEN, TOKENIZER
 from torchless.golden import verify
 from torchless.loading import load
 from torchless.manifest import Manifest
-from torchless.numerics import POOLINGS
+from torchless.numerics import ACTIVATIONS, POOLINGS
 from torchless.session import Device
 from torchless.tokens import Batch
 
 from .errors import InvalidError
 from .settings import Settings
 
-Task = Literal["classify", "embed"]
+Task = Literal["scores", "logits", "embedding"]
 Span = tuple[int, str, bool, int | None, int | None]  # id, text, special, start and stop in characters
 
 
@@ -37,7 +37,7 @@ class Engine:
         digest: sha256 of the manifest, which vouches for every other file.
         precision: the variant that runs.
         device: where it runs.
-        width: columns of an answer, by task; a bundle without a head has no "classify".
+        width: columns of an answer, by task; a bundle without a head has "embedding" alone.
     """
 
     def __init__(self, name: str, path: str, settings: Settings) -> None:
@@ -55,13 +55,14 @@ class Engine:
         self.manifest: Manifest = body.manifest
         self.digest = hashlib.sha256(self.manifest.to_bytes()).hexdigest()
         self.precision = body.precision
+        self._activate = ACTIVATIONS[self.manifest.activation]
         self.tokenizer = body.tokenizer
-        self._sessions = {"embed": body.session}
-        self.width = {"embed": self.manifest.hidden_size}
+        self._sessions = {"embedding": body.session}
+        self.width = {"embedding": self.manifest.hidden_size}
         if self.manifest.variants[self.precision].classifier is not None:
             head = load(path, "classifier", precision=settings.precision, device=self.device, threads=settings.threads)
-            self._sessions["classify"] = head.session
-            self.width["classify"] = len(self.manifest.labels)
+            self._sessions |= {"scores": head.session, "logits": head.session}
+            self.width |= {"scores": len(self.manifest.labels), "logits": len(self.manifest.labels)}
         with open(f"{path}/{GOLDEN}", "rb") as file:  # noqa: PTH123  # the text of a bundle that was just verified
             batch = self.tokenizer.encode(json.load(file)["texts"])
         for session in self._sessions.values():
@@ -77,13 +78,15 @@ class Engine:
             raise InvalidError(f"{self.name} has no classification head; it only makes embeddings")
 
     def run(self, task: Task, batch: Batch) -> NDArray[np.float32]:
-        """One row a text: logits for "classify", the pooled vector at its own length for "embed".
+        """One row a text: scores under the bundle's activation, logits, or the pooled vector at its own length.
 
         Raises:
             InferenceError: onnxruntime refused the batch, or the model answered NaN.
         """
         rows = self._sessions[task].run(batch)
-        return rows if task == "classify" else self._pool(rows, batch.offsets)
+        if task == "scores":
+            return self._activate(rows)
+        return rows if task == "logits" else self._pool(rows, batch.offsets)
 
     def tokens(self, texts: Sequence[str], special_tokens: bool) -> list[list[Span]]:
         """The tokens of every text, untruncated. A special token stands for no characters: it has no start and stop."""

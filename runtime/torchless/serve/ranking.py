@@ -1,4 +1,4 @@
-"""Logits to scores to labels, best first, for the dialects that answer with both."""
+"""Scores to labels, best first, for the dialects that answer with both."""
 
 from __future__ import annotations
 
@@ -8,22 +8,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.manifest import Activation
-from torchless.numerics import ACTIVATIONS
-
-from .engine import Engine
-
 
 class Scored(msgspec.Struct):
     """A label and its score."""
 
     score: float
     label: str
-
-
-def scores(engine: Engine, logits: NDArray[np.float32], activation: Activation | None = None) -> NDArray[np.float32]:
-    """Scores under an activation; None is the bundle's own."""
-    return ACTIVATIONS[activation or engine.manifest.activation](logits)
 
 
 def rank(labels: Sequence[str], rows: NDArray[np.float32], top_k: int | None = None) -> list[list[Scored]]:

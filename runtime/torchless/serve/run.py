@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from contextlib import suppress
@@ -14,7 +15,7 @@ import uvicorn
 from torchless.errors import TorchlessError
 
 from . import tracing
-from .app import build
+from .app import Application
 from .connection import protocol_for
 from .logs import log, log_error, use_json
 from .service import Service
@@ -31,12 +32,14 @@ def serve(folders: dict[str, str], settings: Settings) -> None:
             could not be loaded.
         InputError: the address cannot be listened on.
     """
+    # Texts come a few at a time; the tokenizer's own threads would wait for each other, and for those of the model.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     use_json(settings.log_level)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it says at level info, `log` says with more to it
     stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
     service = Service(folders, settings)
     config = uvicorn.Config(
-        build(service),
+        Application(service),
         loop="uvloop",
         http=protocol_for(settings),  # type: ignore[arg-type]  # a factory does
         ws="none",
@@ -45,6 +48,7 @@ def serve(folders: dict[str, str], settings: Settings) -> None:
         port=settings.port,
         uds=settings.uds,
         access_log=False,
+        proxy_headers=False,
         log_config=None,
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]  # call_later takes fractions

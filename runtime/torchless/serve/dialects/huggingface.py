@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from torchless.errors import TorchlessError
+from torchless.numerics import ACTIVATIONS
 from torchless.serve.call import Call
 from torchless.serve.operation import Dialect, Operation, public_message
-from torchless.serve.ranking import Scored, rank, scores
+from torchless.serve.ranking import Scored, rank
 
 
 class Error(msgspec.Struct):
@@ -40,9 +41,10 @@ async def classify(call: Call, body: Request) -> list[list[Scored]]:
     parameters = body.parameters or Parameters()
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     engine = call.engine()
-    logits = await call.logits(engine, texts)
-    wanted = parameters.function_to_apply
-    rows = scores(engine, logits, None if wanted == "default" else wanted)
+    if parameters.function_to_apply in (None, "default"):
+        rows = await call.scores(engine, texts)
+    else:
+        rows = ACTIVATIONS[parameters.function_to_apply](await call.logits(engine, texts))
     return rank(engine.manifest.labels, rows, parameters.top_k)
 
 

@@ -22,10 +22,9 @@ from torchless.serve.call import Call
 from torchless.serve.engine import Engine
 from torchless.serve.errors import InvalidError, MalformedError, NotFoundError
 from torchless.serve.operation import Dialect, Operation, Reply, public_message
-from torchless.serve.ranking import scores
 
 _HEADER = "Inference-Header-Content-Length"
-_OUTPUTS = ("label", "scores", "logits", "embedding")
+_OUTPUTS = {"label": "scores", "scores": "scores", "logits": "logits", "embedding": "embeddings"}  # what they are of
 _VERSION = "1"
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -133,21 +132,16 @@ async def infer(call: Call, body: bytes) -> Reply:
     texts = _texts(request.inputs[0], rest)
     wanted = request.outputs
     if not wanted:
-        wanted = [
-            WantedOutput(name) for name in (("label", "scores") if "classify" in engine.width else ("embedding",))
-        ]
+        wanted = [WantedOutput(name) for name in (("label", "scores") if "scores" in engine.width else ("embedding",))]
     for output in wanted:
         if output.name not in _OUTPUTS:
             raise InvalidError(f"outputs: expected names out of {', '.join(_OUTPUTS)}, got {output.name!r}")
-    embedding = logits = None
-    if any(output.name == "embedding" for output in wanted):
-        embedding = await call.embeddings(engine, texts)
-    if any(output.name != "embedding" for output in wanted):
-        logits = await call.logits(engine, texts)
+    rows = {}
+    for task in dict.fromkeys(_OUTPUTS[output.name] for output in wanted):
+        rows[task] = await getattr(call, task)(engine, texts)
     outputs, tail = [], b""
     for output in wanted:
-        tensor = embedding if output.name == "embedding" else logits
-        assert tensor is not None
+        tensor = rows[_OUTPUTS[output.name]]
         made, data = _output(engine, output, tensor, bool(request.parameters.get("binary_data_output")))
         outputs.append(made)
         tail += data
@@ -178,7 +172,7 @@ async def model_metadata(call: Call, _body: None) -> ModelMetadata:
     engine = _engine(call)
     labels, size = len(engine.manifest.labels), engine.manifest.hidden_size
     outputs = [Tensor("embedding", "FP32", [-1, size])]
-    if "classify" in engine.width:
+    if "scores" in engine.width:
         outputs = [
             Tensor("label", "BYTES", [-1]),
             Tensor("scores", "FP32", [-1, labels]),
@@ -273,8 +267,6 @@ def _output(
 ) -> tuple[Output, bytes]:
     """One tensor, and its bytes where it is asked for in binary."""
     top = wanted.parameters.get("classification", 0)
-    if wanted.name == "scores":
-        rows = scores(engine, rows)
     texts: list[str] | None = None
     shape = list(rows.shape)
     if wanted.name == "label" or top:

@@ -14,7 +14,7 @@ from torchless.errors import TorchlessError
 from torchless.serve.call import Call, check_dimensions
 from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
 from torchless.serve.operation import Dialect, Operation, public_message
-from torchless.serve.ranking import Scored, rank, scores
+from torchless.serve.ranking import Scored, rank
 
 # One text; [text]; [text, text pair]; or a batch of those, each in a list of its own.
 Inputs = str | list[str | list[str]]
@@ -117,8 +117,8 @@ async def predict(call: Call, body: PredictRequest) -> list[Scored] | list[list[
     _refuse_left(body.truncation_direction)
     texts, lone = _singles(body.inputs)
     engine = call.engine()
-    logits = await call.logits(engine, texts, truncate=body.truncate)
-    rows = rank(engine.manifest.labels, logits if body.raw_scores else scores(engine, logits))
+    answer = call.logits if body.raw_scores else call.scores
+    rows = rank(engine.manifest.labels, await answer(engine, texts, truncate=body.truncate))
     return rows[0] if lone else rows
 
 

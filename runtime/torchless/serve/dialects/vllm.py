@@ -10,7 +10,6 @@ import msgspec
 from torchless.serve.call import Call
 from torchless.serve.errors import InvalidError
 from torchless.serve.operation import Dialect, Operation
-from torchless.serve.ranking import scores
 
 from .openai import Error, error
 
@@ -61,8 +60,7 @@ async def classify(call: Call, body: Request) -> Response:
     if wanted not in (None, -1, limit):
         raise InvalidError(f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {wanted}")
     texts = [body.input] if isinstance(body.input, str) else body.input
-    logits = await call.logits(engine, texts)
-    rows = scores(engine, logits, None if body.use_activation else "none")
+    rows = await (call.scores if body.use_activation else call.logits)(engine, texts)
     labels = engine.manifest.labels
     data = [
         Classified(index, labels[best], row, len(labels))
