@@ -43,16 +43,15 @@ _TIMES = {
 def document() -> bytes:
     """The document as JSON."""
     types = list(dict.fromkeys(_types()))
-    # A type of the same name in two dialects is told apart by the dialect's.
-    named = dict(zip(types, msgspec.json.schema_components(types, ref_template=_REF)[0], strict=True))
-    components = msgspec.json.schema_components(types, ref_template=_REF)[1]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    named = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for dialect in DIALECTS:
         for operation in dialect.operations:
             if operation.documented:
                 described = _describe(dialect, operation, named)
                 paths.setdefault(operation.path, {})[operation.method.lower()] = described
-    return msgspec.json.encode(
+    whole = msgspec.json.encode(
         {
             "openapi": "3.1.0",
             "info": {
@@ -68,6 +67,7 @@ def document() -> bytes:
             },
         }
     )
+    return whole.replace(b"torchless.serve.dialects.", b"")  # types that share a name are told apart by their dialect
 
 
 def _types() -> Iterable[Any]:
@@ -75,19 +75,22 @@ def _types() -> Iterable[Any]:
         yield dialect.error_type
         for operation in dialect.operations:
             if operation.documented:
-                yield from (kind for kind in (operation.request, operation.response) if kind is not None)
+                yield from (kind for kind in (operation.request, *_alternatives(operation)) if kind is not None)
+
+
+def _alternatives(operation: Operation) -> tuple[Any, ...]:
+    return operation.response if isinstance(operation.response, tuple) else (operation.response,)
 
 
 def _describe(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> dict[str, Any]:
     refusal = {"application/json": {"schema": named[dialect.error_type]}}
     answer: dict[str, Any] = {"description": _first_line(operation.run.__doc__)}
     kind = "text/plain" if operation.response is str else "application/json"
-    answer["content"] = {kind: {"schema": named[operation.response]}}
+    shapes = [named[shape] for shape in _alternatives(operation)]
+    answer["content"] = {kind: {"schema": shapes[0] if len(shapes) == 1 else {"anyOf": shapes}}}
     statuses = {"200": answer}
     if operation.request is not None:
-        answer["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}} for name, text in _TIMES.items()
-        }
+        answer["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in _TIMES.items()}
         statuses |= {status: {"description": text, "content": refusal} for status, text in _REFUSALS.items()}
     if not operation.public:
         statuses["401"] = {"description": "The API key is missing or wrong.", "content": refusal}
@@ -96,9 +99,10 @@ def _describe(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> 
         statuses["404"] = {"description": "There is none of that name.", "content": refusal}
     if operation.path in ("/ready", "/v2/health/ready") or operation.path.endswith("}/ready"):
         statuses["503"] = {"description": "Not yet, or no longer.", "content": answer["content"]}
+    name = operation.path.replace("/", "_").replace("{", "").replace("}", "")
     described: dict[str, Any] = {
         "tags": [dialect.name],
-        "operationId": f"{operation.method.lower()}{operation.path.replace('/', '_').replace('{', '').replace('}', '')}",
+        "operationId": operation.method.lower() + name,
         "summary": operation.summary,
         "description": _first_line(operation.run.__doc__),
         "responses": dict(sorted(statuses.items())),
@@ -108,7 +112,8 @@ def _describe(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> 
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
         ]
     if operation.request is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": named[operation.request]}}}
+        body = {"application/json": {"schema": named[operation.request]}}
+        described["requestBody"] = {"required": True, "content": body}
     described["security"] = [] if operation.public else [{}, {"key": []}]
     return described
 

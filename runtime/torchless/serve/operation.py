@@ -34,7 +34,7 @@ class Operation:
     Attributes:
         run: from a call and its decoded body (None for GET) to what is encoded as JSON, or a `Reply`.
         request: type of the body; None where there is none.
-        response: type of the answer.
+        response: type of the answer, or a tuple of those that it may have.
         public: no API key is asked for.
         documented: stands in the OpenAPI document.
         binary: takes and gives bytes that are not JSON alone, and decodes them itself.

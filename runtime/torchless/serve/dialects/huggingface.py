@@ -26,7 +26,7 @@ class Parameters(msgspec.Struct):
     """How to answer."""
 
     top_k: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    function_to_apply: Literal["sigmoid", "softmax", "none", "default"] | None = None
+    function_to_apply: Literal["sigmoid", "softmax", "none"] | None = None
 
 
 class Request(msgspec.Struct):
@@ -41,7 +41,7 @@ async def classify(call: Call, body: Request) -> list[list[Scored]]:
     parameters = body.parameters or Parameters()
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     engine = call.engine()
-    if parameters.function_to_apply in (None, "default"):
+    if parameters.function_to_apply is None:
         rows = await call.scores(engine, texts)
     else:
         rows = ACTIVATIONS[parameters.function_to_apply](await call.logits(engine, texts))

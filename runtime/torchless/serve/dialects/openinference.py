@@ -68,7 +68,7 @@ class Output(msgspec.Struct, omit_defaults=True):
     shape: list[int]
     datatype: str
     parameters: dict[str, int] = {}
-    data: list[str] | list[float] | None = None
+    data: list[str | float] | None = None
 
 
 class Response(msgspec.Struct, omit_defaults=True):
@@ -276,7 +276,7 @@ def _output(
         else:
             texts, shape = _classification(labels, rows, int(top))
     if not wanted.parameters.get("binary_data", binary_by_default):
-        data: list[str] | list[float] = rows.ravel().tolist() if texts is None else texts
+        data: list[Any] = rows.ravel().tolist() if texts is None else texts
         return Output(wanted.name, shape, "FP32" if texts is None else "BYTES", data=data), b""
     if texts is None:
         packed = rows.astype("<f4").tobytes()

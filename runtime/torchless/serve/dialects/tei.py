@@ -79,6 +79,13 @@ class Pooling(msgspec.Struct):
     pooling: str
 
 
+class Kind(msgspec.Struct, omit_defaults=True):
+    """What a model is: one of these."""
+
+    classifier: Labels | None = None
+    embedding: Pooling | None = None
+
+
 class Model(msgspec.Struct):
     """One served model."""
 
@@ -98,7 +105,7 @@ class Info(msgspec.Struct):
     model_sha: str | None
     model_dtype: str
     served_model_name: str
-    model_type: dict[str, Labels | Pooling]
+    model_type: Kind
     max_concurrent_requests: int
     max_input_length: int
     max_batch_tokens: int
@@ -151,14 +158,10 @@ async def info(call: Call, _body: None) -> Info:
     service, engine = call.service, call.engine()
     manifest, settings = engine.manifest, call.service.settings
     labels = manifest.labels
-    kind: dict[str, Labels | Pooling] = {"embedding": Pooling(settings.pooling)}
+    kind = Kind(embedding=Pooling(settings.pooling))
     if labels:
-        kind = {
-            "classifier": Labels(
-                {str(index): label for index, label in enumerate(labels)},
-                {label: index for index, label in enumerate(labels)},
-            )
-        }
+        names = {str(index): label for index, label in enumerate(labels)}
+        kind = Kind(classifier=Labels(names, {label: index for index, label in enumerate(labels)}))
     return Info(
         model_id=manifest.source.name,
         model_sha=manifest.source.revision,
@@ -230,7 +233,7 @@ TEI = Dialect(
     "text-embeddings-inference",
     "The paths and bodies of Hugging Face's text-embeddings-inference.",
     (
-        Operation("POST", "/predict", predict, "Label texts", PredictRequest, list[Scored] | list[list[Scored]]),
+        Operation("POST", "/predict", predict, "Label texts", PredictRequest, (list[Scored], list[list[Scored]])),
         Operation("POST", "/embed", embed, "Embed texts", EmbedRequest, list[list[float]]),
         Operation("POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]]),
         Operation("GET", "/info", info, "Models and limits", None, Info),
