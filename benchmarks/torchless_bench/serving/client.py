@@ -1,4 +1,4 @@
-"""An HTTP client that costs little: raw connections, requests made beforehand, answers read as far as they are timed."""
+"""An HTTP client that costs little: raw connections, requests made beforehand, answers read only to their end."""
 
 from __future__ import annotations
 

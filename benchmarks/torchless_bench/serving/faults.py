@@ -58,14 +58,18 @@ def main() -> None:
             after = server.ask("POST", "/predict", TEXT, AUTHORIZED)
             failures = server.metric(r'torchless_requests_total\{.*status="5..".*\}', AUTHORIZED)
             verdict = "as before" if after == expected else f"NOT AS BEFORE: {after}"
-            rows.append([fault.__doc__, found, f"{failures:.0f}", verdict, f"{time.monotonic() - begun:.1f}"])
-        rows.append([sigterm.__doc__, sigterm(server, Path(folder)), "", "ended", ""])
+            rows.append([_name(fault), found, f"{failures:.0f}", verdict, f"{time.monotonic() - begun:.1f}"])
+        rows.append([_name(sigterm), sigterm(server, Path(folder)), "", "ended", ""])
     columns = ["fault", "what came back", "5xx in all", "the next answer", "seconds"]
     publish("Faults", "Every fault against the same server, one after another.", columns, rows, options.output)
 
 
+def _name(fault: Callable[[ServerProcess, Path], str]) -> str:
+    return (fault.__doc__ or "").rstrip(".")
+
+
 def left(server: ServerProcess, _folder: Path) -> str:
-    """500 clients leave while their request is being answered"""
+    """500 clients leave while their request is being answered."""
     (request,) = requests("/embed", [{"inputs": ["never again " * 50] * 4}], HEADERS)
     for number in range(500):
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
@@ -81,7 +85,7 @@ def left(server: ServerProcess, _folder: Path) -> str:
 
 
 def half_sent(server: ServerProcess, _folder: Path) -> str:
-    """300 bodies that end half-way, some held open"""
+    """300 bodies that end half-way, some held open."""
     (request,) = requests("/predict", [TEXT], HEADERS)
     open_ones = []
     for number in range(300):
@@ -92,7 +96,7 @@ def half_sent(server: ServerProcess, _folder: Path) -> str:
 
 
 def slow_headers(server: ServerProcess, _folder: Path) -> str:
-    """Slow-loris: 300 connections that send a header byte now and then"""
+    """Slow-loris: 300 connections that send a header byte now and then."""
     connections = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(300)]
     for connection in connections:
         connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\nx-slow: ")
@@ -109,7 +113,7 @@ def slow_headers(server: ServerProcess, _folder: Path) -> str:
 
 
 def malformed(server: ServerProcess, _folder: Path) -> str:
-    """10,000 malformed bodies on every path"""
+    """10,000 malformed bodies on every path."""
     chance = random.Random(7)
     statuses: Counter[str] = Counter()
     paths = list(SEEDS)
@@ -126,7 +130,7 @@ def malformed(server: ServerProcess, _folder: Path) -> str:
 
 
 def described(server: ServerProcess, _folder: Path) -> str:
-    """Schemathesis against the OpenAPI document"""
+    """Schemathesis against the OpenAPI document."""
     program = shutil.which(
         "schemathesis", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     )
@@ -144,7 +148,7 @@ def described(server: ServerProcess, _folder: Path) -> str:
 
 
 def reload_under_load(server: ServerProcess, _folder: Path) -> str:
-    """20 reloads under load"""
+    """20 reloads under load."""
 
     def reload() -> None:
         for _ in range(20):
@@ -154,7 +158,7 @@ def reload_under_load(server: ServerProcess, _folder: Path) -> str:
 
 
 def corrupted(server: ServerProcess, folder: Path) -> str:
-    """A reload of a bundle with one wrong byte, under load"""
+    """A reload of a bundle with one wrong byte, under load."""
     shutil.copytree(folder / "sound", folder / "broken")
     weights = next((folder / "broken").glob("weights.*"))
     data = bytearray(weights.read_bytes())
@@ -174,7 +178,7 @@ def corrupted(server: ServerProcess, folder: Path) -> str:
 
 
 def sigterm(server: ServerProcess, _folder: Path) -> str:
-    """SIGTERM under load"""
+    """SIGTERM under load."""
 
     def end() -> None:
         time.sleep(1)
