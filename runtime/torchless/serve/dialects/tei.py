@@ -168,7 +168,7 @@ async def info(call: Call, _body: None) -> Info:
         model_dtype=engine.precision,
         served_model_name=engine.name,
         model_type=kind,
-        max_concurrent_requests=settings.max_queue_tokens,
+        max_concurrent_requests=settings.max_queue_tokens // 2,  # no text has fewer tokens than two
         max_input_length=manifest.max_tokens,
         max_batch_tokens=settings.budget_tokens,
         max_batch_requests=None,
