@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .app import Application
     from .settings import Settings
 
-PACKAGES = ("starlette", "uvicorn", "msgspec", "prometheus_client")
+PACKAGES = ("starlette", "uvicorn", "httptools", "msgspec", "prometheus_client")
 
 
 def create_app(

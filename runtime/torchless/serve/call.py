@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torchless.numerics import Floats, normalize
@@ -13,7 +13,11 @@ from .engine import Engine, Span, Task
 from .errors import ClientLeftError, InvalidError, TooLargeError
 from .service import Service
 
+Scope = Any
 Receive = Any
+
+# An extension of ASGI: scope["extensions"][ON_DISCONNECT](callback) returns what takes the callback back.
+ON_DISCONNECT = "torchless.on_disconnect"
 
 
 class Call:
@@ -26,11 +30,12 @@ class Call:
         job: what was asked of the model; None where nothing was.
     """
 
-    def __init__(self, service: Service, path: dict[str, str], headers: dict[bytes, bytes], receive: Receive) -> None:
+    def __init__(self, service: Service, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> None:
         self.service = service
-        self.path = path
+        self.path: dict[str, str] = scope["path_params"]
         self.headers = headers
         self.job: Job | None = None
+        self._on_disconnect = (scope.get("extensions") or {}).get(ON_DISCONNECT)
         self._receive = receive
 
     def engine(self, name: str | None = None) -> Engine:
@@ -81,18 +86,26 @@ class Call:
         engine.require(task)
         self._check_count(texts)
         self.job = job = Job(engine, task, texts, refuse_truncation=truncate is False)
-        watch = asyncio.ensure_future(self._watch(job))
+        stop_watching = self._watch(job)
         try:
             await self.service.batcher.submit(job)
         finally:
-            watch.cancel()
+            stop_watching()
         return job.rows
 
-    async def _watch(self, job: Job) -> None:
-        """Drop the request when its client leaves: after the body, the next message is that it has."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        job.fail(ClientLeftError())
+    def _watch(self, job: Job) -> Callable[[], object]:
+        """Drop the request when its client leaves; returns what ends the watch."""
+
+        def drop() -> None:
+            job.fail(ClientLeftError())
+
+        async def wait() -> None:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            drop()
+
+        # Our own connections tell; of others the next message after the body does, at the price of a task.
+        return self._on_disconnect(drop) if self._on_disconnect else asyncio.ensure_future(wait()).cancel
 
 
 def check_dimensions(engine: Engine, dimensions: int | None) -> None:

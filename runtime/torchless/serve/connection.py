@@ -11,6 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from .call import ON_DISCONNECT
 from .settings import Settings
 
 
@@ -33,6 +34,7 @@ class _BoundedConnection(HttpToolsProtocol):
         self._receiving = False  # between the first byte of a request and its last
         self._header_bytes = 0  # of the request whose headers are arriving
         self._deadline: asyncio.TimerHandle | None = None
+        self._to_tell: set[Callable[[], None]] = set()  # when the client leaves
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_WholeAnswers(transport, self.loop))  # type: ignore[arg-type]
@@ -41,6 +43,8 @@ class _BoundedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+        for tell in self._to_tell:
+            tell()
 
     def data_received(self, data: bytes) -> None:
         self._header_bytes += len(data)
@@ -54,6 +58,7 @@ class _BoundedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {ON_DISCONNECT: self._on_disconnect}  # type: ignore[typeddict-item]
         self._receiving = True
 
     def on_headers_complete(self) -> None:
@@ -64,6 +69,12 @@ class _BoundedConnection(HttpToolsProtocol):
         super().on_message_complete()
         self._receiving = False
         self._header_bytes = 0
+
+    def _on_disconnect(self, tell: Callable[[], None]) -> Callable[[], None]:
+        if self.transport is None or self.transport.is_closing():
+            tell()
+        self._to_tell.add(tell)
+        return lambda: self._to_tell.discard(tell)
 
     def _start_timer(self) -> None:
         self._deadline = self.loop.call_later(

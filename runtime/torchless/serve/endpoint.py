@@ -52,7 +52,7 @@ class Endpoint:
         """Answer one request."""
         begun_s = perf_counter()
         headers = dict(scope["headers"])
-        call = Call(self._service, scope["path_params"], headers, receive)
+        call = Call(self._service, scope, headers, receive)
         request_id = _request_id(headers)
         problem: TorchlessError | None = None
         with span(self._operation, headers) as note:

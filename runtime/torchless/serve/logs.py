@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ def log_error(event: str, **fields: Any) -> None:
 
 def use_json(level: str) -> None:
     """Write all log records of this process as JSON lines on stderr, uvicorn's among them."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Lines()
     handler.setFormatter(_JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -41,6 +42,30 @@ def _record(event: str, level: int, fields: dict[str, Any]) -> logging.LogRecord
     record = logging.LogRecord(_LOGGER.name, level, "", 0, event, None, None)
     record.fields = fields
     return record
+
+
+class _Lines(logging.Handler):
+    """Writes to stderr; in an event loop, the lines of one turn together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pending: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._pending.append(self.format(record))
+        if len(self._pending) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:  # a thread without a loop
+            self.flush()
+
+    def flush(self) -> None:
+        with self.lock:  # type: ignore[union-attr]  # it has one from its creation
+            lines, self._pending = self._pending, []
+            if lines:
+                sys.stderr.write("\n".join([*lines, ""]))
+                sys.stderr.flush()
 
 
 class _JsonLines(logging.Formatter):

@@ -40,7 +40,7 @@ def serve(folders: dict[str, str], settings: Settings) -> None:
     service = Service(folders, settings)
     config = uvicorn.Config(
         Application(service),
-        loop="uvloop",
+        loop="auto",  # uvloop where there is one, which is everywhere but on Windows
         http=protocol_for(settings),  # type: ignore[arg-type]  # a factory does
         ws="none",
         lifespan="off",
