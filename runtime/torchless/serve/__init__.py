@@ -60,5 +60,6 @@ class needs_extra:  # noqa: N801  # used as a statement
     def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
-            raise MissingExtraError(self._caller, error.name, "serve") from None
+        package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        if package in PACKAGES:
+            raise MissingExtraError(self._caller, package, "serve") from None
