@@ -6,7 +6,7 @@ import argparse
 import os
 
 from torchless.errors import InputError
-from torchless.serve import needs_extra, settings
+from torchless.serve import name_of, needs_extra, settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def _folders(models: list[str]) -> dict[str, str]:
     for model in models:
         name, equals, folder = model.partition("=")
         if not equals:
-            name, folder = os.path.basename(os.path.abspath(model)), model  # noqa: PTH100, PTH119  # "." has a name too
+            name, folder = name_of(model), model
         if name in folders:
             raise InputError(f"two models are called {name!r}; name them: NAME=FOLDER")
         folders[name] = folder

@@ -38,17 +38,20 @@ def create_app(
         from .service import Service
     from .settings import Settings
 
-    service = Service(by_name(models), settings or Settings())
-    service.load()
+    if isinstance(models, (str, os.PathLike)):
+        models = {name_of(models): models}
+    service = Service({name: os.fspath(folder) for name, folder in models.items()}, settings or Settings())
+    try:
+        service.load()
+    except BaseException:
+        service.close()
+        raise
     return Application(service)
 
 
-def by_name(models: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str]) -> dict[str, str]:
-    """Folders by name; a lone folder is called what its last part is."""
-    if isinstance(models, (str, os.PathLike)):
-        folder = os.fspath(models)
-        return {os.path.basename(os.path.abspath(folder)): folder}  # noqa: PTH100, PTH119  # "." has a name too
-    return {name: os.fspath(folder) for name, folder in models.items()}
+def name_of(folder: str | os.PathLike[str]) -> str:
+    """What a bundle is called when nobody names it: the last part of its folder."""
+    return os.path.basename(os.path.abspath(folder))  # noqa: PTH100, PTH119  # "." has a name, a link keeps its own
 
 
 class needs_extra:  # noqa: N801  # used as a statement
