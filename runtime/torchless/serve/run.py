@@ -21,6 +21,8 @@ from .logs import log, log_error, use_json
 from .service import Service
 from .settings import Settings
 
+_LAST_REQUESTS_S = 0.2
+
 
 def serve(folders: dict[str, str], settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then let what was begun finish.
@@ -94,6 +96,13 @@ class _Server(uvicorn.Server):
     def _stop_listening(self) -> None:
         self.should_exit = True
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let what has just been accepted send its request, then close what is idle."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0 if self.force_exit else _LAST_REQUESTS_S)
+        await super().shutdown(sockets)
+
     def _begin(self, work: object) -> None:
         task = asyncio.ensure_future(work())  # type: ignore[operator]
         self._tasks.add(task)
@@ -115,4 +124,6 @@ class _Server(uvicorn.Server):
 
     def _address(self) -> str:
         name = self.servers[0].sockets[0].getsockname()
-        return name if isinstance(name, str) else f"http://{name[0]}:{name[1]}"
+        if isinstance(name, str):
+            return name
+        return f"http://[{name[0]}]:{name[1]}" if ":" in name[0] else f"http://{name[0]}:{name[1]}"
