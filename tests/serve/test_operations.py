@@ -247,7 +247,8 @@ def test_a_corrupted_bundle_is_not_swapped_in(start: Start, tiny_copy: Path) -> 
     temporary.write_bytes((tiny_copy / "weights.int8").read_bytes()[:-1] + b"\x7f")
     temporary.replace(tiny_copy / "weights.int8")  # a new file: the old one stays mapped
     status, _, body = server.request("POST", "/admin/reload", {"model": "tiny"}, KEY)
-    assert status == 500
+    assert status == 409
+    assert "the bundle cannot be used (IntegrityError)" in json.loads(body)["error"]
     assert str(tiny_copy) not in body.decode()
     os.kill(server.process.pid, signal.SIGHUP)
     event = server.wait_for("reload failed; the models that ran before go on")

@@ -26,7 +26,7 @@ def subclasses(kind: type) -> set[type]:
 
 def test_every_error_has_a_status_and_every_refusal_is_drawn() -> None:
     for kind in subclasses(TorchlessError):
-        assert errors.status_of(kind.__new__(kind)) in {400, 401, 404, 405, 408, 413, 415, 422, 429, 499, 500, 503}
+        assert errors.status_of(kind.__new__(kind)) in {400, 401, 404, 405, 409, 413, 415, 422, 429, 499, 500, 503}
     drawn = errors.__doc__ or ""
     for kind in subclasses(errors.RequestError):
         assert kind.__name__ in drawn

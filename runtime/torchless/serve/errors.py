@@ -58,10 +58,15 @@ class MethodError(RequestError):
     status = 405
 
 
-class SlowClientError(RequestError):
-    """The body did not arrive in time."""
+class ReloadError(RequestError):
+    """A bundle on disk cannot take over; what ran before goes on."""
 
-    status = 408
+    status = 409
+
+    def __init__(self, cause: TorchlessError) -> None:
+        super().__init__(
+            f"the bundle cannot be used ({type(cause).__name__}), and what ran before goes on; the server's log says why"
+        )
 
 
 class TooLargeError(RequestError):

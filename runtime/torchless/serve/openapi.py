@@ -97,6 +97,8 @@ def _describe(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> 
     parameters = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     if parameters or operation.path == "/admin/reload":
         statuses["404"] = {"description": "There is none of that name.", "content": refusal}
+    if operation.path == "/admin/reload":
+        statuses["409"] = {"description": "The bundle cannot be used; what ran before goes on.", "content": refusal}
     if operation.path in ("/ready", "/v2/health/ready") or operation.path.endswith("}/ready"):
         statuses["503"] = {"description": "Not yet, or no longer.", "content": answer["content"]}
     name = operation.path.replace("/", "_").replace("{", "").replace("}", "")

@@ -11,8 +11,10 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
+from torchless.errors import TorchlessError
 from torchless.serve.call import Call
-from torchless.serve.errors import NotFoundError
+from torchless.serve.errors import NotFoundError, ReloadError, RequestError
+from torchless.serve.logs import log_error
 from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
 
@@ -89,7 +91,14 @@ async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
     """Load bundles again and swap them in once they are verified."""
     if call.service.settings.api_key is None:
         raise NotFoundError("/admin/reload is there only when the server has an API key")
-    return [Reloaded(engine.name, engine.digest) for engine in await call.service.reload_aside(body.model)]
+    try:
+        engines = await call.service.reload_aside(body.model)
+    except RequestError:
+        raise
+    except TorchlessError as problem:
+        log_error("reload failed; the models that ran before go on", error=str(problem))
+        raise ReloadError(problem) from problem
+    return [Reloaded(engine.name, engine.digest) for engine in engines]
 
 
 async def page(_call: Call, _body: None) -> Reply:
