@@ -64,9 +64,8 @@ class ReloadError(RequestError):
     status = 409
 
     def __init__(self, cause: TorchlessError) -> None:
-        super().__init__(
-            f"the bundle cannot be used ({type(cause).__name__}), and what ran before goes on; the server's log says why"
-        )
+        why = f"the bundle cannot be used ({type(cause).__name__}), and what ran before goes on"
+        super().__init__(f"{why}; the server's log says more")
 
 
 class TooLargeError(RequestError):
