@@ -1,19 +1,21 @@
 """Why a request is refused, and the HTTP status of everything that Torchless raises.
 
-TorchlessError
-└── RequestError
-├── MalformedError          400  the body is not JSON
-├── UnauthorizedError       401
-├── NotFoundError           404  no such model, or no such path
-├── MethodError             405
-├── SlowClientError         408  the body did not arrive in time
-├── TooLargeError           413
-├── MediaTypeError          415
-├── InvalidError            422  JSON, but not what the operation takes
-├── OverloadedError         429  with Retry-After
-├── ClientLeftError         499  logged, never sent
-├── NotReadyError           503  loading, or draining
-└── TimedOutError           503  with Retry-After
+    TorchlessError
+    └── RequestError
+        ├── MalformedError          400  the body is not JSON
+        ├── UnauthorizedError       401
+        ├── NotFoundError           404  no such model, or no such path
+        ├── MethodError             405
+        ├── ReloadError             409  the bundle on disk cannot take over
+        ├── TooLargeError           413
+        ├── MediaTypeError          415
+        ├── InvalidError            422  JSON, but not what the operation takes
+        ├── OverloadedError         429  with Retry-After
+        ├── ClientLeftError         499  logged, never sent
+        ├── NotReadyError           503  loading, or draining
+        └── TimedOutError           503  with Retry-After
+
+Whatever else the library raises is 500, but for what it says of its input: 422.
 """
 
 from __future__ import annotations
