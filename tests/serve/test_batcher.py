@@ -134,6 +134,29 @@ def test_a_long_list_gives_up_its_turn_between_pieces(tiny: Path) -> None:
     assert sum(len(lengths) for lengths in turns) == 11
 
 
+def test_nobody_waits_while_a_very_long_text_is_tokenised(batcher: Batcher, engine: FakeEngine) -> None:
+    encode = engine.tokenizer.encode
+
+    def slow(texts: list[str]) -> Batch:
+        if len(texts[0]) > 20_000:
+            engine.gate.wait(10)
+        return encode(texts)
+
+    engine.tokenizer.encode = slow  # type: ignore[method-assign, assignment]
+    engine.gate.clear()
+    engine.run = lambda _, batch: batch.lengths.astype(np.float32)[:, None]  # type: ignore[method-assign, assignment]
+
+    async def scenario() -> None:
+        long = asyncio.ensure_future(ask(batcher, engine, [words(20_000)]))
+        assert await ask(batcher, engine, [words(1)]) == [3.0]
+        assert not long.done()
+        engine.gate.set()
+        assert await long == [64.0]  # as many as the model takes
+        assert batcher._tokens_per_character > 0.1, "a text that was cut taught a wrong ratio"
+
+    asyncio.run(scenario())
+
+
 def test_admission_counts_tokens_and_says_when_to_come_back(tiny: Path) -> None:
     engine = FakeEngine(tiny)
     batcher = Batcher(Settings(max_queue_tokens=100), 1, Metrics())

@@ -1,7 +1,7 @@
 """Requests to batches: a queue bounded in tokens, workers that take what fits, and nobody who waits for company.
 
-A request goes through three hands. The event loop admits it (`submit`), one thread tokenises whatever has arrived, and
-`workers` threads run the model: each takes from the queue as soon as it is free, the oldest request first, up to
+A request goes through three hands. The event loop admits it (`submit`), a thread tokenises whatever has arrived (another
+one what is very long, so that nobody waits behind it), and `workers` threads run the model: each takes from the queue as soon as it is free, the oldest request first, up to
 `budget_tokens` of one model and task, and leaves the rest to the workers that are free too. A long request is taken a
 piece at a time and goes to the back of the queue between pieces, so a lone text never waits for a list of thousands.
 `plan.cut` puts texts of like length together, as it does for the library.
@@ -30,6 +30,7 @@ from .metrics import Metrics
 from .settings import Settings
 
 _TOKENISE_TEXTS = 64  # tokenised in one call; enough to gain from company, few enough not to hold up the first
+_LONG_CHARACTERS = 20_000  # some 10 ms of tokenising
 _FIRST_GUESS_TOKENS_PER_CHARACTER = 0.25  # English; corrected by what is seen
 
 
@@ -74,6 +75,7 @@ class Batcher:
         self._settings = settings
         self._metrics = metrics
         self._arrived: SimpleQueue[Job | None] = SimpleQueue()
+        self._arrived_long: SimpleQueue[Job | None] = SimpleQueue()
         self._changed = threading.Condition()  # guards all that follows
         self._waiting: deque[Job] = deque()
         self._queued_tokens = 0
@@ -81,14 +83,13 @@ class Batcher:
         self._idle = 0
         self._closed = False
         self._tokens_per_s = 0.0
-        self._tokens_per_character = _FIRST_GUESS_TOKENS_PER_CHARACTER
+        self._tokens_per_character = _LONG_CHARACTERS = 20_000  # some 10 ms of tokenising
+_FIRST_GUESS_TOKENS_PER_CHARACTER
         self.workers = workers
-        self._threads = [threading.Thread(target=self._tokenise, name="torchless-tokeniser", daemon=True)]
-        self._threads += [
-            threading.Thread(target=self._work, name=f"torchless-worker-{i}", daemon=True) for i in range(workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        for queue in (self._arrived, self._arrived_long):
+            threading.Thread(target=self._tokenise, args=(queue,), name="torchless-tokeniser", daemon=True).start()
+        for _ in range(workers):
+            threading.Thread(target=self._work, name="torchless-worker", daemon=True).start()
 
     @property
     def queued_tokens(self) -> int:
@@ -98,7 +99,7 @@ class Batcher:
     @property
     def queued_requests(self) -> int:
         """Requests that wait, tokenised or not."""
-        return self._arrived.qsize() + len(self._waiting)
+        return self._arrived.qsize() + self._arrived_long.qsize() + len(self._waiting)
 
     @property
     def tokens_per_s(self) -> float:
@@ -126,7 +127,8 @@ class Batcher:
             return
         self._admit(job)
         timer = job.loop.call_later(self._settings.request_timeout_s, self._expire, job)
-        self._arrived.put(job)
+        long = sum(map(len, job.texts)) > _LONG_CHARACTERS
+        (self._arrived_long if long else self._arrived).put(job)
         try:
             await job.future
         finally:
@@ -135,6 +137,7 @@ class Batcher:
     def close(self) -> None:
         """Stop the threads; whatever still waits is refused."""
         self._arrived.put(None)
+        self._arrived_long.put(None)
         with self._changed:
             self._closed = True
             left, self._waiting = list(self._waiting), deque()
@@ -161,15 +164,15 @@ class Batcher:
     def _expire(self, job: Job) -> None:
         job.fail(TimedOutError(self._settings.request_timeout_s, self.retry_after_s()))
 
-    # One thread: texts to tokens.
+    # The tokenisers: texts to tokens.
 
-    def _tokenise(self) -> None:
-        while (job := self._arrived.get()) is not None:
+    def _tokenise(self, arrived: SimpleQueue[Job | None]) -> None:
+        while (job := arrived.get()) is not None:
             jobs, texts = [job], len(job.texts)
-            while texts < _TOKENISE_TEXTS and not self._arrived.empty():
-                job = self._arrived.get()
+            while texts < _TOKENISE_TEXTS and not arrived.empty():
+                job = arrived.get()
                 if job is None:
-                    self._arrived.put(None)  # for the next turn
+                    arrived.put(None)  # for the next turn
                     break
                 jobs.append(job)
                 texts += len(job.texts)
@@ -204,7 +207,9 @@ class Batcher:
                 _tell(job.loop, job.fail, InvalidError(problem))
             else:
                 ready.append(job)
-        self._learn_ratio(sum(len(text) for job in jobs for text in job.texts), len(lengths), int(batch.offsets[-1]))
+        if not any(truncated):
+            characters = sum(len(text) for job in jobs for text in job.texts)
+            self._learn_ratio(characters, len(lengths), int(batch.offsets[-1]))
         with self._changed:
             for job in ready:
                 tokens = sum(job.lengths)
