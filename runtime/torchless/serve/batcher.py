@@ -1,9 +1,10 @@
 """Requests to batches: a queue bounded in tokens, workers that take what fits, and nobody who waits for company.
 
-A request goes through three hands. The event loop admits it (`submit`), a thread tokenises whatever has arrived (another
-one what is very long, so that nobody waits behind it), and `workers` threads run the model: each takes from the queue as soon as it is free, the oldest request first, up to
-`budget_tokens` of one model and task, and leaves the rest to the workers that are free too. A long request is taken a
-piece at a time and goes to the back of the queue between pieces, so a lone text never waits for a list of thousands.
+A request goes through three hands. The event loop admits it (`submit`). A thread tokenises whatever has arrived, and
+another one what is very long, so that nobody waits behind it. `workers` threads run the model: each takes from the
+queue as soon as it is free, the oldest request first, up to `budget_tokens` of one model and task, and leaves the rest
+to the workers that are free too. A long list is taken a piece at a time and goes to the back of the queue between
+pieces, so a lone text never waits for thousands.
 `plan.cut` puts texts of like length together, as it does for the library.
 """
 
@@ -83,8 +84,7 @@ class Batcher:
         self._idle = 0
         self._closed = False
         self._tokens_per_s = 0.0
-        self._tokens_per_character = _LONG_CHARACTERS = 20_000  # some 10 ms of tokenising
-_FIRST_GUESS_TOKENS_PER_CHARACTER
+        self._tokens_per_character = _FIRST_GUESS_TOKENS_PER_CHARACTER
         self.workers = workers
         for queue in (self._arrived, self._arrived_long):
             threading.Thread(target=self._tokenise, args=(queue,), name="torchless-tokeniser", daemon=True).start()
