@@ -22,7 +22,8 @@ class Outcomes:
         seconds: how long each 200 took.
         inference_s: what the server says that its model took for it; empty where it says nothing.
         statuses: how often each status came; "reset" and "refused" are connections that ended without one.
-        wall_s: how long all of it took.
+        wall_s: how long requests were sent.
+        settled_s: how long the last answers took after that.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Outcomes:
     statuses: Counter[str] = field(default_factory=Counter)
     retry_after_s: list[int] = field(default_factory=list)
     wall_s: float = 0.0
+    settled_s: float = 0.0
 
     @property
     def per_second(self) -> float:
@@ -50,9 +52,8 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self.closed = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Remember the transport."""
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -159,12 +160,12 @@ async def open_loop(port: int, made: Sequence[bytes], *, per_second: float, seco
         task = asyncio.ensure_future(one(made[place % len(made)], due_s))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-    sent_s = perf_counter() - begun_s
+    outcomes.wall_s = perf_counter() - begun_s
     if tasks:
         await asyncio.wait(tasks, timeout=60)
+    outcomes.settled_s = perf_counter() - begun_s - outcomes.wall_s
     for connection in idle:
         connection.close()
-    outcomes.wall_s = sent_s
     return outcomes
 
 

@@ -19,6 +19,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import uvloop
+
 from torchless_bench.serving.client import Outcomes, closed_loop, requests
 from torchless_bench.serving.process import ServerProcess, torchless_server
 from torchless_bench.serving.report import add_arguments, publish
@@ -194,7 +196,7 @@ def _under_load(server: ServerProcess, action: Callable[[], None], *, until_it_e
     stop = asyncio.Event()
 
     def load() -> None:
-        outcomes.append(asyncio.run(closed_loop(server.port, made, concurrency=32, seconds=120, until=stop)))
+        outcomes.append(uvloop.run(closed_loop(server.port, made, concurrency=32, seconds=120, until=stop)))
 
     thread = threading.Thread(target=load)
     thread.start()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import uvloop
 
 from torchless_bench.serving.client import Outcomes, closed_loop, open_loop, requests
 from torchless_bench.serving.process import torchless_server
@@ -62,9 +63,9 @@ def _round(options: argparse.Namespace, port: int, made: list[bytes]) -> dict[st
     }
     for concurrency in CONCURRENCY:
         run = closed_loop(port, made, concurrency=concurrency, seconds=options.seconds)
-        found[str(concurrency)] = asyncio.run(run)
+        found[str(concurrency)] = uvloop.run(run)
     best = max(each.per_second for each in found.values() if isinstance(each, Outcomes))
-    found["half"] = asyncio.run(open_loop(port, made, per_second=best / 2, seconds=options.seconds))
+    found["half"] = uvloop.run(open_loop(port, made, per_second=best / 2, seconds=options.seconds))
     return found
 
 

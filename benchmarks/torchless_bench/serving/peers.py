@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import uvloop
 
 from torchless_bench.serving.client import Outcomes, closed_loop, requests
 from torchless_bench.serving.process import ServerProcess, torchless_server
@@ -64,10 +65,10 @@ def main() -> None:
 
 
 def _measure(server: ServerProcess, made: list[bytes], seconds: float) -> dict[int, Outcomes]:
-    asyncio.run(closed_loop(server.port, made, concurrency=4, seconds=2))
+    uvloop.run(closed_loop(server.port, made, concurrency=4, seconds=2))
     time.sleep(0.5)
     return {
-        number: asyncio.run(closed_loop(server.port, made, concurrency=number, seconds=seconds))
+        number: uvloop.run(closed_loop(server.port, made, concurrency=number, seconds=seconds))
         for number in CONCURRENCY
     }
 

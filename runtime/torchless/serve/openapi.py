@@ -95,7 +95,7 @@ def _describe(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> 
     if not operation.public:
         statuses["401"] = {"description": "The API key is missing or wrong.", "content": refusal}
     parameters = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
-    if parameters or operation.path == "/admin/reload":
+    if parameters or "model" in getattr(operation.request, "__struct_fields__", ()):
         statuses["404"] = {"description": "There is none of that name.", "content": refusal}
     if operation.path == "/admin/reload":
         statuses["409"] = {"description": "The bundle cannot be used; what ran before goes on.", "content": refusal}
