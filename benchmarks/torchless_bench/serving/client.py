@@ -6,12 +6,16 @@ import asyncio
 import json
 import random
 import socket
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
+
+_OPEN_BEFOREHAND = 64
 
 
 @dataclass
@@ -136,11 +140,11 @@ async def closed_loop(
 
 async def open_loop(port: int, made: Sequence[bytes], *, per_second: float, seconds: float, seed: int = 0) -> Outcomes:
     """Requests at random times (a Poisson process), whether or not those before have been answered."""
-    outcomes, chance = Outcomes(), random.Random(seed)
-    idle: list[Connection] = []
+    outcomes, loop, sent = Outcomes(), asyncio.get_running_loop(), asyncio.Event()
+    idle = [await connect(port) for _ in range(_OPEN_BEFOREHAND)]
     tasks: set[asyncio.Task[None]] = set()
 
-    async def one(request: bytes, due_s: float) -> None:
+    async def one(request: bytes) -> None:
         while idle and idle[-1].closed:
             idle.pop()
         try:
@@ -148,18 +152,26 @@ async def open_loop(port: int, made: Sequence[bytes], *, per_second: float, seco
         except OSError:
             outcomes.statuses["refused"] += 1
             return
-        await _one(connection, request, outcomes, due_s)
+        await _one(connection, request, outcomes)
         if not connection.closed:
             idle.append(connection)
 
-    begun_s = due_s = perf_counter()
-    for place in range(int(per_second * seconds)):
-        due_s += chance.expovariate(per_second)
-        if (wait := due_s - perf_counter()) > 0:
-            await asyncio.sleep(wait)
-        task = asyncio.ensure_future(one(made[place % len(made)], due_s))
+    def send(place: int) -> None:
+        task = loop.create_task(one(made[place % len(made)]))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+
+    def pace() -> None:  # a thread, because timers of event loops are good to a millisecond only
+        chance, due_s = random.Random(seed), perf_counter()
+        for place in range(int(per_second * seconds)):
+            due_s += chance.expovariate(per_second)
+            time.sleep(max(0.0, due_s - perf_counter()))
+            loop.call_soon_threadsafe(send, place)
+        loop.call_soon_threadsafe(sent.set)
+
+    begun_s = perf_counter()
+    threading.Thread(target=pace).start()
+    await sent.wait()
     outcomes.wall_s = perf_counter() - begun_s
     if tasks:
         await asyncio.wait(tasks, timeout=60)
@@ -169,8 +181,8 @@ async def open_loop(port: int, made: Sequence[bytes], *, per_second: float, seco
     return outcomes
 
 
-async def _one(connection: Connection, request: bytes, outcomes: Outcomes, due_s: float | None = None) -> None:
-    begun_s = perf_counter() if due_s is None else due_s
+async def _one(connection: Connection, request: bytes, outcomes: Outcomes) -> None:
+    begun_s = perf_counter()
     try:
         status, head = await connection.ask(request)
     except ConnectionError:
