@@ -18,6 +18,7 @@ COMMANDS = {
     "embed": ("torchless.commands.embed", "turn texts into vectors"),
     "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it answers the same"),
     "verify": ("torchless.commands.verify", "check every file and replay the golden answers on this machine"),
+    "serve": ("torchless.commands.serve", "answer over HTTP, in the dialects that existing clients speak"),
     "info": ("torchless.commands.info", "show what a bundle is and how exact it is"),
     "bench": ("torchless_bench.command", "measure a bundle beside PyTorch and other engines"),
 }

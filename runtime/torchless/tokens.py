@@ -46,8 +46,20 @@ class Batch:
             np.concatenate([self.type_ids[span] for span in spans]),
         )
 
+    @classmethod
+    def concatenate(cls, batches: Sequence[Batch]) -> Batch:
+        """All texts of one batch or more, in order."""
+        if len(batches) == 1:
+            return batches[0]
+        return cls(
+            np.concatenate([batch.input_ids for batch in batches]),
+            _offsets(np.concatenate([batch.lengths for batch in batches])),
+            np.concatenate([batch.truncated for batch in batches]),
+            np.concatenate([batch.type_ids for batch in batches]),
+        )
 
-def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
+
+def _offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets

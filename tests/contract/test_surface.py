@@ -17,7 +17,18 @@ from torchless import errors
 from torchless.cli import COMMANDS, EXIT_CODES, exit_code
 
 ROOT = Path(__file__).parent.parent.parent
-HEAVY = {"numpy", "onnxruntime", "tokenizers", "torch", "transformers", "onnx", "safetensors"}
+HEAVY = {
+    "numpy",
+    "onnxruntime",
+    "tokenizers",
+    "starlette",
+    "uvicorn",
+    "msgspec",
+    "torch",
+    "transformers",
+    "onnx",
+    "safetensors",
+}
 FORBIDDEN = {"torch", "transformers", "onnx", "safetensors", "torchless_export", "torchless_bench"}
 
 

@@ -1,0 +1,108 @@
+"""A server in a process of its own, and what it costs."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+READY_S = 180
+
+
+class ServerProcess:
+    """A server on a free port of the loopback.
+
+    Attributes:
+        port: where it listens.
+        log: the file that it writes to.
+    """
+
+    def __init__(
+        self, command: Sequence[str], log: Path, *, ready: str, environment: dict[str, str] | None = None
+    ) -> None:
+        """Start it; `{port}` in the command is replaced. Returns when GET `ready` is answered with 200."""
+        self.port, self.log = free_port(), log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [part.replace("{port}", str(self.port)) for part in command],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+            )
+        end = time.monotonic() + READY_S
+        while self.get(ready)[0] != 200:
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.stop()
+                raise RuntimeError(f"{command[:4]} did not start: {log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.05)
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+        """Status and body; status 0 where nobody listens."""
+        return self.ask("GET", path, headers=headers)
+
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+        """Status and body of one request; status 0 where nobody listens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            connection.request(method, path, data, {"content-type": "application/json", **(headers or {})})
+            response = connection.getresponse()
+            return response.status, response.read()
+        except OSError:
+            return 0, b""
+        finally:
+            connection.close()
+
+    def metric(self, pattern: str, headers: dict[str, str] | None = None) -> float:
+        """The sum of all samples of /metrics whose line matches."""
+        lines = self.get("/metrics", headers)[1].decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(pattern, line))
+
+    def rss_mib(self) -> float:
+        """Resident memory of the process and its children."""
+        total = 0
+        for pid in [self.process.pid, *_children(self.process.pid)]:
+            fields = Path(f"/proc/{pid}/status").read_text().splitlines()
+            total += next((int(line.split()[1]) for line in fields if line.startswith("VmRSS")), 0)
+        return total / 1024
+
+    def stop(self) -> int:
+        """SIGTERM, then its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+def torchless_server(model: str, log: Path, *flags: str) -> ServerProcess:
+    """`torchless serve` with default settings but for these flags."""
+    command = [sys.executable, "-m", "torchless", "serve", model, "--port", "{port}", *flags]
+    return ServerProcess(command, log, ready="/ready")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *_children(child)]
+    return found

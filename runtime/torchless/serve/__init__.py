@@ -1,0 +1,68 @@
+"""The HTTP server: `torchless serve MODEL`, or `create_app(models)` to mount it in an application of your own.
+
+Five dialects, so that existing clients only change the URL; docs/serving.md says which path speaks which.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from torchless.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from .app import Application
+    from .settings import Settings
+
+PACKAGES = ("starlette", "uvicorn", "httptools", "msgspec", "prometheus_client")
+
+
+def create_app(
+    models: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str], settings: Settings | None = None
+) -> Application:
+    """An ASGI application that serves bundles, loaded and warm when this returns.
+
+    Args:
+        models: one bundle folder, or several by name. The first answers where a request names none.
+        settings: limits and threads; what concerns the listening socket is ignored.
+
+    Raises:
+        MissingExtraError: the extra `serve` is not installed.
+        BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError: as in `Classifier.load`.
+        VerificationError: a bundle does not answer here as it did where it was exported.
+        InputError: no models at all.
+    """
+    with needs_extra("torchless.serve.create_app"):
+        from .app import Application
+        from .service import Service
+    from .settings import Settings
+
+    if isinstance(models, (str, os.PathLike)):
+        models = {name_of(models): models}
+    service = Service({name: os.fspath(folder) for name, folder in models.items()}, settings or Settings())
+    try:
+        service.load()
+    except BaseException:
+        service.close()
+        raise
+    return Application(service)
+
+
+def name_of(folder: str | os.PathLike[str]) -> str:
+    """What a bundle is called when nobody names it: the last part of its folder."""
+    return os.path.basename(os.path.abspath(folder))  # noqa: PTH100, PTH119  # "." has a name, a link keeps its own
+
+
+class needs_extra:  # noqa: N801  # used as a statement
+    """Say what to install where a package of the extra is missing; a broken one keeps its own traceback."""
+
+    def __init__(self, caller: str) -> None:
+        self._caller = caller
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        if package in PACKAGES:
+            raise MissingExtraError(self._caller, package, "serve") from None

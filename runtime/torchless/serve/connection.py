@@ -1,0 +1,130 @@
+"""uvicorn's HTTP/1.1 connection, with limits on what a client may send before it has sent a request.
+
+uvicorn alone waits for ever for the rest of a request, and keeps headers of any size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from .call import ON_DISCONNECT
+from .settings import Settings
+
+
+def protocol_for(settings: Settings) -> Callable[..., asyncio.Protocol]:
+    """The connection class for a server's limits."""
+
+    class Connection(_BoundedConnection):
+        read_timeout_s = settings.read_timeout_s
+        max_header_bytes = settings.max_header_bytes
+
+    return Connection
+
+
+class _BoundedConnection(HttpToolsProtocol):
+    read_timeout_s: float
+    max_header_bytes: int
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._receiving = False  # between the first byte of a request and its last
+        self._header_bytes = 0  # of the request whose headers are arriving
+        self._deadline: asyncio.TimerHandle | None = None
+        self._to_tell: set[Callable[[], None]] = set()  # when the client leaves
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_WholeAnswers(transport, self.loop))  # type: ignore[arg-type]
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+        for tell in self._to_tell:
+            tell()
+
+    def data_received(self, data: bytes) -> None:
+        self._header_bytes += len(data)
+        super().data_received(data)
+        if self._header_bytes > self.max_header_bytes:
+            self._end(431, b"request line and headers are too large")
+        elif not self._receiving:
+            self._stop_timer()
+        elif self._deadline is None:
+            self._start_timer()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {ON_DISCONNECT: self._on_disconnect}  # type: ignore[typeddict-item]
+        self._receiving = True
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._header_bytes = -(2**62)  # bodies are counted elsewhere
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._receiving = False
+        self._header_bytes = 0
+
+    def _on_disconnect(self, tell: Callable[[], None]) -> Callable[[], None]:
+        if self.transport is None or self.transport.is_closing():
+            tell()
+        self._to_tell.add(tell)
+        return lambda: self._to_tell.discard(tell)
+
+    def _start_timer(self) -> None:
+        self._deadline = self.loop.call_later(
+            self.read_timeout_s, self._end, 408, b"the request did not arrive in time"
+        )
+
+    def _stop_timer(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _end(self, status: int, problem: bytes) -> None:
+        """Refuse and close, unless an answer is already on its way."""
+        self._stop_timer()
+        if self.transport is None or self.transport.is_closing():
+            return
+        answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if self._receiving and not answering:
+            body = b'{"error":"%s","error_type":"Validation"}' % problem
+            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+
+class _WholeAnswers:
+    """A transport that sends the head of an answer together with its body: one system call, one packet."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self.is_closing = transport.is_closing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 ") and data.endswith(b"\r\n\r\n"):
+            self._head = data
+            self._loop.call_soon(self._flush)  # an answer to HEAD has no body
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            data, self._head = self._head, b""
+            self._transport.write(data)

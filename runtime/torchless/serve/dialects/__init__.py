@@ -1,0 +1,10 @@
+"""One file a dialect. A request's path alone decides which one it speaks."""
+
+from .huggingface import HUGGINGFACE
+from .openai import OPENAI
+from .openinference import OPEN_INFERENCE
+from .tei import TEI
+from .torchless import TORCHLESS
+from .vllm import VLLM
+
+DIALECTS = (TEI, HUGGINGFACE, VLLM, OPENAI, OPEN_INFERENCE, TORCHLESS)

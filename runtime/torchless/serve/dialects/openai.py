@@ -1,0 +1,121 @@
+"""OpenAI's embeddings: /v1/embeddings and /v1/models, as the `openai` package sends them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Literal
+
+import msgspec
+
+from torchless.errors import TorchlessError
+from torchless.serve.call import Call, check_dimensions
+from torchless.serve.errors import status_of
+from torchless.serve.operation import Dialect, Operation, public_message
+
+
+class Problem(msgspec.Struct):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Error(msgspec.Struct):
+    """What went wrong, wrapped."""
+
+    error: Problem
+
+
+class Request(msgspec.Struct):
+    """Texts to embed. base64 is the little-endian float32 bytes of a vector."""
+
+    input: str | list[str]
+    model: str | None = None
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    user: str | None = None
+
+
+class Usage(msgspec.Struct):
+    """Tokens that were read, special ones included."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embedding(msgspec.Struct):
+    """One text's vector."""
+
+    index: int
+    embedding: list[float] | str
+    object: Literal["embedding"] = "embedding"
+
+
+class Response(msgspec.Struct):
+    """One vector a text."""
+
+    data: list[Embedding]
+    model: str
+    usage: Usage
+    object: Literal["list"] = "list"
+
+
+class Model(msgspec.Struct):
+    """A model that can be asked."""
+
+    id: str
+    created: int = 0
+    object: Literal["model"] = "model"
+    owned_by: str = "torchless"
+
+
+class Models(msgspec.Struct):
+    """All models."""
+
+    data: list[Model]
+    object: Literal["list"] = "list"
+
+
+async def embeddings(call: Call, body: Request) -> Response:
+    """One vector of length 1 for each text."""
+    engine = call.engine(body.model)
+    check_dimensions(engine, body.dimensions)
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    vectors = await call.embeddings(engine, texts)
+    rows: list[list[float] | str]
+    if body.encoding_format == "base64":
+        rows = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
+    else:
+        rows = vectors.tolist()
+    tokens = call.token_count
+    data = [Embedding(index, row) for index, row in enumerate(rows)]
+    return Response(data, engine.name, Usage(tokens, tokens))
+
+
+async def models(call: Call, _body: None) -> Models:
+    """The models by name."""
+    return Models([Model(name) for name in call.service.folders])
+
+
+_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+def error(problem: TorchlessError) -> Error:
+    """An error as OpenAI's clients read it."""
+    status = status_of(problem)
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return Error(Problem(public_message(problem), kind, None, None))
+
+
+OPENAI = Dialect(
+    "openai",
+    "OpenAI's embeddings.",
+    (
+        Operation("POST", "/v1/embeddings", embeddings, "Embed texts", Request, Response),
+        Operation("GET", "/v1/models", models, "Models by name", None, Models),
+    ),
+    error,
+    Error,
+)

@@ -1,0 +1,243 @@
+"""Hugging Face's text-embeddings-inference: /predict, /embed, /tokenize, /info.
+
+Formats: router/src/http/types.rs at 0d124dc. An empty list is answered with an empty list (TEI: 400).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from torchless import __version__
+from torchless.errors import TorchlessError
+from torchless.serve.call import Call, check_dimensions
+from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
+from torchless.serve.operation import Dialect, Operation, public_message
+from torchless.serve.ranking import Scored, rank
+
+# One text; [text]; [text, text pair]; or a batch of those, each in a list of its own.
+Inputs = str | list[str | list[str]]
+Direction = Literal["left", "right", "Left", "Right"]
+
+
+class Error(msgspec.Struct):
+    """What went wrong."""
+
+    error: str
+    error_type: Literal["Unhealthy", "Backend", "Overloaded", "Validation", "Tokenizer", "Empty"]
+
+
+class PredictRequest(msgspec.Struct):
+    """Texts to label."""
+
+    inputs: Inputs
+    truncate: bool | None = None
+    truncation_direction: Direction | None = None
+    raw_scores: bool = False
+
+
+class EmbedRequest(msgspec.Struct):
+    """Texts to embed."""
+
+    inputs: str | list[str]
+    truncate: bool | None = None
+    truncation_direction: Direction | None = None
+    normalize: bool = True
+    prompt_name: str | None = None
+    dimensions: int | None = None
+
+
+class TokenizeRequest(msgspec.Struct):
+    """Texts to tokenise."""
+
+    inputs: str | list[str]
+    add_special_tokens: bool = True
+    prompt_name: str | None = None
+
+
+class Token(msgspec.Struct):
+    """A token; start and stop count characters and are null for special tokens."""
+
+    id: int
+    text: str
+    special: bool
+    start: int | None
+    stop: int | None
+
+
+class Labels(msgspec.Struct):
+    """Labels by index, and back."""
+
+    id2label: dict[str, str]
+    label2id: dict[str, int]
+
+
+class Pooling(msgspec.Struct):
+    """How an embedding is made."""
+
+    pooling: str
+
+
+class Kind(msgspec.Struct, omit_defaults=True):
+    """What a model is: one of these."""
+
+    classifier: Labels | None = None
+    embedding: Pooling | None = None
+
+
+class Model(msgspec.Struct):
+    """One served model."""
+
+    name: str
+    labels: list[str]
+    activation: str
+    hidden_size: int
+    max_tokens: int
+    precision: str
+    sha256: str
+
+
+class Info(msgspec.Struct):
+    """The first model and the limits, as TEI tells them, and all models."""
+
+    model_id: str
+    model_sha: str | None
+    model_dtype: str
+    served_model_name: str
+    model_type: Kind
+    max_concurrent_requests: int
+    max_input_length: int
+    max_batch_tokens: int
+    max_batch_requests: int | None
+    max_client_batch_size: int
+    auto_truncate: bool
+    tokenization_workers: int
+    version: str
+    sha: str | None
+    docker_label: str | None
+    models: list[Model]
+
+
+async def predict(call: Call, body: PredictRequest) -> list[Scored] | list[list[Scored]]:
+    """All labels of every text, best first; a lone text is answered with a flat list."""
+    _refuse_left(body.truncation_direction)
+    texts, lone = _singles(body.inputs)
+    engine = call.engine()
+    answer = call.logits if body.raw_scores else call.scores
+    rows = rank(engine.manifest.labels, await answer(engine, texts, truncate=body.truncate))
+    return rows[0] if lone else rows
+
+
+async def embed(call: Call, body: EmbedRequest) -> list[list[float]]:
+    """One vector a text."""
+    _refuse_left(body.truncation_direction)
+    if body.prompt_name is not None:
+        raise InvalidError("prompt_name: this server has no prompts; put it before the text yourself")
+    engine = call.engine()
+    check_dimensions(engine, body.dimensions)
+    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    vectors = await call.embeddings(engine, texts, unit_length=body.normalize, truncate=body.truncate)
+    rows: list[list[float]] = vectors.tolist()
+    return rows
+
+
+async def tokenize(call: Call, body: TokenizeRequest) -> list[list[Token]]:
+    """The tokens of every text, not truncated."""
+    if body.prompt_name is not None:
+        raise InvalidError("prompt_name: this server has no prompts; put it before the text yourself")
+    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    return [
+        [Token(*token) for token in tokens]
+        for tokens in await call.tokens(call.engine(), texts, special_tokens=body.add_special_tokens)
+    ]
+
+
+async def info(call: Call, _body: None) -> Info:
+    """What is served, and within which limits."""
+    service, engine = call.service, call.engine()
+    manifest, settings = engine.manifest, call.service.settings
+    labels = manifest.labels
+    kind = Kind(embedding=Pooling(settings.pooling))
+    if labels:
+        names = {str(index): label for index, label in enumerate(labels)}
+        kind = Kind(classifier=Labels(names, {label: index for index, label in enumerate(labels)}))
+    return Info(
+        model_id=manifest.source.name,
+        model_sha=manifest.source.revision,
+        model_dtype=engine.precision,
+        served_model_name=engine.name,
+        model_type=kind,
+        max_concurrent_requests=settings.max_queue_tokens // 2,  # no text has fewer tokens than two
+        max_input_length=manifest.max_tokens,
+        max_batch_tokens=settings.budget_tokens,
+        max_batch_requests=None,
+        max_client_batch_size=settings.max_batch_texts,
+        auto_truncate=True,
+        tokenization_workers=1,
+        version=__version__,
+        sha=None,
+        docker_label=None,
+        models=[
+            Model(
+                name=each.name,
+                labels=list(each.manifest.labels),
+                activation=each.manifest.activation,
+                hidden_size=each.manifest.hidden_size,
+                max_tokens=each.manifest.max_tokens,
+                precision=each.precision,
+                sha256=each.digest,
+            )
+            for each in service.models.values()
+        ],
+    )
+
+
+def error(problem: TorchlessError) -> Error:
+    """An error as TEI's clients read it."""
+    status = status_of(problem)
+    if isinstance(problem, OverloadedError):
+        return Error(public_message(problem), "Overloaded")
+    if isinstance(problem, NotReadyError) or status == 503:
+        return Error(public_message(problem), "Unhealthy")
+    return Error(public_message(problem), "Backend" if status == 500 else "Validation")
+
+
+def _singles(inputs: Inputs) -> tuple[list[str], bool]:
+    """The texts, and whether the client sent one alone. A flat list of two is one pair of texts in TEI."""
+    if isinstance(inputs, str):
+        return [inputs], True
+    texts: list[str] = []
+    nested = [item for item in inputs if not isinstance(item, str)]
+    if nested and len(nested) != len(inputs):
+        raise InvalidError("inputs: expected texts alone or lists alone, got a mixture")
+    if not nested and len(inputs) > 2:
+        raise InvalidError(f'inputs: a flat list is one text or one pair here, got {len(inputs)}; send [["a"], ["b"]]')
+    for item in nested or ([[str(text) for text in inputs]] if inputs else []):
+        if len(item) == 2:
+            raise InvalidError(
+                'inputs: ["a", "b"] is a pair of texts, which this model does not take; send [["a"], ["b"]]'
+            )
+        if len(item) != 1:
+            raise InvalidError(f"inputs: expected one text in each inner list, got {len(item)}")
+        texts.append(item[0])
+    return texts, bool(inputs) and not nested
+
+
+def _refuse_left(direction: Direction | None) -> None:
+    if direction in ("left", "Left"):
+        raise InvalidError("truncation_direction: texts are cut at their end here; expected right, got left")
+
+
+TEI = Dialect(
+    "text-embeddings-inference",
+    "The paths and bodies of Hugging Face's text-embeddings-inference.",
+    (
+        Operation("POST", "/predict", predict, "Label texts", PredictRequest, (list[Scored], list[list[Scored]])),
+        Operation("POST", "/embed", embed, "Embed texts", EmbedRequest, list[list[float]]),
+        Operation("POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]]),
+        Operation("GET", "/info", info, "Models and limits", None, Info),
+    ),
+    error,
+    Error,
+)

@@ -1,0 +1,82 @@
+"""vLLM's classification: POST /classify, also at /v1/classify."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import msgspec
+
+from torchless.serve.call import Call
+from torchless.serve.errors import InvalidError
+from torchless.serve.operation import Dialect, Operation
+
+from .openai import Error, error
+
+
+class Request(msgspec.Struct):
+    """Texts to label. `use_activation: false` answers logits as `probs`."""
+
+    input: str | list[str]
+    model: str | None = None
+    use_activation: bool = True
+    truncate_prompt_tokens: int | None = None
+    priority: int = 0
+    user: str | None = None
+
+
+class Usage(msgspec.Struct):
+    """Tokens that were read, special ones included."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int = 0
+
+
+class Classified(msgspec.Struct):
+    """One text's best label, and the score of every label in the order of the model."""
+
+    index: int
+    label: str
+    probs: list[float]
+    num_classes: int
+
+
+class Response(msgspec.Struct):
+    """One classification a text."""
+
+    id: str
+    created: int
+    model: str
+    data: list[Classified]
+    usage: Usage
+    object: str = "list"
+
+
+async def classify(call: Call, body: Request) -> Response:
+    """The best label of every text, and the scores of all."""
+    engine = call.engine(body.model)
+    limit, wanted = engine.manifest.max_tokens, body.truncate_prompt_tokens
+    if wanted not in (None, -1, limit):
+        raise InvalidError(f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {wanted}")
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    rows = await (call.scores if body.use_activation else call.logits)(engine, texts)
+    labels = engine.manifest.labels
+    data = [
+        Classified(index, labels[best], row, len(labels))
+        for index, (row, best) in enumerate(zip(rows.tolist(), rows.argmax(axis=1).tolist(), strict=True))
+    ]
+    tokens = call.token_count
+    return Response(f"classify-{uuid.uuid4().hex}", int(time.time()), engine.name, data, Usage(tokens, tokens))
+
+
+VLLM = Dialect(
+    "vllm",
+    "vLLM's classification, which SGLang and Dynamo speak too.",
+    (
+        Operation("POST", "/classify", classify, "Label texts", Request, Response),
+        Operation("POST", "/v1/classify", classify, "Label texts", Request, Response),
+    ),
+    error,
+    Error,
+)

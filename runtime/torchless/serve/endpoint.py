@@ -1,0 +1,208 @@
+"""An operation as an ASGI application: the key, the limits, the body, the answer, and what is noted about them."""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+import traceback
+import uuid
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from torchless.errors import TorchlessError
+
+from .call import Call
+from .errors import (
+    ClientLeftError,
+    InvalidError,
+    MalformedError,
+    MediaTypeError,
+    TooLargeError,
+    UnauthorizedError,
+    status_of,
+)
+from .logs import log, log_error
+from .operation import Dialect, Operation, Reply
+from .service import Service
+from .tracing import span
+
+Scope = Any
+Receive = Any
+Send = Any
+
+_ENCODER = msgspec.json.Encoder()
+_JSON = b"application/json"
+_PROCESS, _COUNT = uuid.uuid4().hex[:24].encode(), itertools.count()  # a uuid for each request would cost more
+
+
+class Endpoint:
+    """One operation of one dialect."""
+
+    def __init__(self, service: Service, dialect: Dialect, operation: Operation) -> None:
+        self._service = service
+        self._dialect = dialect
+        self._operation = operation
+        self._decode = None
+        if operation.request is not None and not operation.binary:
+            self._decode = msgspec.json.Decoder(operation.request).decode
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        begun_s = perf_counter()
+        headers = dict(scope["headers"])
+        call = Call(self._service, scope, headers, receive)
+        request_id = _request_id(headers)
+        problem: TorchlessError | None = None
+        with span(self._operation, headers) as note:
+            try:
+                reply = await self._answer(call, headers, receive)
+            except TorchlessError as error:
+                problem, reply = error, self._refusal(error)
+            except Exception as error:
+                problem = TorchlessError(f"{type(error).__name__}: {error}")
+                reply = self._refusal(problem)
+                log_error("a bug", request_id=request_id.decode(), exception=traceback.format_exc())
+            total_s = perf_counter() - begun_s
+            if not isinstance(problem, ClientLeftError):
+                await _send(send, scope, reply, [*_times(call, total_s), (b"x-request-id", request_id)], self._service)
+            note(reply.status, call)
+        self._record(call, request_id, reply.status, problem, total_s)
+
+    async def _answer(self, call: Call, headers: dict[bytes, bytes], receive: Receive) -> Reply:
+        operation = self._operation
+        if self._service.settings.api_key is not None and not operation.public:
+            check_key(headers, self._service.settings.api_key)
+        body: Any = None
+        if operation.request is not None:
+            if not operation.binary:
+                _check_media_type(headers)
+            body = await read_body(headers, receive, self._service.settings.max_body_bytes)
+        try:
+            if self._decode is not None:
+                body = self._decode(body)
+            answer = await operation.run(call, body)
+        except msgspec.ValidationError as error:
+            raise InvalidError(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise MalformedError(f"the body is not JSON: {error}") from None
+        except RecursionError:
+            raise MalformedError("the body is nested too deeply") from None
+        return answer if isinstance(answer, Reply) else Reply(_ENCODER.encode(answer))
+
+    def _refusal(self, error: TorchlessError) -> Reply:
+        headers = {}
+        if (seconds := getattr(error, "retry_after_s", None)) is not None:
+            headers["retry-after"] = str(seconds)
+        if isinstance(error, UnauthorizedError):
+            headers["www-authenticate"] = "Bearer"
+        return Reply(_ENCODER.encode(self._dialect.error(error)), status=status_of(error), headers=headers)
+
+    def _record(
+        self, call: Call, request_id: bytes, status: int, problem: TorchlessError | None, total_s: float
+    ) -> None:
+        service, route = self._service, self._operation.path
+        service.metrics.request(route, status)
+        if call.job is not None and problem is None:
+            service.metrics.answered(call.job, total_s)
+        if status == 500:
+            log_error("the model failed", request_id=request_id.decode(), error=str(problem))
+        if service.settings.access_log and not self._operation.public:
+            job = call.job
+            fields: dict[str, Any] = {"request_id": request_id.decode(), "route": route, "status": status}
+            fields["total_ms"] = round(total_s * 1e3, 3)
+            if job is not None and job.lengths:
+                fields |= {"model": job.engine.name, "texts": len(job.lengths), "tokens": sum(job.lengths)}
+                fields |= {"tokenise_ms": round(job.tokenise_s * 1e3, 3), "queue_ms": round(job.queue_s * 1e3, 3)}
+                fields |= {"inference_ms": round(job.run_s * 1e3, 3), "truncated": sum(job.truncated)}
+            if problem is not None:
+                fields["error"] = type(problem).__name__
+            log("request", **fields)
+
+
+def check_key(headers: dict[bytes, bytes], key: str) -> None:
+    """Compare the bearer token with the key, in a time that tells nothing about where they differ.
+
+    Raises:
+        UnauthorizedError: it is not the key.
+    """
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), key.encode()):
+        raise UnauthorizedError
+
+
+async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
+    """The whole body; nothing is read of one that says it is too large.
+
+    Raises:
+        TooLargeError: it is.
+        ClientLeftError: it never ended.
+    """
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or len(length) > 18 or int(length) > max_bytes:
+        raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got {length.decode('latin-1')[:20]}")
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got more")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _check_media_type(headers: dict[bytes, bytes]) -> None:
+    """JSON alone: what a form on a foreign web page can send is refused."""
+    given = headers.get(b"content-type", b"")
+    kind = given.partition(b";")[0].strip().lower()
+    if kind != _JSON and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
+        raise MediaTypeError(f"expected Content-Type: application/json, got {given.decode('latin-1')[:80] or 'none'}")
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise MediaTypeError("expected a body that is not compressed")
+
+
+def _request_id(headers: dict[bytes, bytes]) -> bytes:
+    given = headers.get(b"x-request-id", b"")
+    if 0 < len(given) <= 128 and given.isascii() and given.decode("ascii").isprintable():
+        return given
+    return b"%s%08x" % (_PROCESS, next(_COUNT))
+
+
+def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
+    """TEI's headers, in milliseconds; and which texts were cut."""
+    job = call.job
+    total = b"%.3f" % (total_s * 1e3)
+    if job is None or not job.lengths:
+        return [(b"x-total-time", total)]
+    found = [
+        (b"x-compute-type", job.engine.device.encode()),
+        (b"x-compute-time", total),
+        (b"x-compute-characters", b"%d" % sum(map(len, job.texts))),
+        (b"x-compute-tokens", b"%d" % sum(job.lengths)),
+        (b"x-total-time", total),
+        (b"x-tokenization-time", b"%.3f" % (job.tokenise_s * 1e3)),
+        (b"x-queue-time", b"%.3f" % (job.queue_s * 1e3)),
+        (b"x-inference-time", b"%.3f" % (job.run_s * 1e3)),
+    ]
+    if any(job.truncated):
+        cut = [index for index, truncated in enumerate(job.truncated) if truncated]
+        found.append((b"x-truncated", ",".join(map(str, cut[:100])).encode() + (b",..." if len(cut) > 100 else b"")))
+    return found
+
+
+async def _send(send: Send, scope: Scope, reply: Reply, headers: list[tuple[bytes, bytes]], service: Service) -> None:
+    headers += [
+        (b"content-type", reply.content_type.encode()),
+        (b"content-length", b"%d" % len(reply.body)),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    headers += [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+    if service.draining:
+        headers.append((b"connection", b"close"))  # the next request goes to a server that stays
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})

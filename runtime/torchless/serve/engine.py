@@ -1,0 +1,111 @@
+"""A bundle that is being served: verified, warm, both of its graphs over one set of weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+from torchless.bundle import GOLDEN, TOKENIZER
+from torchless.golden import verify
+from torchless.loading import load
+from torchless.manifest import Manifest
+from torchless.numerics import ACTIVATIONS, POOLINGS
+from torchless.session import Device
+from torchless.tokens import Batch
+
+from .errors import InvalidError
+from .settings import Settings
+
+Task = Literal["scores", "logits", "embedding"]
+Span = tuple[int, str, bool, int | None, int | None]  # id, text, special, start and stop in characters
+
+
+class Engine:
+    """One model, ready to answer from any number of threads.
+
+    Attributes:
+        name: what requests call it.
+        path: the bundle's folder.
+        manifest: its contract.
+        digest: sha256 of the manifest, which vouches for every other file.
+        precision: the variant that runs.
+        device: where it runs.
+        width: columns of an answer, by task; a bundle without a head has "embedding" alone.
+    """
+
+    def __init__(self, name: str, path: str, settings: Settings) -> None:
+        """Verify a bundle, load both of its graphs and run each once.
+
+        Raises:
+            BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
+        """
+        verify(path)
+        self.name = name
+        self.path = path
+        self._pool = POOLINGS[settings.pooling]
+        self.device: Device = "cuda" if settings.device == "cuda" else "cpu"
+        body = load(path, "encoder", precision=settings.precision, device=self.device, threads=settings.threads)
+        self.manifest: Manifest = body.manifest
+        self.digest = hashlib.sha256(self.manifest.to_bytes()).hexdigest()
+        self.precision = body.precision
+        self._activate = ACTIVATIONS[self.manifest.activation]
+        self.tokenizer = body.tokenizer
+        self._sessions = {"embedding": body.session}
+        self.width = {"embedding": self.manifest.hidden_size}
+        if self.manifest.variants[self.precision].classifier is not None:
+            head = load(path, "classifier", precision=settings.precision, device=self.device, threads=settings.threads)
+            self._sessions |= {"scores": head.session, "logits": head.session}
+            self.width |= {"scores": len(self.manifest.labels), "logits": len(self.manifest.labels)}
+        with open(f"{path}/{GOLDEN}", "rb") as file:  # noqa: PTH123  # the text of a bundle that was just verified
+            batch = self.tokenizer.encode(json.load(file)["texts"])
+        for session in self._sessions.values():
+            session.run(batch)  # the first run allocates
+
+    def require(self, task: Task) -> None:
+        """Refuse a task that the bundle has no graph for.
+
+        Raises:
+            InvalidError: a bundle without a head was asked to classify.
+        """
+        if task not in self.width:
+            raise InvalidError(f"{self.name} has no classification head; it only makes embeddings")
+
+    def run(self, task: Task, batch: Batch) -> NDArray[np.float32]:
+        """One row a text: scores under the bundle's activation, logits, or the pooled vector at its own length.
+
+        Raises:
+            InferenceError: onnxruntime refused the batch, or the model answered NaN.
+        """
+        rows = self._sessions[task].run(batch)
+        if task == "scores":
+            return self._activate(rows)
+        return rows if task == "logits" else self._pool(rows, batch.offsets)
+
+    def tokens(self, texts: Sequence[str], special_tokens: bool) -> list[list[Span]]:
+        """The tokens of every text, untruncated. A special token stands for no characters: it has no start and stop."""
+        encodings = self._whole_texts.encode_batch(list(texts), add_special_tokens=special_tokens)
+        return [_spans(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+
+    @cached_property
+    def _whole_texts(self) -> Any:
+        """A tokenizer that does not truncate; made when it is first asked for, because few do."""
+        tokenizer: Any = tokenizers.Tokenizer.from_file(f"{self.path}/{TOKENIZER}")
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+
+def _spans(text: str, encoding: Any) -> list[Span]:
+    spans: list[Span] = []
+    for token, piece, special, (start, stop) in zip(
+        encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True
+    ):
+        spans.append((token, piece, True, None, None) if special else (token, text[start:stop], False, start, stop))
+    return spans

@@ -1,0 +1,106 @@
+"""Prometheus metrics. Names and meanings are those of text-embeddings-inference where it has one (`te_…`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from .batcher import Job
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+class Metrics:
+    """What one application counts; each has a registry of its own, so several can live in a process."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "torchless_requests", "Requests by route and HTTP status.", ["route", "status"], registry=registry
+        )
+        self._texts = Counter("torchless_texts", "Texts answered.", registry=registry)
+        self._tokens = Counter("torchless_tokens", "Tokens that the model read.", registry=registry)
+        self._truncated = Counter("torchless_truncated_texts", "Texts that were cut.", registry=registry)
+
+        def seconds(name: str, text: str) -> Histogram:
+            return Histogram(name, text, buckets=_SECONDS, registry=registry)
+
+        self._duration = seconds("te_request_duration", "Seconds from a request's arrival to its answer.")
+        self._tokenise = seconds("te_request_tokenization_duration", "Seconds that tokenising took.")
+        self._queue = seconds("te_request_queue_duration", "Seconds that a request waited for a worker.")
+        self._inference = seconds("te_request_inference_duration", "Seconds that the model ran for a request.")
+        self._input_length = Histogram(
+            "te_request_input_length", "Tokens of a text.", buckets=_SIZES, registry=registry
+        )
+        self._batch_texts = Histogram("te_batch_next_size", "Texts in a batch.", buckets=_SIZES, registry=registry)
+        self._batch_tokens = Histogram("te_batch_next_tokens", "Tokens in a batch.", buckets=_SIZES, registry=registry)
+        self.answered_texts = 0
+        self._children: dict[tuple[str, int], Counter] = {}
+
+    def gauges(self, read: Callable[[], Iterable[tuple[str, str, float]]]) -> None:
+        """Name, help text and value of what is read at the moment of a scrape."""
+        self.registry.register(_Gauges(read))
+
+    def info(self, name: str, text: str, read: Callable[[], Iterable[dict[str, str]]]) -> None:
+        """A metric that is always 1 and whose labels tell something."""
+        self.registry.register(_Info(name, text, read))
+
+    def request(self, route: str, status: int) -> None:
+        """Count a request that has been answered."""
+        child = self._children.get((route, status))
+        if child is None:  # looking a child up by its labels costs more than counting
+            child = self._children[route, status] = self._requests.labels(route, str(status))
+        child.inc()
+
+    def answered(self, job: Job, seconds: float) -> None:
+        """Count the texts of a request, what it took, and what its three steps took."""
+        self._duration.observe(seconds)
+        self.answered_texts += len(job.lengths)
+        self._texts.inc(len(job.lengths))
+        self._tokens.inc(sum(job.lengths))
+        if any(job.truncated):
+            self._truncated.inc(sum(job.truncated))
+        self._tokenise.observe(job.tokenise_s)
+        self._queue.observe(job.queue_s)
+        self._inference.observe(job.run_s)
+        for length in job.lengths:
+            self._input_length.observe(length)
+
+    def batch(self, texts: int, tokens: int) -> None:
+        """Count a batch that the model has run."""
+        self._batch_texts.observe(texts)
+        self._batch_tokens.observe(tokens)
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self.registry)
+
+
+class _Gauges(Collector):
+    def __init__(self, read: Callable[[], Iterable[tuple[str, str, float]]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        for name, text, value in self._read():
+            yield GaugeMetricFamily(name, text, value=value)
+
+
+class _Info(Collector):
+    def __init__(self, name: str, text: str, read: Callable[[], Iterable[dict[str, str]]]) -> None:
+        self._name, self._text, self._read = name, text, read
+
+    def collect(self) -> Iterable[Metric]:
+        rows = list(self._read())
+        family = GaugeMetricFamily(self._name, self._text, labels=list(rows[0]) if rows else [])
+        for row in rows:
+            family.add_metric(list(row.values()), 1)
+        yield family

@@ -1,0 +1,129 @@
+"""`torchless serve`: the application in uvicorn, from loading the first model to answering the last request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from contextlib import suppress
+from types import FrameType
+
+import uvicorn
+
+from torchless.errors import TorchlessError
+
+from . import tracing
+from .app import Application
+from .connection import protocol_for
+from .logs import log, log_error, use_json
+from .service import Service
+from .settings import Settings
+
+_LAST_REQUESTS_S = 0.2
+
+
+def serve(folders: dict[str, str], settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then let what was begun finish.
+
+    The port is open while models are loading: /health answers, /ready says that it is not.
+
+    Raises:
+        BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError: a model
+            could not be loaded.
+        InputError: the address cannot be listened on.
+    """
+    # Texts come a few at a time; the tokenizer's own threads would wait for each other, and for those of the model.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    use_json(settings.log_level)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it says at level info, `log` says with more to it
+    stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
+    service = Service(folders, settings)
+    config = uvicorn.Config(
+        Application(service),
+        loop="auto",  # uvloop where there is one, which is everywhere but on Windows
+        http=protocol_for(settings),  # type: ignore[arg-type]  # a factory does
+        ws="none",
+        lifespan="off",
+        host=settings.host,
+        port=settings.port,
+        uds=settings.uds,
+        access_log=False,
+        proxy_headers=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]  # call_later takes fractions
+        timeout_graceful_shutdown=settings.max_drain_s,  # type: ignore[arg-type]
+        backlog=1024,
+    )
+    server = _Server(config, service)
+    try:
+        server.run()
+    finally:
+        service.close()
+        if stop_tracing:
+            stop_tracing()
+    if server.problem:
+        raise server.problem
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, that loads models in the background, reloads on SIGHUP and drains before it stops listening."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self.problem: TorchlessError | None = None
+        self._service = service
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        with suppress(AttributeError):  # Windows has no SIGHUP
+            self._loop.add_signal_handler(signal.SIGHUP, self._begin, self._reload)
+        self._begin(self._load)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
+        """First signal: not ready, then stop listening, then wait for what was begun. Second: now."""
+        if self._service.draining:
+            self.force_exit = self.should_exit = True
+            return
+        self._service.draining = True
+        log("draining", signal=signal.Signals(sig).name)
+        self._loop.call_soon_threadsafe(self._loop.call_later, self._service.settings.drain_s, self._stop_listening)
+
+    def _stop_listening(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let what has just been accepted send its request, then close what is idle."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0 if self.force_exit else _LAST_REQUESTS_S)
+        await super().shutdown(sockets)
+
+    def _begin(self, work: object) -> None:
+        task = asyncio.ensure_future(work())  # type: ignore[operator]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load(self) -> None:
+        try:
+            await asyncio.to_thread(self._service.load)
+            log("ready", address=self._address(), workers=self._service.batcher.workers)
+        except TorchlessError as error:
+            self.problem = error
+            self.should_exit = True
+
+    async def _reload(self) -> None:
+        try:
+            await self._service.reload_aside()
+        except TorchlessError as error:
+            log_error("reload failed; the models that ran before go on", error=str(error))
+
+    def _address(self) -> str:
+        name = self.servers[0].sockets[0].getsockname()
+        if isinstance(name, str):
+            return name
+        return f"http://[{name[0]}]:{name[1]}" if ":" in name[0] else f"http://{name[0]}:{name[1]}"
