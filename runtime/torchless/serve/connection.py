@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -58,7 +58,7 @@ class _BoundedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ON_DISCONNECT: self._on_disconnect}  # type: ignore[typeddict-item]
+        self.scope["extensions"] = cast(Any, {ON_DISCONNECT: self._on_disconnect})
         self._receiving = True
 
     def on_headers_complete(self) -> None:

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from torchless.bundle import GOLDEN, TOKENIZER
 from torchless.golden import verify
-from torchless.loading import load
+from torchless.loading import Device, load
 from torchless.manifest import Manifest
 from torchless.numerics import ACTIVATIONS, POOLINGS
-from torchless.session import Device
 from torchless.tokens import Batch
 
 from .errors import InvalidError
