@@ -39,7 +39,8 @@ def load(
     if graph is None:
         raise IncompatibleError(f"{path} has no classification head. Load it with Encoder.load({str(path)!r}).")
     bundle.check(variant)
-    session = Session(bundle.path / graph, device=device, threads=threads)
+    padding_id = manifest.padding_id if manifest.layout == "padded" else None
+    session = Session(bundle.path / graph, device=device, threads=threads, padding_id=padding_id)
     expected = len(manifest.labels) if kind == "classifier" else manifest.hidden_size
     if session.output_size != expected:
         raise IncompatibleError(

@@ -15,6 +15,7 @@ FILE_NAME = "manifest.json"
 
 Activation = Literal["softmax", "sigmoid", "none"]
 Precision = Literal["fp32", "int8"]
+Layout = Literal["packed", "padded"]
 
 _DIGEST_KEY = "manifest_sha256"
 _NO_DIGEST = "0" * 64
@@ -61,7 +62,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The contract of a bundle, as docs/bundle.md describes it."""
+    """The contract of a bundle, as docs/bundle.md describes it.
+
+    Attributes:
+        layout: how its graphs take tokens; bundles that do not say it are packed.
+        padding_id: the token id that fills up a padded batch.
+    """
 
     created_by: str
     labels: tuple[str, ...]
@@ -73,6 +79,8 @@ class Manifest:
     variants: Mapping[Precision, Variant]
     quality: Mapping[str, Any]
     files: Mapping[str, FileRecord]
+    layout: Layout = "packed"
+    padding_id: int = 0
 
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
@@ -111,6 +119,8 @@ class Manifest:
             variants=_variants(root.mapping("variants"), root.mapping("files")),
             quality=root.mapping("quality").values,
             files={name: _file_record(name, record) for name, record in root.mapping("files").items()},
+            layout=root.choice("layout", get_args(Layout)) if "layout" in root.values else "packed",
+            padding_id=root.integer("padding_id") if "padding_id" in root.values else 0,
         )
 
 
