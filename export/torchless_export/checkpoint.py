@@ -7,7 +7,8 @@ import json
 import pickle
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +32,34 @@ class Checkpoint:
         folder: where its files lie.
         config: config.json.
         source: where it came from, for the manifest.
+        trust_remote_code: whether Python code that the checkpoint brings along may run.
     """
 
     folder: Path
     config: Mapping[str, Any]
     source: Source
+    trust_remote_code: bool = False
 
     @classmethod
-    def open(cls, name: str, revision: str | None = None) -> Checkpoint:
+    def open(cls, name: str, revision: str | None = None, *, trust_remote_code: bool = False) -> Checkpoint:
         """Open a local folder, or download a Hub id; a folder never touches the network.
 
         Raises:
-            CheckpointError: nothing is there, or a file is missing or damaged.
+            CheckpointError: nothing is there, a file is missing or damaged, or it is an adapter without its model.
+            UnsupportedModelError: it brings its own Python code, and nobody said that it may run.
             MissingExtraError: a Hub id without huggingface_hub.
         """
         folder = Path(name)
         if not folder.is_dir():
             if folder.is_absolute() or name.startswith(".") or name.count("/") > 1 or folder.exists():
                 raise CheckpointError(f"no checkpoint at {name}: there is no such folder.")
-            folder, revision = _download(name, revision)
+            folder, revision = _download(name, revision, code=trust_remote_code)
+        _refuse_adapter(folder)
         config = _read_json(folder / "config.json")
         if "model_type" not in config:
             raise CheckpointError(f"{folder / 'config.json'}, model_type: expected a string, got nothing.")
+        if not trust_remote_code:
+            _refuse_code(folder, config)
         card = _front_matter(folder / "README.md")
         digest = hashlib.sha256()
         for path in _weight_files(folder):
@@ -65,7 +72,13 @@ class Checkpoint:
             license=card.get("license") or None,
             weights_sha256=digest.hexdigest(),
         )
-        return cls(folder, config, source)
+        return cls(folder, config, source, trust_remote_code)
+
+    def with_outputs(self, count: int) -> Checkpoint:
+        """The same checkpoint; a config that is silent about labels gets as many as the head has outputs."""
+        if self.config.get("id2label") or "num_labels" in self.config:
+            return self
+        return replace(self, config={**self.config, "num_labels": count})
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -122,16 +135,55 @@ class Checkpoint:
         """The tokenizer that the checkpoint was trained with, as transformers loads it."""
         from transformers import AutoTokenizer
 
+        _require_sentencepiece(self.folder)
         try:
-            return AutoTokenizer.from_pretrained(self.folder, use_fast=True, local_files_only=True)
+            return AutoTokenizer.from_pretrained(
+                self.folder, use_fast=True, local_files_only=True, trust_remote_code=self.trust_remote_code
+            )
         except Exception as error:  # transformers raises whatever its backends raise
             raise CheckpointError(
-                f"{self.folder}: no usable tokenizer ({error}). Expected tokenizer.json, or vocab.txt and "
-                "tokenizer_config.json."
+                f"{self.folder}: no usable tokenizer ({error}). Expected tokenizer.json, or tokenizer_config.json with "
+                "vocab.txt, vocab.json and merges.txt, or a SentencePiece model."
             ) from error
 
+    @property
+    def padding_id(self) -> int:
+        """The token id that fills up a batch."""
+        padding = self.transformers_tokenizer().pad_token_id
+        return 0 if padding is None else int(padding)
 
-def _download(name: str, revision: str | None) -> tuple[Path, str]:
+    def standard_files(self) -> Iterator[tuple[str, bytes]]:
+        """What other servers want to find beside a standard graph: its config, and how the tokenizer is set up."""
+        for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
+            if (self.folder / name).is_file():
+                yield name, (self.folder / name).read_bytes()
+
+
+def _refuse_adapter(folder: Path) -> None:
+    if (folder / "adapter_config.json").is_file():
+        raise CheckpointError(
+            f"{folder} is a PEFT adapter, not a whole model. Merge it into its base model first: "
+            "AutoPeftModelForSequenceClassification.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
+        )
+
+
+def _refuse_code(folder: Path, config: Mapping[str, Any]) -> None:
+    if "auto_map" in config:
+        raise UnsupportedModelError(
+            f"{folder / 'config.json'}, auto_map: the model brings Python code of its own, which an export would run "
+            f"({', '.join(map(str, config['auto_map'].values()))}). Read it, then pass --trust-remote-code. A bundle "
+            "holds no code, and the runtime runs none."
+        )
+
+
+def _require_sentencepiece(folder: Path) -> None:
+    """Converting a SentencePiece model to tokenizer.json takes its own package."""
+    models = sorted(path.name for path in folder.glob("*.model"))
+    if models and not (folder / "tokenizer.json").is_file() and find_spec("sentencepiece") is None:
+        raise MissingExtraError(f"reading {folder / models[0]}", "sentencepiece", "export")
+
+
+def _download(name: str, revision: str | None, *, code: bool) -> tuple[Path, str]:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -139,8 +191,9 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
         if error.name != "huggingface_hub":
             raise
         raise MissingExtraError(f"no folder {name}; reading it from the Hub", "huggingface_hub", "hub") from error
+    patterns = [*_HUB_FILES, "*.py"] if code else _HUB_FILES
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
             f"no checkpoint {name}: there is no such folder, and the Hub did not give one ({error})."
@@ -222,9 +275,17 @@ def _pickled(path: Path) -> Iterator[tuple[str, Floats]]:
         yield name, np.asarray(tensor.float().numpy())
 
 
-def max_tokens(checkpoint: Checkpoint, max_positions: int) -> int:
-    """The longest text in tokens: what the position table holds, or less where the tokenizer says so."""
+def max_tokens(checkpoint: Checkpoint, max_positions: int | None) -> int:
+    """The longest text in tokens: what the position table holds, or less where the tokenizer says so.
+
+    transformers writes 1e30 where nobody set a length.
+    """
     stated = checkpoint.transformers_tokenizer().model_max_length
     if stated < 1:
         raise UnsupportedModelError(f"tokenizer_config.json, model_max_length: expected 1 or more, got {stated}.")
-    return int(min(stated, max_positions))
+    if max_positions is None and stated > 1e9:
+        raise UnsupportedModelError(
+            "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
+            f"names no max_position_embeddings, got {stated:g}."
+        )
+    return int(stated if max_positions is None else min(stated, max_positions))

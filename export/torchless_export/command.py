@@ -23,8 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         metavar="P",
         type=_precisions,
-        default=["fp32", "int8"],
-        help="fp32, int8, or fp32,int8 (default)",
+        help="fp32, int8, or fp32,int8 (default; with optimum's graphs: fp32)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=["auto", "lean", "optimum"],
+        default="auto",
+        help="who writes the graphs; auto: lean for known architectures, else optimum",
+    )
+    parser.add_argument(
+        "--graph", choices=["lean", "standard"], help="lean: packed tokens (default); standard: for other servers too"
     )
     parser.add_argument("--encoder-only", action="store_true", help="leave the classification head out")
     parser.add_argument("--calibration", metavar="FILE", help="text for the int8 scales; default: a built-in sample")
@@ -41,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     gate("--min-embedding-cosine", metavar="C", type=_share, default=0.9, help="int8 embeddings beside fp32's (0.9)")
     gate("--max-accuracy-drop", metavar="SHARE", type=_share, default=0.005, help="int8 under PyTorch (0.005)")
+    parser.add_argument(
+        "--trust-remote-code", action="store_true", help="run Python code that the checkpoint brings along"
+    )
     parser.add_argument("--revision", metavar="REV", help="branch, tag or commit of a Hub id")
 
 
@@ -57,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
         options.checkpoint,
         options.out,
         precisions=options.precision,
+        engine=options.engine,
+        graph=options.graph,
         encoder_only=options.encoder_only,
         calibration=options.calibration,
         evaluate=options.evaluate,
@@ -68,9 +81,11 @@ def run(options: argparse.Namespace) -> int:
             max_accuracy_drop=options.max_accuracy_drop,
         ),
         revision=options.revision,
+        trust_remote_code=options.trust_remote_code,
         say=_say,
     )
-    print(f"{options.out}: a bundle of {' and '.join(options.precision)}")
+    made = options.precision or (["fp32", "int8"] if report.quality else ["fp32"])
+    print(f"{options.out}: a bundle of {' and '.join(made)}")
     for line in _summary(report):
         print(f"  {line}")
     return 0

@@ -16,21 +16,18 @@ from torchless.bundle import GOLDEN, TOKENIZER
 from torchless.errors import InputError
 from torchless.golden import MIN_COSINE
 from torchless.manifest import Manifest, Precision
-from torchless.tokens import Batch, Tokenizer
+from torchless.tokens import Tokenizer
 
 from . import samples
 from .card import model_card
 from .checkpoint import Checkpoint, max_tokens
-from .errors import CheckpointError, QualityError, UnsupportedModelError
-from .families import FAMILIES
+from .engines import EngineName, GraphName, choose
+from .engines.lean import Lean
+from .errors import CheckpointError, QualityError
 from .parity import ParityReport, check_parity
-from .precision.calibration import calibrate
-from .precision.fp32 import Fp32
-from .precision.int8 import Int8
 from .quality import Accuracy, Gates, QualityReport, measure_accuracy, measure_quality
 from .reference import Reference
-from .spec import EncoderSpec
-from .tensors import Tensors
+from .weights import WeightsFile
 from .write import Draft, replacing_folder
 
 # How far another machine's answers may lie from the recorded ones. fp32 differs by rounding alone; in int8 a rounding
@@ -65,12 +62,15 @@ def export(
     checkpoint: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    precisions: Sequence[Precision] = ("fp32", "int8"),
+    precisions: Sequence[Precision] | None = None,
+    engine: EngineName = "auto",
+    graph: GraphName | None = None,
     encoder_only: bool = False,
     calibration: str | os.PathLike[str] | None = None,
     evaluate: str | os.PathLike[str] | None = None,
     gates: Gates = _DEFAULT_GATES,
     revision: str | None = None,
+    trust_remote_code: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> ExportReport:
     """Turn a fine-tuned checkpoint into a bundle, and prove that it answers as PyTorch does.
@@ -78,29 +78,37 @@ def export(
     Args:
         checkpoint: a folder that transformers wrote, or a Hub id.
         out: the bundle's folder; a bundle that is there already is replaced, and only by one that passed its gates.
-        precisions: "fp32", "int8" or both; int8 is the default to load where it is among them.
+        precisions: "fp32", "int8" or both; int8 is the default to load where it is among them. None takes both, or
+            fp32 alone where optimum writes the graphs.
+        engine: "lean" for our own graph builder, "optimum" for any architecture that optimum can export, "auto" for
+            lean where the architecture has a family, else optimum.
+        graph: "lean" for packed graphs, "standard" for padded ones that other servers run too; None takes what the
+            engine does best.
         encoder_only: leave the head out, and do not ask the checkpoint for one.
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl); None takes the built-in sample.
         evaluate: labelled text (.csv, .tsv, .jsonl) to measure accuracy on.
         gates: how far fp32 may be from PyTorch, and what int8 may cost.
         revision: of a Hub id.
+        trust_remote_code: run Python code that the checkpoint brings along.
         say: called with a line as each step begins.
 
     Raises:
         CheckpointError, UnsupportedModelError: the checkpoint cannot be read, or its architecture is unknown.
+        MissingExtraError: optimum is needed and not installed.
         ParityError: the fp32 graph is not the model.
         QualityError: int8 costs more than the gates allow.
         OutputError: `out` cannot be written. Whatever the error, a bundle at `out` is unchanged.
     """
-    if not precisions or set(precisions) - {"fp32", "int8"} or isinstance(precisions, str):
+    if precisions is not None and (not precisions or set(precisions) - {"fp32", "int8"} or isinstance(precisions, str)):
         raise InputError(f"precisions: expected fp32, int8 or both, got {precisions!r}.")
     if encoder_only and evaluate is not None:
         raise InputError("evaluate: an encoder has no labels to be right about. Leave one of the two out.")
     with replacing_folder(Path(out)) as folder:
         say("reading the checkpoint")
-        source = Checkpoint.open(os.fspath(checkpoint), revision)
-        spec = _read_spec(source, head=not encoder_only)
-        labels = () if encoder_only else _labels(source, spec)
+        source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
+        model = choose(source, engine, graph, precisions, head=not encoder_only)
+        source = source if model.outputs is None else source.with_outputs(model.outputs)
+        labels = () if model.outputs is None else _labels(source, model.outputs)
         if evaluate and (source.activation == "none" or len(labels) == 1):
             raise InputError("evaluate: this head answers a number, so no label can be right. Leave the file out.")
         labelled = samples.labelled(Path(evaluate), labels) if evaluate else None
@@ -111,13 +119,19 @@ def export(
             source=source.source,
             labels=labels,
             activation="none" if encoder_only else source.activation,
-            max_tokens=(limit := max_tokens(source, spec.max_positions)),
-            hidden_size=spec.dim,
+            max_tokens=(limit := max_tokens(source, model.max_positions)),
+            hidden_size=model.hidden_size,
+            layout=model.layout,
+            padding_id=source.padding_id,
         )
 
         say("writing the fp32 graphs")
         draft.add_file(TOKENIZER, source.tokenizer_json())
-        draft.add_variant("fp32", spec, Fp32(), None if encoder_only else Fp32())
+        if model.layout == "padded":
+            for name, data in source.standard_files():
+                draft.add_file(name, data)
+        weights = WeightsFile("weights.fp32")
+        draft.add_variant("fp32", model.fp32(weights), weights)
         draft.write_manifest()
 
         say("comparing them with PyTorch")
@@ -125,9 +139,12 @@ def export(
         parity = check_parity(folder, reference, samples.of_many_lengths(), gates.max_difference)
 
         quality = accuracy = None
-        if "int8" in precisions:
+        if isinstance(model, Lean) and "int8" in (precisions or ("int8",)):
             say(f"calibrating int8 on {scale_texts.name}")
-            _add_int8(draft, spec, Tokenizer(folder / TOKENIZER, limit).encode(scale_texts.texts))
+            weights = WeightsFile("weights.int8")
+            texts = Tokenizer(folder / TOKENIZER, limit).encode(scale_texts.texts)
+            draft.add_variant("int8", model.int8(weights, texts), weights)
+            draft.write_manifest()
             say("comparing int8 with fp32")
             quality = measure_quality(folder, compared, scale_texts.name)
         if labelled:
@@ -137,18 +154,10 @@ def export(
             raise QualityError(quality, findings)
 
         report = ExportReport(parity, quality, accuracy)
-        if "fp32" not in precisions:
+        if precisions is not None and "fp32" not in precisions:
             draft.drop_variant("fp32")
         _finish(draft, report)
     return report
-
-
-def _add_int8(draft: Draft, spec: EncoderSpec, texts: Batch) -> None:
-    sites = calibrate(spec, texts, head=False, known_smoothing={})
-    smoothing = {name: site.smoothing for name, site in sites.items() if site.smoothing is not None}
-    with_head = None if spec.head is None else calibrate(spec, texts, head=True, known_smoothing=smoothing)
-    draft.add_variant("int8", spec, Int8(sites), None if with_head is None else Int8(with_head))
-    draft.write_manifest()
 
 
 def _finish(draft: Draft, report: ExportReport) -> None:
@@ -159,22 +168,8 @@ def _finish(draft: Draft, report: ExportReport) -> None:
     draft.write_manifest(report.figures())
 
 
-def _read_spec(checkpoint: Checkpoint, *, head: bool) -> EncoderSpec:
-    architecture = checkpoint.config["model_type"]
-    if architecture not in FAMILIES:
-        raise UnsupportedModelError(
-            f"{checkpoint.folder / 'config.json'}, model_type: expected one of {', '.join(sorted(FAMILIES))}, "
-            f"got {architecture!r}. docs/decisions/0002-own-graph-builder.md says what adding one takes."
-        )
-    try:
-        return FAMILIES[architecture](checkpoint.config, Tensors(checkpoint.weights(), str(checkpoint.folder)), head)
-    except KeyError as error:
-        raise CheckpointError(f"{checkpoint.folder / 'config.json'}: expected a field {error}, got none.") from error
-
-
-def _labels(checkpoint: Checkpoint, spec: EncoderSpec) -> tuple[str, ...]:
-    assert spec.head is not None
-    labels, outputs = checkpoint.labels, len(spec.head.out.bias)
+def _labels(checkpoint: Checkpoint, outputs: int) -> tuple[str, ...]:
+    labels = checkpoint.labels
     if len(labels) != outputs:
         raise CheckpointError(
             f"{checkpoint.folder / 'config.json'}: id2label names {len(labels)} labels, but the head answers {outputs}."

@@ -13,25 +13,45 @@ from .checkpoint import Checkpoint
 
 
 class Reference:
-    """A checkpoint loaded by transformers, in float32 on the CPU."""
+    """A checkpoint loaded by transformers, in float32 on the CPU.
 
-    def __init__(self, checkpoint: Checkpoint, max_tokens: int, *, head: bool) -> None:
+    Attributes:
+        max_tokens: where texts are cut; None reads them whole.
+        missing: tensors that the checkpoint does not have, and transformers filled with noise.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, max_tokens: int | None, *, head: bool) -> None:
         import torch
         from transformers import AutoModel, AutoModelForSequenceClassification
 
         kind = AutoModelForSequenceClassification if head else AutoModel
-        self._model: Any = kind.from_pretrained(checkpoint.folder, local_files_only=True, dtype=torch.float32).eval()
+        labels: dict[str, Any] = {"num_labels": len(checkpoint.labels)} if head else {}
+        model, found = kind.from_pretrained(
+            checkpoint.folder,
+            local_files_only=True,
+            dtype=torch.float32,
+            trust_remote_code=checkpoint.trust_remote_code,
+            output_loading_info=True,
+            **labels,
+        )
+        self._model: Any = model.eval()
+        self.missing = sorted(found["missing_keys"])
         # Of what a tokenizer answers, a model takes what it names: DistilBERT has no token types.
         self._inputs = set(inspect.signature(self._model.forward).parameters)
         self._model.base_model.register_forward_hook(self._keep_states)
         self._states: Any = None
         self._tokenizer: Any = checkpoint.transformers_tokenizer()
-        self._max_tokens = max_tokens
+        self.max_tokens = max_tokens
         self._head = head
+
+    @property
+    def body(self) -> Any:
+        """The PyTorch model without its head."""
+        return self._model.base_model
 
     def input_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at the limit."""
-        encoded = self._tokenizer(list(texts), truncation=True, max_length=self._max_tokens)
+        encoded = self._tokenizer(list(texts), truncation=self.max_tokens is not None, max_length=self.max_tokens)
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
@@ -45,7 +65,11 @@ class Reference:
         import torch
 
         inputs = self._tokenizer(
-            list(texts), truncation=True, max_length=self._max_tokens, padding=True, return_tensors="pt"
+            list(texts),
+            truncation=self.max_tokens is not None,
+            max_length=self.max_tokens,
+            padding=True,
+            return_tensors="pt",
         )
         with torch.inference_mode():
             outputs = self._model(**{name: inputs[name] for name in inputs if name in self._inputs})

@@ -12,16 +12,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import onnx
 
 import torchless
-from torchless.manifest import FILE_NAME, FORMAT, Activation, FileRecord, Manifest, Source, Variant
+from torchless.manifest import FILE_NAME, FORMAT, Activation, FileRecord, Layout, Manifest, Source, Variant
 from torchless.manifest import Precision as PrecisionName
 from torchless.output import umask, writing
 
-from .graph import Precision, build
-from .spec import EncoderSpec
 from .weights import WeightsFile
+
+Kind = Literal["encoder", "classifier"]
+# What other servers look for first: optimum, Text Embeddings Inference and transformers.js.
+_STANDARD_NAMES: dict[PrecisionName, str] = {"fp32": "model.onnx", "int8": "model_quantized.onnx"}
 
 
 class Draft:
@@ -44,6 +48,8 @@ class Draft:
         activation: Activation,
         max_tokens: int,
         hidden_size: int,
+        layout: Layout = "packed",
+        padding_id: int = 0,
     ) -> None:
         self.folder = folder
         self._out = out
@@ -59,6 +65,8 @@ class Draft:
             variants=self._variants,
             quality={},
             files={},
+            layout=layout,
+            padding_id=padding_id,
         )
 
     def add_file(self, name: str, data: bytes) -> None:
@@ -66,20 +74,16 @@ class Draft:
         with writing(self._out):
             (self.folder / name).write_bytes(data)
 
-    def add_variant(
-        self, name: PrecisionName, spec: EncoderSpec, encoder: Precision, classifier: Precision | None
-    ) -> None:
+    def add_variant(self, name: PrecisionName, graphs: Mapping[Kind, onnx.ModelProto], weights: WeightsFile) -> None:
         """Write the graphs of one precision and the weights that they share."""
-        weights = WeightsFile(f"weights.{name}")
-        graphs = {"encoder": build(spec, encoder, weights, head=False)}
-        if classifier is not None:
-            graphs["classifier"] = build(spec, classifier, weights, head=True)
+        files: dict[str, str] = {kind: f"{kind}.{name}.onnx" for kind in graphs}
+        if self._manifest.layout == "padded":
+            files["classifier" if "classifier" in graphs else "encoder"] = _STANDARD_NAMES[name]
         for kind, model in graphs.items():
-            self.add_file(f"{kind}.{name}.onnx", model.SerializeToString(deterministic=True))
+            self.add_file(files[kind], model.SerializeToString(deterministic=True))
         with writing(self._out):
             weights.write(self.folder)
-        head = f"classifier.{name}.onnx" if classifier is not None else None
-        self._variants[name] = Variant(weights.name, f"encoder.{name}.onnx", head)
+        self._variants[name] = Variant(weights.name, files["encoder"], files.get("classifier"))
 
     def drop_variant(self, name: PrecisionName) -> None:
         """Remove one precision again."""

@@ -136,6 +136,6 @@ class Classifier:
 
     def _logits(self, batch: Batch) -> NDArray[np.float32]:
         logits = np.empty((len(batch.lengths), len(self.labels)), np.float32)
-        for places, part in cut(batch):
+        for places, part in cut(batch, padded=self._session.padded):
             logits[places] = self._session.run(part)
         return logits

@@ -61,7 +61,7 @@ class Encoder:
         """
         batch = self._tokenizer.encode(texts)
         states: dict[int, NDArray[np.float32]] = {}
-        for places, part in cut(batch):
+        for places, part in cut(batch, padded=self._session.padded):
             packed = self._session.run(part)  # (tokens, dim)
             states.update(zip(places.tolist(), np.split(packed, part.offsets[1:-1]), strict=True))
         return [states[place] for place in range(len(states))]
@@ -104,6 +104,6 @@ class Encoder:
             raise InputError(f"pooling: expected one of {', '.join(numerics.POOLINGS)}, got {pooling!r}.")
         batch = self._tokenizer.encode(texts)
         vectors = np.empty((len(batch.lengths), self.manifest.hidden_size), np.float32)
-        for places, part in cut(batch):
+        for places, part in cut(batch, padded=self._session.padded):
             vectors[places] = numerics.POOLINGS[pooling](self._session.run(part), part.offsets)
         return numerics.normalize(vectors) if normalize else vectors

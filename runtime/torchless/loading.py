@@ -53,7 +53,8 @@ def load(
     checking = _Beside(lambda: bundle.check([variant.weights]))
     from .session import Session  # here, because importing onnxruntime takes as long as hashing small weights
 
-    creating = _Beside(lambda: Session(bundle.path / graph, device=device, threads=threads))
+    padding_id = manifest.padding_id if manifest.layout == "padded" else None
+    creating = _Beside(lambda: Session(bundle.path / graph, device=device, threads=threads, padding_id=padding_id))
     tokenizer = Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens)
     checking.result()
     session = creating.result()

@@ -19,6 +19,7 @@ TOKENIZER = "tokenizer.json"
 
 Activation = Literal["softmax", "sigmoid", "none"]
 Precision = Literal["fp32", "int8"]
+Layout = Literal["packed", "padded"]
 
 _DIGEST_KEY = "manifest_sha256"
 _NO_DIGEST = "0" * 64
@@ -67,7 +68,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The contract of a bundle, as docs/bundle.md describes it."""
+    """The contract of a bundle, as docs/bundle.md describes it.
+
+    Attributes:
+        layout: how its graphs take tokens; bundles that do not say it are packed.
+        padding_id: the token id that fills up a padded batch.
+    """
 
     created_by: str
     labels: tuple[str, ...]
@@ -79,6 +85,8 @@ class Manifest:
     variants: Mapping[Precision, Variant]
     quality: Mapping[str, Any]
     files: Mapping[str, FileRecord]
+    layout: Layout = "packed"
+    padding_id: int = 0
 
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
@@ -114,6 +122,8 @@ class Manifest:
             source=_source(root.mapping("source")),
             quality={name: report.values for name, report in root.mapping("quality").items()},
             files=_files(root.mapping("files")),
+            layout=root.choice("layout", get_args(Layout)) if "layout" in root.values else "packed",
+            padding_id=root.integer("padding_id", 0, _MOST) if "padding_id" in root.values else 0,
         )
 
 

@@ -14,23 +14,28 @@ from .tokens import Batch
 BUDGET_TOKENS = 256
 
 
-def cut(batch: Batch, budget_tokens: int = BUDGET_TOKENS) -> Iterator[tuple[NDArray[np.intp], Batch]]:
+def cut(
+    batch: Batch, budget_tokens: int = BUDGET_TOKENS, *, padded: bool = False
+) -> Iterator[tuple[NDArray[np.intp], Batch]]:
     """Cut a batch into smaller ones of at most `budget_tokens` (a longer text stands alone).
 
-    Texts of like length go together, because the attention core works on a (texts, longest) rectangle.
+    Texts of like length go together, because the attention core works on a (texts, longest) rectangle. Where a graph
+    is `padded` all of its work does, and the rectangle is what must stay within the budget.
 
     Yields:
         The places of the texts in `batch`, and their batch.
     """
     lengths = batch.lengths
-    if batch.offsets[-1] <= budget_tokens:
-        if len(lengths):
-            yield np.arange(len(lengths)), batch
+    if not len(lengths):
+        return
+    if (int(lengths.max()) * len(lengths) if padded else batch.offsets[-1]) <= budget_tokens:
+        yield np.arange(len(lengths)), batch
         return
     order = np.argsort(lengths, kind="stable")
     start, tokens = 0, 0
     for end, length in enumerate(lengths[order]):
-        if end > start and tokens + length > budget_tokens:
+        cost = int(length) * (end - start + 1) if padded else tokens + length
+        if end > start and cost > budget_tokens:
             yield order[start:end], batch.select(order[start:end])
             start, tokens = end, 0
         tokens += length

@@ -28,21 +28,25 @@ class Session:
 
     Attributes:
         output_size: the last dimension of what the graph answers.
+        padded: whether the graph takes padded tokens instead of packed ones.
     """
 
-    def __init__(self, graph: Path, *, device: str, threads: int | None) -> None:
+    def __init__(self, graph: Path, *, device: str, threads: int | None, padding_id: int | None = None) -> None:
         """Load a graph and map its weights.
 
         Args:
             graph: the ONNX file; its weights lie beside it.
             device: "cpu" or "cuda".
             threads: threads a run may use; None takes CPU affinity ∩ cgroup quota.
+            padding_id: the token id that fills up a batch of a padded graph; None for a packed graph.
 
         Raises:
             DeviceError: the device is not there.
             InferenceError: onnxruntime cannot load the graph; the cause is chained.
         """
-        provider, options = _provider(device), _options(threads)
+        self.padded = padding_id is not None
+        self._padding_id = padding_id
+        provider, options = _provider(device), _options(threads, as_written=not self.padded)
         try:
             self._session: Any = ort.InferenceSession(str(graph), options, providers=[provider])
         except Exception as error:  # onnxruntime's exception classes share no base of their own
@@ -80,12 +84,16 @@ class Session:
         Raises:
             InferenceError: onnxruntime refused the batch; the cause is chained.
         """
-        feeds = {name: array for name, array in layout(batch).items() if name in self._inputs}
+        arrays = layout(batch) if self._padding_id is None else padded(batch, self._padding_id)
+        feeds = {name: array for name, array in arrays.items() if name in self._inputs}
         try:
             outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
         except Exception as error:  # see __init__
             texts, tokens = len(batch.lengths), len(batch.input_ids)
             raise InferenceError(f"onnxruntime refused a batch of {texts} texts, {tokens} tokens: {error}") from error
+        if self.padded:
+            filled = arrays["attention_mask"].astype(np.bool_)  # (texts, longest)
+            outputs = [output[filled] if output.ndim == 3 else output for output in outputs]
         return outputs
 
 
@@ -118,6 +126,15 @@ def layout(batch: Batch) -> dict[str, NDArray[Any]]:
     }
 
 
+def padded(batch: Batch, padding_id: int) -> dict[str, NDArray[Any]]:
+    """The inputs of a padded graph for a batch: int64 (texts, longest), filled up on the right."""
+    lengths = batch.lengths
+    filled = np.arange(int(lengths.max())) < lengths[:, None]  # (texts, longest)
+    ids, types = np.full(filled.shape, padding_id, np.int64), np.zeros(filled.shape, np.int64)
+    ids[filled], types[filled] = batch.input_ids, batch.type_ids
+    return {"input_ids": ids, "attention_mask": filled.astype(np.int64), "token_type_ids": types}
+
+
 def _provider(device: str) -> str:
     if device not in PROVIDERS:
         raise InputError(f"device: expected one of {', '.join(PROVIDERS)}, got {device!r}.")
@@ -130,14 +147,15 @@ def _provider(device: str) -> str:
     return provider
 
 
-def _options(threads: int | None) -> Any:
+def _options(threads: int | None, *, as_written: bool) -> Any:
     if threads is not None:
         threads = whole_number(threads, "threads", f"a whole number from 1 to {MAX_THREADS}, or None", MAX_THREADS)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or available_threads()
-    # The graph is written as it should run; re-optimising costs start-up time and fuses Add + LayerNormalization
-    # into a kernel that is 3 to 6 times slower on CPU.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # A packed graph is written as it should run; re-optimising costs start-up time and fuses Add + LayerNormalization
+    # into a kernel that is 3 to 6 times slower on CPU. A padded one may come from any exporter.
+    if as_written:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     # Every batch has another shape, so a remembered memory pattern never fits.
     options.enable_mem_pattern = False
     options.log_severity_level = 3

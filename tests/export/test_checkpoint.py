@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,14 +14,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sentencepiece
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import ByteLevelBPETokenizer, Tokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from torchless import Classifier
+import torchless.tokens
+import torchless_export.checkpoint
+from torchless import Classifier, Encoder
 from torchless.errors import MissingExtraError
+from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import export
 from torchless_export.checkpoint import Checkpoint
-from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.engines import optimum
+from torchless_export.errors import CheckpointError, ParityError, UnsupportedModelError
+from torchless_export.samples import built_in
 
 Configure = Callable[..., None]
 
@@ -71,8 +80,9 @@ def test_shards_are_put_together(checkpoint: Path, broken: Path, tmp_path: Path)
         export(broken, tmp_path / "c")
 
 
-def test_half_precision_weights_are_read_as_float32(broken: Path, tmp_path: Path) -> None:
-    save({name: tensor.bfloat16() for name, tensor in weights(broken).items()}, broken)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_weights_are_read_as_float32(broken: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    save({name: tensor.to(dtype) for name, tensor in weights(broken).items()}, broken)
     assert logits(broken, tmp_path / "out").dtype == np.float32
 
 
@@ -159,7 +169,17 @@ def test_a_checkpoint_without_a_head_says_what_is_missing(minilm: Path, tmp_path
 
 def test_an_unknown_architecture_names_the_known_ones(broken: Path, configure: Configure, tmp_path: Path) -> None:
     configure(model_type="t5")
-    refused(broken, tmp_path / "out", UnsupportedModelError, "model_type: expected one of .*distilbert.*, got 't5'")
+    with pytest.raises(UnsupportedModelError, match=r"expected one of .*distilbert.*, got 't5'.*optimum"):
+        export(broken, tmp_path / "out", engine="lean")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_architecture_without_optimum_says_what_to_install(
+    broken: Path, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(model_type="t5")
+    monkeypatch.setattr(optimum, "is_installed", lambda: False)
+    refused(broken, tmp_path / "out", MissingExtraError, r"'t5' is not one of .*pip install 'torchless\[optimum\]'")
 
 
 def test_an_unknown_activation_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:
@@ -234,3 +254,129 @@ def test_damaged_json_is_named(broken: Path, tmp_path: Path) -> None:
 def test_the_licence_is_read_from_the_card(broken: Path, line: str, expected: str | None) -> None:
     (broken / "README.md").write_text(f"---\nlanguage: en\n{line}\nmetrics: [f1]\n---\n# A model\n")
     assert Checkpoint.open(str(broken)).source.license == expected
+
+
+def test_an_adapter_is_to_be_merged_first(broken: Path, tmp_path: Path) -> None:
+    (broken / "config.json").unlink()
+    (broken / "model.safetensors").rename(broken / "adapter_model.safetensors")
+    (broken / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "x"}')
+    refused(broken, tmp_path / "out", CheckpointError, "is a PEFT adapter.*Merge it into its base model first")
+
+
+def test_code_that_a_checkpoint_brings_along_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(auto_map={"AutoModelForSequenceClassification": "modeling_evil.Evil"})
+    (broken / "modeling_evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    refused(broken, tmp_path / "out", UnsupportedModelError, r"auto_map: .*modeling_evil\.Evil.*--trust-remote-code")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_that_is_trusted_runs_and_must_still_agree(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(auto_map={"AutoModelForSequenceClassification": "modeling_mine.Mine"})
+    (broken / "modeling_mine.py").write_text(
+        "from transformers import DistilBertForSequenceClassification\n"
+        "class Mine(DistilBertForSequenceClassification):\n"
+        "    def forward(self, input_ids=None, attention_mask=None, **kwargs):\n"
+        "        answer = super().forward(input_ids, attention_mask)\n"
+        "        answer.logits = answer.logits + 1\n"
+        "        return answer\n"
+    )
+    with pytest.raises(ParityError, match="logits differ by 1"):
+        export(broken, tmp_path / "out", trust_remote_code=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_head_without_label_names_gets_numbered_ones(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(id2label=None, label2id=None)
+    export(broken, tmp_path / "out", precisions=["fp32"])
+    assert Classifier.load(tmp_path / "out").labels == ("LABEL_0", "LABEL_1", "LABEL_2")
+
+
+@pytest.mark.parametrize(("stated", "expected"), [(10**30, 64), (16, 16), (None, 64)])
+def test_a_text_is_as_long_as_model_and_tokenizer_both_allow(
+    broken: Path, tmp_path: Path, stated: int | None, expected: int
+) -> None:
+    path = broken / "tokenizer_config.json"
+    config = {**json.loads(path.read_text()), "model_max_length": stated}
+    path.write_text(json.dumps({name: value for name, value in config.items() if value is not None}))
+    report = export(broken, tmp_path / "out", precisions=["fp32"])
+    assert Classifier.load(tmp_path / "out").manifest.max_tokens == report.parity.longest_tokens == expected
+
+
+def test_padding_and_truncation_baked_into_the_tokenizer_are_dropped(broken: Path, tmp_path: Path) -> None:
+    path = broken / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(4)
+    tokenizer.enable_padding(length=32)
+    tokenizer.save(str(path))
+    report = export(broken, tmp_path / "out", precisions=["fp32"])
+    assert (report.parity.shortest_tokens, report.parity.longest_tokens) == (2, 64)
+
+
+def test_a_vocabulary_and_merges_are_a_tokenizer(tmp_path: Path) -> None:
+    folder = make(ROWS["roberta"], tmp_path / "roberta")
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        (folder / name).unlink(missing_ok=True)
+    trained = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trained.train_from_iterator(built_in(), vocab_size=300, special_tokens=special, show_progress=False)
+    trained.save_model(str(folder))  # vocab.json and merges.txt
+    resize(folder, trained.get_vocab_size())
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
+    export(folder, tmp_path / "out", precisions=["fp32"])
+    content = json.loads((tmp_path / "out" / "tokenizer.json").read_text(encoding="utf-8"))
+    assert content["model"]["type"] == "BPE"
+
+
+def test_a_sentencepiece_model_is_a_tokenizer(tmp_path: Path) -> None:
+    folder = make(ROWS["deberta-v3"], tmp_path / "deberta")
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        (folder / name).unlink(missing_ok=True)
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(built_in()),
+        model_writer=model,
+        vocab_size=300,
+        pad_id=0,
+        bos_id=1,
+        eos_id=2,
+        unk_id=3,
+        bos_piece="[CLS]",
+        eos_piece="[SEP]",
+        pad_piece="[PAD]",
+        unk_piece="[UNK]",
+        minloglevel=2,
+    )
+    (folder / "spm.model").write_bytes(model.getvalue())
+    resize(folder, 301)  # and [MASK]
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "DebertaV2Tokenizer"}')
+    export(folder, tmp_path / "out", precisions=["fp32"])
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    text = "The film was good."
+    batch = torchless.tokens.Tokenizer(tmp_path / "out" / "tokenizer.json", 64).encode([text])
+    assert batch.input_ids.tolist() == [1, *pieces.encode(text), 2]
+
+
+def test_a_sentencepiece_model_without_sentencepiece_says_what_to_install(
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (broken / "tokenizer.json").rename(broken / "spm.model")
+    monkeypatch.setattr(torchless_export.checkpoint, "find_spec", lambda _: None)
+    refused(broken, tmp_path / "out", MissingExtraError, r"spm\.model needs sentencepiece")
+
+
+def resize(folder: Path, size: int) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    model.resize_token_embeddings(size)
+    model.save_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_body_alone_exports_without_a_head_and_says_what_a_head_would_take(name: str, tmp_path: Path) -> None:
+    folder = make(ROWS[name], tmp_path / "whole")
+    AutoModelForSequenceClassification.from_pretrained(folder).base_model.save_pretrained(tmp_path / "body")
+    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "body")
+    refused(tmp_path / "body", tmp_path / "out", CheckpointError, r"no classification head: .*\.weight.*--encoder-only")
+    export(tmp_path / "body", tmp_path / "out", encoder_only=True, precisions=["fp32"])
+    export(folder, tmp_path / "from-whole", encoder_only=True, precisions=["fp32"])
+    bodies = [Encoder.load(tmp_path / out).embed(["good", "a bad film"]) for out in ("out", "from-whole")]
+    np.testing.assert_array_equal(*bodies)

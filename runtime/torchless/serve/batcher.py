@@ -234,7 +234,7 @@ class Batcher:
             engine, task = taken[0][0].engine, taken[0][0].task
             owners = [(job, text) for job, texts in taken for text in texts]
             merged = Batch.concatenate([_select(job.batch, texts) for job, texts in taken])
-            for places, part in plan.cut(merged):
+            for places, part in plan.cut(merged, padded=engine.padded):
                 self._run(engine, task, part, [owners[place] for place in places.tolist()])
 
     def _take(self) -> list[tuple[Job, list[int]]] | None:

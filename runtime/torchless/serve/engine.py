@@ -36,6 +36,7 @@ class Engine:
         digest: sha256 of the manifest, which vouches for every other file.
         precision: the variant that runs.
         device: where it runs.
+        padded: whether its graphs take padded tokens.
         width: columns of an answer, by task; a bundle without a head has "embedding" alone.
     """
 
@@ -56,6 +57,7 @@ class Engine:
         self.precision = body.precision
         self._activate = ACTIVATIONS[self.manifest.activation]
         self.tokenizer = body.tokenizer
+        self.padded = body.session.padded
         self._sessions = {"embedding": body.session}
         self.width = {"embedding": self.manifest.hidden_size}
         if self.manifest.variants[self.precision].classifier is not None:
