@@ -134,6 +134,25 @@ def test_a_long_list_gives_up_its_turn_between_pieces(tiny: Path) -> None:
     assert sum(len(lengths) for lengths in turns) == 11
 
 
+def test_a_list_of_which_a_part_fitted_keeps_its_place(tiny: Path) -> None:
+    engine = FakeEngine(tiny)
+    batcher = Batcher(Settings(budget_tokens=100), 1, Metrics())
+
+    async def scenario() -> None:
+        engine.gate.clear()
+        lists = [[words(1)], [words(58)], [words(28)] * 2, [words(58)]]
+        tasks = [asyncio.ensure_future(ask(batcher, engine, lists[0]))]
+        await asyncio.sleep(0.05)
+        tasks += [asyncio.ensure_future(ask(batcher, engine, texts)) for texts in lists[1:]]
+        await until_taken(batcher, 3)
+        engine.gate.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(scenario())
+    batcher.close()
+    assert [sorted(lengths) for _, lengths in engine.batches] == [[3], [30, 60], [30, 60]]
+
+
 def test_nobody_waits_while_a_very_long_text_is_tokenised(batcher: Batcher, engine: FakeEngine) -> None:
     encode = engine.tokenizer.encode
 

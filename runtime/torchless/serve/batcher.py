@@ -274,8 +274,9 @@ class Batcher:
                     tokens += job.lengths[text]
                 if texts:
                     taken.append((job, texts))
-                if job.order:  # a piece was taken: to the back of the queue; nothing fitted: next time it is the first
-                    (self._waiting.append if texts else self._waiting.appendleft)(job)
+                if job.order:  # who had a whole turn goes to the back; for whom little was left is first next time
+                    had_a_turn = bool(texts) and len(taken) == 1
+                    (self._waiting.append if had_a_turn else self._waiting.appendleft)(job)
                     break
             self._waiting.extendleft(reversed(others))
             self._subtract(tokens)
