@@ -58,7 +58,7 @@ class _BoundedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ON_DISCONNECT: self._on_disconnect}  # type: ignore[typeddict-item]
+        self.scope["extensions"] = {ON_DISCONNECT: self._on_disconnect}  # type: ignore[dict-item]
         self._receiving = True
 
     def on_headers_complete(self) -> None:
