@@ -268,7 +268,7 @@ def test_reloading_is_not_there_without_a_key(server: Server) -> None:
 
 
 def test_sigterm_finishes_what_was_begun_and_is_not_ready_meanwhile(start: Start, mini: Path) -> None:
-    server = start(mini, "--workers", 1, "--drain-s", 1)
+    server = start(mini, "--workers", 1, "--drain-s", 5)
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(server.request, "POST", "/embed", {"inputs": [LONG] * 4}) for _ in range(8)]
         while server.metric("te_queue_size") == 0:

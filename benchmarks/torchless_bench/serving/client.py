@@ -138,8 +138,10 @@ async def closed_loop(
     return outcomes
 
 
-async def open_loop(port: int, made: Sequence[bytes], *, per_second: float, seconds: float, seed: int = 0) -> Outcomes:
-    """Requests at random times (a Poisson process), whether or not those before have been answered."""
+async def open_loop(
+    port: int, made: Sequence[bytes], *, per_second: float, seconds: float, even: bool = False, seed: int = 0
+) -> Outcomes:
+    """Requests whether or not those before have been answered: at random times (a Poisson process), or evenly."""
     outcomes, loop, sent = Outcomes(), asyncio.get_running_loop(), asyncio.Event()
     idle = [await connect(port) for _ in range(_OPEN_BEFOREHAND)]
     tasks: set[asyncio.Task[None]] = set()
@@ -164,7 +166,7 @@ async def open_loop(port: int, made: Sequence[bytes], *, per_second: float, seco
     def pace() -> None:  # a thread, because timers of event loops are good to a millisecond only
         chance, due_s = random.Random(seed), perf_counter()
         for place in range(int(per_second * seconds)):
-            due_s += chance.expovariate(per_second)
+            due_s += 1 / per_second if even else chance.expovariate(per_second)
             time.sleep(max(0.0, due_s - perf_counter()))
             loop.call_soon_threadsafe(send, place)
         loop.call_soon_threadsafe(sent.set)

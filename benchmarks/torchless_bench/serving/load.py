@@ -65,13 +65,15 @@ def _round(options: argparse.Namespace, port: int, made: list[bytes]) -> dict[st
         run = closed_loop(port, made, concurrency=concurrency, seconds=options.seconds)
         found[str(concurrency)] = uvloop.run(run)
     best = max(each.per_second for each in found.values() if isinstance(each, Outcomes))
-    found["half"] = uvloop.run(open_loop(port, made, per_second=best / 2, seconds=options.seconds))
+    for name, even in (("even", True), ("random", False)):
+        run = open_loop(port, made, per_second=best / 2, seconds=options.seconds, even=even)
+        found[name] = uvloop.run(run)
     return found
 
 
 def _publish(options: argparse.Namespace, rounds: list[dict[str, Outcomes | float]]) -> None:
     rows = []
-    for name in [*map(str, CONCURRENCY), "half"]:
+    for name in [*map(str, CONCURRENCY), "even", "random"]:
         outcomes = [each[name] for each in rounds]
         shares = [
             outcome.per_second / each["offline"]
@@ -80,7 +82,7 @@ def _publish(options: argparse.Namespace, rounds: list[dict[str, Outcomes | floa
         ]
         all_of = [outcome for outcome in outcomes if isinstance(outcome, Outcomes)]
         lone = [each["1"].percentile_ms(50) for each in rounds if isinstance(each["1"], Outcomes)]
-        label = "half load, random arrivals" if name == "half" else f"{name} at a time"
+        label = f"{name} at a time" if name.isdigit() else f"half load, {name} arrivals"
         rows.append(
             [
                 label,

@@ -82,6 +82,8 @@ def _peer(options: argparse.Namespace, folder: Path, module: str) -> ServerProce
 
 def _infinity(options: argparse.Namespace, folder: Path) -> ServerProcess:
     program = Path(options.python).parent / "infinity_emb"
+    if not program.is_file():
+        raise RuntimeError("infinity_emb is not installed beside that interpreter")
     command = [str(program), "v2", "--model-id", options.against, "--served-model-name", "model", "--port", "{port}"]
     command += ["--host", "127.0.0.1", "--engine", "torch", "--device", "cpu", "--no-bettertransformer"]
     environment = dict.fromkeys(_LIMITED, str(options.threads)) | {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}

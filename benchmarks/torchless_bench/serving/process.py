@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class ServerProcess:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
+                start_new_session=True,  # so that its children can be ended with it
             )
         end = time.monotonic() + READY_S
         while self.get(ready)[0] != 200:
@@ -76,14 +78,14 @@ class ServerProcess:
         return total / 1024
 
     def stop(self) -> int:
-        """SIGTERM, then its exit code."""
+        """SIGTERM, then its exit code; children that it leaves behind are killed."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(60)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return self.process.wait()
 
 
 def torchless_server(model: str, log: Path, *flags: str) -> ServerProcess:

@@ -57,6 +57,7 @@ class _Door:
                 ("1.int32", 1, np.int32),
                 ("axis.0", [0], np.int64),
                 ("axis.1", [1], np.int64),
+                ("axes.heads", [1, 2], np.int64),
                 ("flat", [-1], np.int64),
             )
         ]
@@ -96,14 +97,20 @@ class _Door:
         node("Cast", "lengths", "door.lengths", to=TensorProto.INT32)
         node("Cast", "first", "door.first", to=TensorProto.INT32)
         node("ReduceMax", "door.longest", "lengths", keepdims=0)
-        node("ReduceMin", "door.shortest", "lengths", keepdims=0)
-        node("Less", "ragged", "door.shortest", "door.longest")
+        node("Shape", "door.texts", "lengths")
+        node("Equal", "door.alone", "door.texts", "door.axis.1")
+        node("Squeeze", "alone", "door.alone", "door.axis.0")
         node("Range", "door.columns", "door.0.int32", "door.longest", "door.1.int32")
         node("Unsqueeze", "door.lengths.column", "lengths", "door.axis.1")
         node("Unsqueeze", "door.first.column", "first", "door.axis.1")
         node("Less", "door.filled", "door.columns", "door.lengths.column")  # (texts, longest)
         node("Add", "door.slots", "door.first.column", "door.columns")
         node("Where", "slots", "door.filled", "door.slots", "door.0.int32")
+        node("Cast", "door.longest.int64", "door.longest", to=TensorProto.INT64)
+        node("Unsqueeze", "door.width", "door.longest.int64", "door.axis.0")
+        node("Concat", "door.square", "door.axis.1", "door.axis.1", "door.width", "door.axis.1", axis=0)
+        node("Unsqueeze", "door.filled.rows", "door.filled", "door.axes.heads")
+        node("Expand", "mask", "door.filled.rows", "door.square")  # (texts, 1, longest, longest)
         node("Shape", "door.padded", "attention_mask", start=1, end=2)
         node("Div", "door.text", "door.kept", "door.padded")  # (tokens,): which text a token is of
         node("Cast", "door.text.int32", "door.text", to=TensorProto.INT32)
@@ -120,9 +127,9 @@ class _Door:
         node("Concat", "door.shape.flat", "door.slots.count", "door.dim", axis=0)
         node("ConstantOfShape", "door.empty", "door.shape.flat")
         node("Unsqueeze", "door.kept.column", "door.kept", "door.axis.1")
-        node("ScatterND", "door.filled.rows", "door.empty", "door.kept.column", packed)
+        node("ScatterND", "door.scattered", "door.empty", "door.kept.column", packed)
         node("Concat", "door.shape.padded", "door.shape", "door.dim", axis=0)
-        node("Reshape", "last_hidden_state", "door.filled.rows", "door.shape.padded")
+        node("Reshape", "last_hidden_state", "door.scattered", "door.shape.padded")
         added = self.nodes[start:]
         del self.nodes[start:]
         return added

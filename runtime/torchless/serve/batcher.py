@@ -1,10 +1,9 @@
 """Requests to batches: a queue bounded in tokens, workers that take what fits, and nobody who waits for company.
 
-A request goes through three hands. The event loop admits it (`submit`). A thread tokenises whatever has arrived, and
-another one what is very long, so that nobody waits behind it. `workers` threads run the model: each takes from the
-queue as soon as it is free, the oldest request first, up to `budget_tokens` of one model and task, and leaves the rest
-to the workers that are free too. A long list is taken a piece at a time and goes to the back of the queue between
-pieces, so a lone text never waits for thousands.
+The event loop admits a request (`submit`). `workers` threads do the rest. Each, as soon as it is free, first tokenises
+what has arrived, then takes the oldest requests of one model and task, up to `budget_tokens`, and leaves their share to
+the workers that are free too. A long list is taken a piece at a time and goes to the back of the queue between pieces,
+so a lone text never waits for thousands. What is very long has a tokeniser of its own, so that nobody waits behind it.
 `plan.cut` puts texts of like length together, as it does for the library.
 """
 
@@ -75,10 +74,10 @@ class Batcher:
     def __init__(self, settings: Settings, workers: int, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._arrived: SimpleQueue[Job | None] = SimpleQueue()
         self._arrived_long: SimpleQueue[Job | None] = SimpleQueue()
         self._changed = threading.Condition()  # guards all that follows
-        self._waiting: deque[Job] = deque()
+        self._arrived: deque[Job] = deque()  # not yet tokenised
+        self._waiting: deque[Job] = deque()  # tokenised
         self._queued_tokens = 0
         self._ready_tokens = 0
         self._idle = 0
@@ -86,8 +85,7 @@ class Batcher:
         self._tokens_per_s = 0.0
         self._tokens_per_character = _FIRST_GUESS_TOKENS_PER_CHARACTER
         self.workers = workers
-        for queue in (self._arrived, self._arrived_long):
-            threading.Thread(target=self._tokenise, args=(queue,), name="torchless-tokeniser", daemon=True).start()
+        threading.Thread(target=self._tokenise_long, name="torchless-tokeniser", daemon=True).start()
         for _ in range(workers):
             threading.Thread(target=self._work, name="torchless-worker", daemon=True).start()
 
@@ -99,7 +97,7 @@ class Batcher:
     @property
     def queued_requests(self) -> int:
         """Requests that wait, tokenised or not."""
-        return self._arrived.qsize() + self._arrived_long.qsize() + len(self._waiting)
+        return len(self._arrived) + self._arrived_long.qsize() + len(self._waiting)
 
     @property
     def tokens_per_s(self) -> float:
@@ -127,8 +125,6 @@ class Batcher:
             return
         self._admit(job)
         timer = job.loop.call_later(self._settings.request_timeout_s, self._expire, job)
-        long = sum(map(len, job.texts)) > _LONG_CHARACTERS
-        (self._arrived_long if long else self._arrived).put(job)
         try:
             await job.future
         finally:
@@ -136,11 +132,11 @@ class Batcher:
 
     def close(self) -> None:
         """Stop the threads; whatever still waits is refused."""
-        self._arrived.put(None)
         self._arrived_long.put(None)
         with self._changed:
             self._closed = True
-            left, self._waiting = list(self._waiting), deque()
+            left = [*self._arrived, *self._waiting]
+            self._arrived, self._waiting = deque(), deque()
             self._changed.notify_all()
         for job in left:
             _tell(job.loop, job.fail, NotReadyError("the server is ending"))
@@ -160,26 +156,52 @@ class Batcher:
                 problem = f"{queued} tokens wait, and about {job.tokens} more would pass the limit of {limit}"
                 raise OverloadedError(f"{problem}; try again in {seconds} s", seconds)
             self._queued_tokens += job.tokens
+            if sum(map(len, job.texts)) > _LONG_CHARACTERS:
+                self._arrived_long.put(job)
+            else:
+                self._arrived.append(job)
+                self._changed.notify()
 
     def _expire(self, job: Job) -> None:
         job.fail(TimedOutError(self._settings.request_timeout_s, self.retry_after_s()))
 
-    # The tokenisers: texts to tokens.
+    def _work(self) -> None:
+        while self._wait():
+            if arrivals := self._arrivals():
+                self._tokenise(arrivals)
+            if taken := self._take():
+                self._answer(taken)
 
-    def _tokenise(self, arrived: SimpleQueue[Job | None]) -> None:
-        while (job := arrived.get()) is not None:
-            jobs, texts = [job], len(job.texts)
-            while texts < _TOKENISE_TEXTS and not arrived.empty():
-                job = arrived.get()
-                if job is None:
-                    arrived.put(None)  # for the next turn
-                    break
-                jobs.append(job)
-                texts += len(job.texts)
-            wanted = [job for job in jobs if not job.future.done()]
-            self._forget([job for job in jobs if job.future.done()])
-            for engine in dict.fromkeys(job.engine for job in wanted):
-                self._tokenise_for(engine, [job for job in wanted if job.engine is engine])
+    def _wait(self) -> bool:
+        """Until there is something to do; False when the server ends."""
+        with self._changed:
+            self._idle += 1
+            while not (self._arrived or self._waiting or self._closed):
+                self._changed.wait()
+            self._idle -= 1
+            return not self._closed
+
+    # Texts to tokens.
+
+    def _arrivals(self) -> list[Job]:
+        jobs, texts = [], 0
+        with self._changed:
+            while self._arrived and texts < _TOKENISE_TEXTS:
+                jobs.append(self._arrived.popleft())
+                texts += len(jobs[-1].texts)
+        return jobs
+
+    def _tokenise_long(self) -> None:
+        while (job := self._arrived_long.get()) is not None:
+            self._tokenise([job])
+            with self._changed:
+                self._changed.notify_all()
+
+    def _tokenise(self, jobs: list[Job]) -> None:
+        wanted = [job for job in jobs if not job.future.done()]
+        self._forget([job for job in jobs if job.future.done()])
+        for engine in dict.fromkeys(job.engine for job in wanted):
+            self._tokenise_for(engine, [job for job in wanted if job.engine is engine])
 
     def _tokenise_for(self, engine: Engine, jobs: list[Job]) -> None:
         begun_s = perf_counter()
@@ -217,7 +239,7 @@ class Batcher:
                 self._ready_tokens += tokens
                 job.tokens = tokens
                 self._waiting.append(job)
-            self._changed.notify(len(lengths))
+            self._changed.notify(len(lengths) - 1)  # whoever tokenised takes the first
 
     def _learn_ratio(self, characters: int, texts: int, tokens: int) -> None:
         """Tokens a character, two special tokens a text set aside, as a moving average over the last thousands."""
@@ -225,32 +247,15 @@ class Batcher:
             weight = min(0.1, characters / 20_000)
             self._tokens_per_character += weight * ((tokens - 2 * texts) / characters - self._tokens_per_character)
 
-    # The workers: tokens to rows.
+    # Tokens to rows.
 
-    def _work(self) -> None:
-        while (taken := self._take()) is not None:
-            if not taken:
-                continue
-            engine, task = taken[0][0].engine, taken[0][0].task
-            owners = [(job, text) for job, texts in taken for text in texts]
-            merged = Batch.concatenate([_select(job.batch, texts) for job, texts in taken])
-            for places, part in plan.cut(merged, padded=engine.padded):
-                self._run(engine, task, part, [owners[place] for place in places.tolist()])
-
-    def _take(self) -> list[tuple[Job, list[int]]] | None:
-        """The next texts: the oldest first, of one model and task; None when the server ends."""
+    def _take(self) -> list[tuple[Job, list[int]]]:
+        """The next texts: the oldest first, of one model and task, and no more than this worker's share."""
+        taken: list[tuple[Job, list[int]]] = []
+        others: list[Job] = []
+        begun_s, tokens = perf_counter(), 0
         with self._changed:
-            self._idle += 1
-            while not self._waiting and not self._closed:
-                self._changed.wait()
-            if self._closed:
-                return None
-            share = self._ready_tokens // self._idle  # the others that are free get theirs
-            self._idle -= 1
-            limit = min(self._settings.budget_tokens, share)
-            taken: list[tuple[Job, list[int]]] = []
-            others: list[Job] = []
-            begun_s, tokens = perf_counter(), 0
+            limit = min(self._settings.budget_tokens, self._ready_tokens // (self._idle + 1))
             while self._waiting and (tokens < limit or not taken):
                 job = self._waiting.popleft()
                 if job.future.done():  # its client left, or it took too long
@@ -269,12 +274,21 @@ class Batcher:
                     tokens += job.lengths[text]
                 if texts:
                     taken.append((job, texts))
-                if job.order:  # a piece was taken: to the back of the queue; nothing fitted: next time it is the first
-                    (self._waiting.append if texts else self._waiting.appendleft)(job)
+                if job.order:  # who had a whole turn goes to the back; for whom little was left is first next time
+                    had_a_turn = bool(texts) and len(taken) == 1
+                    (self._waiting.append if had_a_turn else self._waiting.appendleft)(job)
                     break
             self._waiting.extendleft(reversed(others))
             self._subtract(tokens)
-            return taken
+        return taken
+
+    def _answer(self, taken: list[tuple[Job, list[int]]]) -> None:
+        """Run what was taken, in batches of like length."""
+        engine, task = taken[0][0].engine, taken[0][0].task
+        owners = [(job, text) for job, texts in taken for text in texts]
+        merged = Batch.concatenate([_select(job.batch, texts) for job, texts in taken])
+        for places, part in plan.cut(merged, padded=engine.padded):
+            self._run(engine, task, part, [owners[place] for place in places.tolist()])
 
     def _run(self, engine: Engine, task: Task, batch: Batch, owners: list[tuple[Job, int]]) -> None:
         begun_s = perf_counter()
