@@ -122,6 +122,11 @@ ROWS: dict[str, Row] = {
     ),
 }
 
+# Without a family: through optimum.
+FOREIGN: dict[str, Row] = {
+    "roformer": Row("roformer", settings={"max_position_embeddings": 64, "embedding_size": 32}, type_ids=True),
+}
+
 
 def make(row: Row, folder: Path) -> Path:
     """Write a random classifier of three labels as transformers saves it; the same one every time."""

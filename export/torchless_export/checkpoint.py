@@ -21,6 +21,11 @@ from .errors import CheckpointError, UnsupportedModelError
 from .spec import Floats
 
 _SAFETENSORS, _PICKLE = "model.safetensors", "pytorch_model.bin"
+_VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
+_EXPECTED_TOKENIZER = (
+    "Expected tokenizer.json, or tokenizer_config.json with vocab.txt, with vocab.json and merges.txt, or with a "
+    "SentencePiece model."
+)
 _HUB_FILES = ["*.json", "*.txt", "*.model", "README.md", "model*.safetensors", "pytorch_model*.bin"]
 
 
@@ -136,15 +141,19 @@ class Checkpoint:
         from transformers import AutoTokenizer
 
         _require_sentencepiece(self.folder)
+        self._require_vocabulary()
         try:
             return AutoTokenizer.from_pretrained(
                 self.folder, use_fast=True, local_files_only=True, trust_remote_code=self.trust_remote_code
             )
         except Exception as error:  # transformers raises whatever its backends raise
-            raise CheckpointError(
-                f"{self.folder}: no usable tokenizer ({error}). Expected tokenizer.json, or tokenizer_config.json with "
-                "vocab.txt, vocab.json and merges.txt, or a SentencePiece model."
-            ) from error
+            raise CheckpointError(f"{self.folder}: no usable tokenizer ({error}). {_EXPECTED_TOKENIZER}") from error
+
+    def _require_vocabulary(self) -> None:
+        # Without one transformers 5 does not complain, but makes a tokenizer that knows no words.
+        files = [path for kind in _VOCABULARIES for path in self.folder.glob(kind)]
+        if not files and not self.trust_remote_code:
+            raise CheckpointError(f"{self.folder}: no usable tokenizer. {_EXPECTED_TOKENIZER}")
 
     @property
     def padding_id(self) -> int:

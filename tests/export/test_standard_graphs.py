@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from torchless import Bundle, Classifier, Encoder, verify
 from torchless.errors import InputError
-from torchless_bench.random_checkpoints import ROWS, Row, make
+from torchless_bench.random_checkpoints import FOREIGN, ROWS, make
 from torchless_export import ExportReport, export
 from torchless_export.engines import optimum
 from torchless_export.errors import CheckpointError, UnsupportedModelError
@@ -96,9 +96,8 @@ def test_optimum_loads_a_standard_bundle_and_agrees(lean: Exported, sentences: l
 @pytest.fixture(scope="module")
 def roformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An architecture without a family."""
-    row = Row("roformer", settings={"max_position_embeddings": 64, "embedding_size": 32}, type_ids=True)
-    assert row.model_type not in FAMILIES
-    return make(row, tmp_path_factory.mktemp("roformer") / "roformer")
+    assert FOREIGN["roformer"].model_type not in FAMILIES
+    return make(FOREIGN["roformer"], tmp_path_factory.mktemp("roformer") / "roformer")
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ def _lines(bundle: Bundle) -> list[tuple[str, str]]:
         ("scores", {"softmax": "softmax", "sigmoid": "sigmoid", "none": "logits as they are"}[manifest.activation]),
         ("limit", f"{manifest.max_tokens} tokens a text"),
         ("dimension", str(manifest.hidden_size)),
+        ("graphs", manifest.layout),
     ]
     for precision, variant in manifest.variants.items():
         size = sum(manifest.files[name].size_bytes for name in variant.files)
