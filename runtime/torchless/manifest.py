@@ -85,6 +85,8 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
         fields: dict[str, Any] = {"format": "torchless", "format_version": FORMAT_VERSION, **asdict(self)}
+        if self.layout == "packed":  # what a bundle is that does not say
+            del fields["layout"], fields["padding_id"]
         unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
         return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
 

@@ -118,7 +118,7 @@ def export(
             max_tokens=(limit := max_tokens(source, model.max_positions)),
             hidden_size=model.hidden_size,
             layout=model.layout,
-            padding_id=source.padding_id,
+            padding_id=source.padding_id if model.layout == "padded" else 0,
         )
 
         say("writing the fp32 graphs")
