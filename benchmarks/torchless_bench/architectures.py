@@ -20,7 +20,7 @@ from torchless import Bundle
 from torchless.output import replacing
 from torchless.threads import available_threads
 from torchless_export.engines import optimum
-from torchless_export.export import ExportReport, export
+from torchless_export.exporting import ExportReport, export
 from torchless_export.quality import Gates
 from torchless_export.samples import built_in
 

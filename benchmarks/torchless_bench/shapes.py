@@ -45,7 +45,7 @@ def make(shape: str, folder: Path, tokenizer_of: Path | None = None) -> None:
 
 def export(checkpoint: Path, bundle: Path, say: Callable[[str], None]) -> None:
     """Export such a checkpoint; its labels are noise, so int8 may change any of them."""
-    from torchless_export.export import export as export_bundle
+    from torchless_export.exporting import export as export_bundle
     from torchless_export.quality import Gates
 
     export_bundle(checkpoint, bundle, gates=Gates(max_disagreement=1.0, max_accuracy_drop=1.0), say=say)

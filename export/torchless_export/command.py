@@ -10,7 +10,7 @@ from torchless.errors import MissingExtraError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .export import ExportReport
+    from .exporting import ExportReport
 
 _NEEDED = ("torch", "transformers", "onnx", "safetensors")
 
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Export, say what is going on, and print what was found."""
     try:
-        from .export import export
+        from .exporting import export
         from .quality import Gates
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:

@@ -27,6 +27,12 @@ def test_a_manifest_survives_a_round_trip(tiny: Path) -> None:
     assert manifest.to_bytes() == data
 
 
+def test_a_padded_manifest_survives_a_round_trip(sign: Sign, fields: dict[str, Any]) -> None:
+    manifest = Manifest.from_bytes(sign({**fields, "layout": "padded", "padding_id": 1}))
+    assert (manifest.layout, manifest.padding_id) == ("padded", 1)
+    assert Manifest.from_bytes(manifest.to_bytes()) == manifest
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -51,6 +57,8 @@ def test_a_manifest_survives_a_round_trip(tiny: Path) -> None:
         ({"source": []}, r"source: expected an object, got list \[\]"),
         ({"source": {"name": "x"}}, r"source\.architecture: expected a string, got nothing"),
         ({"files": {"../x": {"size_bytes": 1, "sha256": ""}}}, r"expected files that `files` lists"),
+        ({"layout": "sparse"}, r"layout: expected one of packed, padded, got 'sparse'"),
+        ({"layout": "padded", "padding_id": -1}, r"padding_id: expected a whole number of 0 or more, got -1"),
         ({"format": "zip"}, r"format: expected one of torchless, got 'zip'"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from torchless.plan import cut
-from torchless.session import layout
+from torchless.session import layout, padded
 from torchless.tokens import Batch
 
 
@@ -69,3 +69,17 @@ def test_layout_of_a_text_alone_moves_nothing() -> None:
     assert feeds["alone"]
     assert feeds["position_ids"].tolist() == [0, 1, 2]
     assert feeds["slots"].size == feeds["rows"].size == feeds["mask"].size == 1
+
+
+def test_a_padded_part_stays_within_the_budget_with_its_padding() -> None:
+    batch = batch_of([1, 1, 1, 1, 1, 1, 9, 9, 10])
+    parts = [part.lengths.tolist() for _, part in cut(batch, budget_tokens=20, padded=True)]
+    assert parts == [[1, 1, 1, 1, 1, 1], [9, 9], [10]]
+
+
+def test_padded_texts_are_filled_up_on_the_right() -> None:
+    feeds = padded(batch_of([2, 3]), padding_id=7)
+    assert feeds["input_ids"].tolist() == [[0, 1, 7], [2, 3, 4]]
+    assert feeds["attention_mask"].tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert feeds["token_type_ids"].tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert {array.dtype for array in feeds.values()} == {np.dtype(np.int64)}
