@@ -58,7 +58,7 @@ def test_a_padded_manifest_survives_a_round_trip(sign: Sign, fields: dict[str, A
         ({"source": {"name": "x"}}, r"source\.architecture: expected a string, got nothing"),
         ({"files": {"../x": {"size_bytes": 1, "sha256": ""}}}, r"expected files that `files` lists"),
         ({"layout": "sparse"}, r"layout: expected one of packed, padded, got 'sparse'"),
-        ({"layout": "padded", "padding_id": -1}, r"padding_id: expected a whole number of 0 or more, got -1"),
+        ({"layout": "padded", "padding_id": -1}, r"padding_id: expected a whole number from 0 to 1000000, got int -1"),
         ({"format": "zip"}, r"format: expected one of torchless, got 'zip'"),
     ],
 )
