@@ -144,8 +144,3 @@ class EncoderSpec:
     def dim(self) -> int:
         """Width of the hidden states."""
         return int(self.layers[0].query.weight.shape[0])
-
-    @property
-    def vocabulary(self) -> int:
-        """Rows of the word table."""
-        return int(self.embeddings.word.shape[0])
