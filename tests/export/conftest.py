@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from importlib.metadata import files
 from pathlib import Path
@@ -14,20 +12,13 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-ROOT = Path(__file__).parent.parent.parent
+from torchless_bench.random_checkpoints import ROWS, make
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The random DistilBERT that tests/data/tiny was made from."""
-    spec = importlib.util.spec_from_file_location("make_tiny", ROOT / "tests" / "data" / "make_tiny.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["make_tiny"] = module
-    spec.loader.exec_module(module)
-    made: Path = module.make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny")
-    return made
+    return make(ROWS["distilbert"], tmp_path_factory.mktemp("checkpoint") / "tiny")
 
 
 @pytest.fixture
