@@ -68,24 +68,19 @@ def check_parity(folder: Path, reference: Reference, texts: Sequence[str], max_d
     batch = Tokenizer(folder / TOKENIZER, encoder.manifest.max_tokens).encode(texts)
     ids_equal = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected_ids
 
-    hidden: list[float] = []
-    logits: list[float] = []
-    cosines: list[float] = []
-    for group in _alone_and_batched(texts) if ids_equal else ():
-        expected_states, expected_logits = reference.run(group)
-        states = encoder.hidden_states(group)
-        hidden += [_difference(a, e) for a, e in zip(states, expected_states, strict=True)]
-        cosines += [_cosine(a.mean(0), e.mean(0)) for a, e in zip(states, expected_states, strict=True)]
-        if classifier is not None and expected_logits is not None:
-            logits.append(_difference(classifier.logits(group), expected_logits))
+    # One engine after the other: threads that have run out of work spin for a while, and slow whoever runs next.
+    groups = _alone_and_batched(texts) if ids_equal else []
+    run = [(group, *reference.run(group)) for group in groups]
+    hidden = [pair for group, states, _ in run for pair in zip(encoder.hidden_states(group), states, strict=True)]
+    logits = [(classifier.logits(g), expected) for g, _, expected in run if classifier and expected is not None]
     report = ParityReport(
         texts=len(texts),
         shortest_tokens=int(batch.lengths.min()),
         longest_tokens=int(batch.lengths.max()),
         token_ids_equal=ids_equal,
-        max_hidden_difference=max(hidden, default=None),
-        max_logit_difference=max(logits, default=None),
-        min_embedding_cosine=min(cosines, default=None),
+        max_hidden_difference=max((_difference(a, e) for a, e in hidden), default=None),
+        max_logit_difference=max((_difference(a, e) for a, e in logits), default=None),
+        min_embedding_cosine=min((_cosine(a.mean(0), e.mean(0)) for a, e in hidden), default=None),
         against=_versions(),
     )
     if findings := report.findings(max_difference):
