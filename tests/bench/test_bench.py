@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from torchless.errors import InputError
-from torchless_bench import cold_start, command, run, workloads
+from torchless_bench import cold_start, command, peak, run, workloads
 from torchless_bench.contenders import CLASSIFIERS, ENCODERS, Contender
 
 REFERENCE = "torch-eager"
@@ -36,6 +36,7 @@ def bench(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
         monkeypatch.setattr(run, name, (stand_in, absent, *ours))
     monkeypatch.setattr(run, "_QUICK_LENGTHS", (8, 16))
     monkeypatch.setattr(run, "_QUICK_LIST_TEXTS", 20)
+    monkeypatch.setattr(peak, "_PRODUCTS", {"numpy": peak._PRODUCTS["numpy"]})
     ways = {way: code for way, code in cold_start.WAYS.items() if way != "transformers pipeline"}
     monkeypatch.setattr(cold_start, "WAYS", {**ways, "broken": "raise SystemExit('no such model')"})
 

@@ -107,7 +107,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     def start(*arguments: object, **variables: str) -> Server:
         log = tmp_path / f"server-{len(running)}.log"
-        running.append(Server(log, *map(str, arguments), "--drain-s", "0", **variables))
+        running.append(Server(log, "--drain-s", "0", *map(str, arguments), **variables))
         return running[-1]
 
     yield start

@@ -121,7 +121,7 @@ def test_a_long_list_does_not_hold_up_a_lone_text(start: Start, mini: Path) -> N
         server.post("/embed", {"inputs": inputs})
         done.append(name)
 
-    long = threading.Thread(target=ask, args=("list", [LONG] * 64))
+    long = threading.Thread(target=ask, args=("list", [LONG] * 24))
     long.start()
     while server.metric("te_batch_next_size_count") == 0:
         time.sleep(0.005)
@@ -268,9 +268,9 @@ def test_reloading_is_not_there_without_a_key(server: Server) -> None:
 
 
 def test_sigterm_finishes_what_was_begun_and_is_not_ready_meanwhile(start: Start, mini: Path) -> None:
-    server = start(mini, "--workers", 1, "--drain-s", 5)
+    server = start(mini, "--workers", 1, "--drain-s", 2)
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(server.request, "POST", "/embed", {"inputs": [LONG] * 4}) for _ in range(8)]
+        asked = [pool.submit(server.request, "POST", "/embed", {"inputs": [LONG] * 2}) for _ in range(8)]
         while server.metric("te_queue_size") == 0:
             time.sleep(0.005)
         server.process.send_signal(signal.SIGTERM)
