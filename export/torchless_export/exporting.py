@@ -188,7 +188,9 @@ def _golden(folder: Path, manifest: Manifest) -> bytes:
     variants: dict[str, Any] = {}
     for precision, variant in manifest.variants.items():
         answers: dict[str, Any] = {"tolerance": _GOLDEN_TOLERANCE[precision], "min_cosine": MIN_COSINE[precision]}
-        embeddings = Encoder.load(folder, precision=precision).embed(texts[:_GOLDEN_EMBEDDINGS])
+        embeddings = Encoder.load(folder, precision=precision).embed(
+            texts[:_GOLDEN_EMBEDDINGS], pooling="mean", normalize=True
+        )
         answers["embeddings"] = _rounded(embeddings, digits=4)
         if variant.classifier is not None:
             answers["logits"] = _rounded(Classifier.load(folder, precision=precision).logits(texts), digits=6)

@@ -139,7 +139,7 @@ def measure_quality(folder: Path, sample: Sample, calibration: str) -> QualityRe
     """Compare the int8 variant of a bundle with its fp32 variant."""
     texts = sample.texts
     encoders = [Encoder.load(folder, precision=precision) for precision in ("fp32", "int8")]
-    exact_embeddings, embeddings = (encoder.embed(texts) for encoder in encoders)
+    exact_embeddings, embeddings = (encoder.embed(texts, pooling="mean", normalize=True) for encoder in encoders)
     manifest = encoders[1].manifest
     disagreement = error = difference = moved = neighbours_changed = None
     neighbours = texts[:_NEIGHBOUR_TEXTS]

@@ -13,20 +13,25 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # importing it from typing would cost five times what this package does
 if TYPE_CHECKING:
     from . import errors as errors
+    from .arguments import TextPair
     from .bundle import Bundle
-    from .classifier import Classifier, Prediction
+    from .classifier import Classifier
     from .encoder import Encoder
     from .errors import TorchlessError
     from .golden import verify
     from .manifest import Manifest
+    from .ranking import Prediction
+    from .windows import Windows
 else:
     _HOME = {
         "Bundle": "bundle",
         "Classifier": "classifier",
         "Encoder": "encoder",
         "Manifest": "manifest",
-        "Prediction": "classifier",
+        "Prediction": "ranking",
+        "TextPair": "arguments",
         "TorchlessError": "errors",
+        "Windows": "windows",
         "verify": "golden",
     }
 
@@ -45,4 +50,14 @@ else:
         return sorted([*globals(), *_HOME])
 
 
-__all__ = ["Bundle", "Classifier", "Encoder", "Manifest", "Prediction", "TorchlessError", "verify"]
+__all__ = [
+    "Bundle",
+    "Classifier",
+    "Encoder",
+    "Manifest",
+    "Prediction",
+    "TextPair",
+    "TorchlessError",
+    "Windows",
+    "verify",
+]

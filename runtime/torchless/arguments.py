@@ -1,31 +1,60 @@
-"""What callers hand in, checked: texts and whole numbers."""
+"""What callers hand in, checked: texts, pairs of texts and whole numbers."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from .errors import InputError
 
 
-def text_list(texts: Iterable[str]) -> list[str]:
+@dataclass(frozen=True)
+class TextPair:
+    """Two texts that a model reads together, such as a premise and a hypothesis, or a query and a passage."""
+
+    first: str
+    second: str
+
+
+def text_list(texts: Iterable[str | TextPair], *, pairs: bool) -> list[str | TextPair]:
     """Texts as a list, read once: a generator will do.
 
+    Args:
+        texts: str, or TextPair.
+        pairs: whether the model reads pairs.
+
     Raises:
-        InputError: texts is a bare str or bytes, has no order or cannot be iterated over, or an element is not a str
-            or holds a lone surrogate; the message says which.
+        InputError: texts is a bare str, bytes or TextPair, has no order or cannot be iterated over, an element is not
+            a text or holds a lone surrogate, or is a pair given to a model that takes single texts; the message says
+            which.
     """
-    if isinstance(texts, (str, bytes)):
+    if isinstance(texts, (str, bytes, TextPair)):
         raise InputError(f"texts: expected a list of str, got a bare {type(texts).__name__}. Pass [text].")
     if isinstance(texts, (Mapping, AbstractSet)) or not isinstance(texts, Iterable):
         raise InputError(f"texts: expected a list of str, got {type(texts).__name__}.")
     listed = texts if isinstance(texts, list) else list(texts)
     for index, text in enumerate(listed):
-        if not isinstance(text, str):
-            raise InputError(f"texts[{index}]: expected str, got {type(text).__name__}.")
-        refuse_lone_surrogate(text, f"texts[{index}]")
+        if isinstance(text, str):
+            refuse_lone_surrogate(text, f"texts[{index}]")
+        else:
+            _check_pair(text, f"texts[{index}]", pairs)
     return listed
+
+
+def _check_pair(pair: object, where: str, allowed: bool) -> None:
+    if not isinstance(pair, TextPair):
+        hint = (
+            " Wrap two texts that belong together: TextPair(first, second)." if isinstance(pair, (tuple, list)) else ""
+        )
+        raise InputError(f"{where}: expected str, got {type(pair).__name__}.{hint}")
+    if not allowed:
+        raise InputError(f"{where}: this model takes single texts, got a TextPair. Pass one str for each text.")
+    for name, text in (("first", pair.first), ("second", pair.second)):
+        if not isinstance(text, str):
+            raise InputError(f"{where}.{name}: expected str, got {type(text).__name__}.")
+        refuse_lone_surrogate(text, f"{where}.{name}")
 
 
 def refuse_lone_surrogate(text: str, where: str) -> None:

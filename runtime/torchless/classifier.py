@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import whole_number
+from .arguments import TextPair
+from .errors import InputError
 from .loading import Device, Model, load
-from .manifest import Manifest, Precision
-from .numerics import ACTIVATIONS
+from .manifest import Activation, Manifest, Precision
+from .numerics import ACTIVATIONS, COMBINATIONS
 from .plan import cut
+from .ranking import Answers, Prediction, Ranking, Threshold
 from .tokens import Batch
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A label and its score.
-
-    Attributes:
-        label: one of the manifest's labels.
-        score: in [0, 1] for softmax and sigmoid; any number for a regression.
-        truncated: the text was longer than the model takes, and its end was not read.
-    """
-
-    label: str
-    score: float
-    truncated: bool
+from .windows import Windows
 
 
 class Classifier:
@@ -81,58 +67,110 @@ class Classifier:
         """Label names, in the order of the columns of `logits` and `scores`."""
         return self.manifest.labels
 
-    def predict(self, texts: Iterable[str]) -> list[Prediction]:
+    def predict(
+        self,
+        texts: Iterable[str | TextPair],
+        *,
+        activation: Activation | None = None,
+        windows: Windows | None = None,
+    ) -> list[Prediction]:
         """The best label of every text.
 
         Args:
-            texts: n texts, any iterable but a bare str. One longer than `manifest.max_tokens` tokens is cut, and its
-                prediction says so.
+            texts: n texts, any iterable but a bare str; a `TextPair` is one, where the model reads pairs. One longer
+                than `manifest.max_tokens` tokens is cut, and its prediction says so.
+            activation: "softmax", "sigmoid" or "none" instead of the manifest's.
+            windows: read a long text in windows instead of cutting it; the prediction says how many there were.
 
         Returns:
             n predictions, in the order of the texts.
 
         Raises:
-            InputError: texts is a bare str, a dict or a set, or an element is not a str or holds a lone surrogate.
+            InputError: texts is a bare str, a dict or a set, or an element is not a text, holds a lone surrogate, or
+                is a pair that the model does not read; the activation is unknown; or the windows do not fit.
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
-        return [best for (best,) in self.rank(texts, top_k=1)]
+        return [best for (best,) in self.rank(texts, top_k=1, activation=activation, windows=windows)]
 
-    def rank(self, texts: Iterable[str], *, top_k: int | None = None) -> list[list[Prediction]]:
-        """The `top_k` best labels of every text, best first; all of them for None.
+    def rank(
+        self,
+        texts: Iterable[str | TextPair],
+        *,
+        top_k: int | None = None,
+        threshold: Threshold | None = None,
+        activation: Activation | None = None,
+        windows: Windows | None = None,
+    ) -> list[list[Prediction]]:
+        """The labels of every text, best first.
+
+        Args:
+            texts: as in `predict`.
+            top_k: at most so many a text; None for all.
+            threshold: leave out what scores less: one number, or one for each label by name; from 0 to 1 unless the
+                activation is "none".
+            activation: as in `predict`.
+            windows: as in `predict`.
 
         Raises:
-            InputError: as in `predict`, or top_k is less than 1.
+            InputError: as in `predict`, or top_k is less than 1, or the threshold is out of its range, names a label
+                that there is not, or leaves one out.
             InferenceError: as in `predict`.
         """
-        if top_k is not None:
-            top_k = whole_number(top_k, "top_k", "a whole number of 1 or more, or None for all", sys.maxsize)
-        batch = self._tokenizer.encode(texts)
-        scores = ACTIVATIONS[self.manifest.activation](self._logits(batch))
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]  # (n, top_k)
-        return [
-            [Prediction(self.labels[i], float(row[i]), bool(truncated)) for i in columns]
-            for row, columns, truncated in zip(scores, best, batch.truncated, strict=True)
-        ]
+        ranking = Ranking(self.labels, self._activation(activation), top_k, threshold)
+        return ranking.of(self.answer(texts, activation=activation, windows=windows))
 
-    def scores(self, texts: Iterable[str]) -> NDArray[np.float32]:
+    def scores(
+        self,
+        texts: Iterable[str | TextPair],
+        *,
+        activation: Activation | None = None,
+        windows: Windows | None = None,
+    ) -> NDArray[np.float32]:
         """Every label's score for every text.
 
         Returns:
-            float32 (n, labels). Rows sum to 1 where the manifest says "softmax", each value lies in [0, 1] where it
-            says "sigmoid", and they are the logits where it says "none".
+            float32 (n, labels). Rows sum to 1 where the activation is "softmax", each value lies in [0, 1] where it
+            is "sigmoid", and they are the logits where it is "none".
 
         Raises:
             InputError, InferenceError: as in `predict`.
         """
-        return ACTIVATIONS[self.manifest.activation](self.logits(texts))
+        return self.answer(texts, activation=activation, windows=windows).scores
 
-    def logits(self, texts: Iterable[str]) -> NDArray[np.float32]:
+    def logits(self, texts: Iterable[str | TextPair], *, windows: Windows | None = None) -> NDArray[np.float32]:
         """What the graph answers, untouched: float32 (n, labels).
 
         Raises:
             InputError, InferenceError: as in `predict`.
         """
-        return self._logits(self._tokenizer.encode(texts))
+        return self.scores(texts, activation="none", windows=windows)
+
+    def answer(
+        self,
+        texts: Iterable[str | TextPair],
+        *,
+        activation: Activation | None = None,
+        windows: Windows | None = None,
+    ) -> Answers:
+        """Scores, and how much of each text they come from: what all methods above are made of.
+
+        Raises:
+            InputError, InferenceError: as in `predict`.
+        """
+        activate = ACTIVATIONS[self._activation(activation)]
+        if windows is None:
+            batch = self._tokenizer.encode(texts)
+            return Answers(activate(self._logits(batch)), batch.truncated, np.ones(len(batch.lengths), np.int64))
+        batch, offsets = self._tokenizer.encode_windows(texts, windows)
+        scores = COMBINATIONS[windows.combine](activate(self._logits(batch)), offsets)
+        return Answers(scores, batch.truncated[offsets[:-1]], np.diff(offsets))
+
+    def _activation(self, asked: Activation | None) -> Activation:
+        if asked is None:
+            return self.manifest.activation
+        if asked not in ACTIVATIONS:
+            raise InputError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {asked!r}.")
+        return asked
 
     def _logits(self, batch: Batch) -> NDArray[np.float32]:
         logits = np.empty((len(batch.lengths), len(self.labels)), np.float32)

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import numerics
+from .arguments import TextPair
 from .errors import InputError
 from .loading import Device, Model, load
-from .manifest import Manifest, Precision
+from .manifest import Manifest, Pooling, Precision
 from .plan import cut
+from .tokens import Batch
+from .windows import Windows
 
 
 class Encoder:
@@ -41,7 +44,7 @@ class Encoder:
         """Load the headless graph of a bundle; arguments and errors as in `Classifier.load`."""
         return cls(load(path, "encoder", precision=precision, device=device, threads=threads))
 
-    def truncated(self, texts: Iterable[str]) -> NDArray[np.bool_]:
+    def truncated(self, texts: Iterable[str | TextPair]) -> NDArray[np.bool_]:
         """Which texts are longer than the model takes, so that their end is not read: bool (n,).
 
         Raises:
@@ -49,14 +52,15 @@ class Encoder:
         """
         return self._tokenizer.encode(texts).truncated
 
-    def hidden_states(self, texts: Iterable[str]) -> list[NDArray[np.float32]]:
+    def hidden_states(self, texts: Iterable[str | TextPair]) -> list[NDArray[np.float32]]:
         """The last layer's state of every token.
 
         Returns:
             n arrays, float32 (tokens_i, dim), special tokens included.
 
         Raises:
-            InputError: texts is a bare str, a dict or a set, or an element is not a str or holds a lone surrogate.
+            InputError: texts is a bare str, a dict or a set, or an element is not a text, holds a lone surrogate, or
+                is a pair that the model does not read.
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
         batch = self._tokenizer.encode(texts)
@@ -66,7 +70,7 @@ class Encoder:
             states.update(zip(places.tolist(), np.split(packed, part.offsets[1:-1]), strict=True))
         return [states[place] for place in range(len(states))]
 
-    def padded(self, texts: Iterable[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def padded(self, texts: Iterable[str | TextPair]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Hidden states as PyTorch models return them.
 
         Returns:
@@ -84,26 +88,48 @@ class Encoder:
             mask[i, : len(rows)] = 1
         return hidden, mask
 
-    def embed(self, texts: Iterable[str], *, pooling: str = "mean", normalize: bool = True) -> NDArray[np.float32]:
+    def embed(
+        self,
+        texts: Iterable[str | TextPair],
+        *,
+        pooling: Pooling | None = None,
+        normalize: bool | None = None,
+        windows: Windows | None = None,
+    ) -> NDArray[np.float32]:
         """One vector a text.
 
         Args:
             texts: n texts, any iterable but a bare str. One longer than `manifest.max_tokens` tokens is cut;
                 `truncated` tells which.
-            pooling: "mean" over all tokens, or "cls" for the first token's state.
-            normalize: scale every vector to length 1, so that a dot product is the cosine.
+            pooling: "mean" over all tokens, "max" of each dimension, or "cls" for the first token's state, as
+                sentence-transformers defines them; None takes the manifest's.
+            normalize: scale every vector to length 1, so that a dot product is the cosine; None takes the manifest's.
+            windows: read a long text in windows instead of cutting it, and combine their vectors.
 
         Returns:
             float32 (n, dim).
 
         Raises:
-            InputError: as in `hidden_states`, or the pooling is unknown.
+            InputError: as in `hidden_states`, or the pooling is unknown, or the windows do not fit.
             InferenceError: as in `hidden_states`.
         """
+        pool = self._pool(pooling)
+        if windows is None:
+            vectors = self._vectors(self._tokenizer.encode(texts), pool)
+        else:
+            batch, offsets = self._tokenizer.encode_windows(texts, windows)
+            vectors = numerics.COMBINATIONS[windows.combine](self._vectors(batch, pool), offsets)
+        scaled = self.manifest.normalize if normalize is None else normalize
+        return numerics.normalize(vectors) if scaled else vectors
+
+    def _pool(self, asked: Pooling | None) -> numerics.Pool:
+        pooling = self.manifest.pooling if asked is None else asked
         if pooling not in numerics.POOLINGS:
             raise InputError(f"pooling: expected one of {', '.join(numerics.POOLINGS)}, got {pooling!r}.")
-        batch = self._tokenizer.encode(texts)
+        return numerics.POOLINGS[pooling]
+
+    def _vectors(self, batch: Batch, pool: numerics.Pool) -> NDArray[np.float32]:
         vectors = np.empty((len(batch.lengths), self.manifest.hidden_size), np.float32)
         for places, part in cut(batch, padded=self._session.padded):
-            vectors[places] = numerics.POOLINGS[pooling](self._session.run(part), part.offsets)
-        return numerics.normalize(vectors) if normalize else vectors
+            vectors[places] = pool(self._session.run(part), part.offsets)
+        return vectors

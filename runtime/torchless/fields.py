@@ -87,6 +87,13 @@ class Fields:
             raise self.wrong(self.path(key), f"a whole number from {least} to {most}", describe(value))
         return value
 
+    def boolean(self, key: str) -> bool:
+        """True or false."""
+        value = self.values.get(key)
+        if not isinstance(value, bool):
+            raise self.wrong(self.path(key), "true or false", describe(value) if key in self.values else "nothing")
+        return value
+
     def number(self, key: str, least: float, most: float) -> float:
         """A number in a range."""
         value = self._get(key, (int, float), "a number")

@@ -164,7 +164,7 @@ def _replay_ids(bundle: Bundle, golden: Golden) -> list[str]:
 def _replay(bundle: Bundle, precision: Precision, golden: Golden) -> Replay:
     answers = golden.variants[precision]
     embedded = golden.texts[: len(answers.embeddings)]
-    embeddings = Encoder.load(bundle.path, precision=precision).embed(embedded)
+    embeddings = Encoder.load(bundle.path, precision=precision).embed(embedded, pooling="mean", normalize=True)
     difference = None
     if answers.logits is not None:
         logits = Classifier.load(bundle.path, precision=precision).logits(golden.texts)

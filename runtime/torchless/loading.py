@@ -55,7 +55,7 @@ def load(
 
     padding_id = manifest.padding_id if manifest.layout == "padded" else None
     creating = _Beside(lambda: Session(bundle.path / graph, device=device, threads=threads, padding_id=padding_id))
-    tokenizer = Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens)
+    tokenizer = Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens, pairs=manifest.pairs)
     checking.result()
     session = creating.result()
     expected = len(manifest.labels) if kind == "classifier" else manifest.hidden_size

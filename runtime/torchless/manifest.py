@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,7 @@ TOKENIZER = "tokenizer.json"
 Activation = Literal["softmax", "sigmoid", "none"]
 Precision = Literal["fp32", "int8"]
 Layout = Literal["packed", "padded"]
+Pooling = Literal["cls", "mean", "max"]
 
 _DIGEST_KEY = "manifest_sha256"
 _NO_DIGEST = "0" * 64
@@ -70,9 +72,14 @@ class Source:
 class Manifest:
     """The contract of a bundle, as docs/bundle.md describes it.
 
+    Fields with a default are left out of the file where they have it.
+
     Attributes:
-        layout: how its graphs take tokens; bundles that do not say it are packed.
+        layout: how its graphs take tokens.
         padding_id: the token id that fills up a padded batch.
+        pairs: whether the model reads pairs of texts.
+        pooling: from hidden states to a text's vector, where nobody asks for another one.
+        normalize: whether that vector is scaled to length 1, where nobody says.
     """
 
     created_by: str
@@ -87,12 +94,15 @@ class Manifest:
     files: Mapping[str, FileRecord]
     layout: Layout = "packed"
     padding_id: int = 0
+    pairs: bool = False
+    pooling: Pooling = "mean"
+    normalize: bool = True
 
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
-        fields: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
-        if self.layout == "packed":  # what a bundle is that does not say
-            del fields["layout"], fields["padding_id"]
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        stated = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        fields: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, **stated}
         unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
         return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
 
@@ -124,9 +134,20 @@ class Manifest:
             source=_source(root.mapping("source")),
             quality={name: report.values for name, report in root.mapping("quality").items()},
             files=_files(root.mapping("files")),
-            layout=root.choice("layout", get_args(Layout)) if "layout" in root.values else "packed",
-            padding_id=root.integer("padding_id", 0, _MOST) if "padding_id" in root.values else 0,
+            **_optional(root),
         )
+
+
+def _optional(root: Fields) -> dict[str, Any]:
+    """The fields with a default that are there."""
+    read: dict[str, Callable[[], Any]] = {
+        "layout": lambda: root.choice("layout", get_args(Layout)),
+        "padding_id": lambda: root.integer("padding_id", 0, _MOST),
+        "pairs": lambda: root.boolean("pairs"),
+        "pooling": lambda: root.choice("pooling", get_args(Pooling)),
+        "normalize": lambda: root.boolean("normalize"),
+    }
+    return {name: field() for name, field in read.items() if name in root.values}
 
 
 def _labels(root: Fields) -> tuple[str, ...]:

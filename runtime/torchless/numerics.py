@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .manifest import Activation
+from .manifest import Activation, Pooling
+from .windows import Combination
 
 Floats = NDArray[np.float32]
 
@@ -41,17 +42,27 @@ def normalize(vectors: Floats) -> Floats:
     return scaled
 
 
-def pool_cls(packed: Floats, offsets: NDArray[np.int64]) -> Floats:
-    """The first token's state of each text: packed (tokens, dim) to (texts, dim)."""
-    first: Floats = packed[offsets[:-1]]
+def pool_first(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
+    """The first row of each group: rows (rows, dim) to (groups, dim)."""
+    first: Floats = rows[offsets[:-1]]
     return first
 
 
-def pool_mean(packed: Floats, offsets: NDArray[np.int64]) -> Floats:
-    """The mean over the tokens of each text: packed (tokens, dim) to (texts, dim)."""
-    sums = np.add.reduceat(packed, offsets[:-1], axis=0)
+def pool_mean(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
+    """The mean over the rows of each group: rows (rows, dim) to (groups, dim)."""
+    sums = np.add.reduceat(rows, offsets[:-1], axis=0)
     mean: Floats = np.divide(sums, np.diff(offsets)[:, None], dtype=np.float32)
     return mean
 
 
-POOLINGS: dict[str, Callable[[Floats, NDArray[np.int64]], Floats]] = {"cls": pool_cls, "mean": pool_mean}
+def pool_max(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
+    """The largest value of each column in each group: rows (rows, dim) to (groups, dim)."""
+    largest: Floats = np.maximum.reduceat(rows, offsets[:-1], axis=0)
+    return largest
+
+
+Pool = Callable[[Floats, NDArray[np.int64]], Floats]
+# From the states of a text's tokens to its vector, as sentence-transformers names and defines them.
+POOLINGS: dict[Pooling, Pool] = {"cls": pool_first, "mean": pool_mean, "max": pool_max}
+# From the answers to a text's windows to its answer.
+COMBINATIONS: dict[Combination, Pool] = {"first": pool_first, "mean": pool_mean, "max": pool_max}

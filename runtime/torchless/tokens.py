@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import text_list
-from .errors import IncompatibleError
+from .arguments import TextPair, text_list
+from .errors import IncompatibleError, InputError
+from .windows import Windows
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Tokenizer:
     Whatever padding or truncation was baked into tokenizer.json is reset: it would change the ids.
     """
 
-    def __init__(self, path: Path, max_tokens: int) -> None:
+    def __init__(self, path: Path, max_tokens: int, *, pairs: bool = False) -> None:
         import tokenizers
 
         try:
@@ -84,23 +85,79 @@ class Tokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
         self._max_tokens = max_tokens
+        self._pairs = pairs
+        self._slicing: tuple[tuple[int, int], Any] | None = None
 
-    def encode(self, texts: Iterable[str]) -> Batch:
-        """Tokenise n texts, special tokens included.
+    def encode(self, texts: Iterable[str | TextPair]) -> Batch:
+        """Tokenise n texts, special tokens included. Too long a pair loses the end of its longer text, token by token.
 
         Raises:
-            InputError: texts is no list of well-formed str; see `arguments.text_list`.
+            InputError: texts is no list of well-formed texts; see `arguments.text_list`.
         """
-        encodings = self._tokenizer.encode_batch_fast(text_list(texts))
-        ids = [encoding.ids for encoding in encodings]
+        encodings = self._tokenizer.encode_batch_fast(_unwrapped(text_list(texts, pairs=self._pairs)))
         # Only a text that fills the limit can have lost something; its overflow tells.
-        truncated = [
-            len(row) >= self._max_tokens and bool(encoding.overflowing)
-            for row, encoding in zip(ids, encodings, strict=True)
-        ]
-        offsets = _offsets([len(row) for row in ids])
-        types = [encoding.type_ids for encoding in encodings]
-        return Batch(_packed(ids, offsets), offsets, np.array(truncated, np.bool_), _packed(types, offsets))
+        truncated = [len(row.ids) >= self._max_tokens and bool(row.overflowing) for row in encodings]
+        return _batch(encodings, truncated)
+
+    def encode_windows(self, texts: Iterable[str | TextPair], windows: Windows) -> tuple[Batch, NDArray[np.int64]]:
+        """Tokenise n texts in windows, each with the special tokens around it, and each a text of the batch.
+
+        Returns:
+            The batch, and int64 (n + 1,): the windows of text i are those from offsets[i] to offsets[i + 1].
+
+        Raises:
+            InputError: as in `encode`, or a window has no room for its stride, or is larger than the model's limit.
+        """
+        listed = text_list(texts, pairs=self._pairs)
+        size = self._check_room(listed, windows)
+        found = self._slicer(size, windows.stride).encode_batch_fast(_unwrapped(listed))
+        if windows.combine == "first":
+            return _batch(found, [bool(row.overflowing) for row in found]), np.arange(len(found) + 1)
+        groups = [[row, *row.overflowing] for row in found]
+        rows = [row for group in groups for row in group]
+        return _batch(rows, [False] * len(rows)), _offsets([len(group) for group in groups])
+
+    def _check_room(self, texts: Sequence[str | TextPair], windows: Windows) -> int:
+        """The size of a window. tokenizers would panic where the stride leaves it no step."""
+        size = self._max_tokens if windows.size is None else windows.size
+        if size > self._max_tokens:
+            raise InputError(f"size: expected at most the model's limit of {self._max_tokens} tokens, got {size}.")
+        for where, taken in self._taken(texts):
+            if windows.stride >= size - taken:
+                raise InputError(
+                    f"{where}a window of {size} tokens leaves {max(size - taken, 0)} to move on by, besides {taken} "
+                    f"that stand in every window; expected a stride of less, got {windows.stride}."
+                )
+        return size
+
+    def _taken(self, texts: Sequence[str | TextPair]) -> Iterator[tuple[str, int]]:
+        """The tokens that stand in every window: special ones, and of a pair the whole second text."""
+        yield "stride: ", self._tokenizer.num_special_tokens_to_add(False)
+        special = self._tokenizer.num_special_tokens_to_add(True)
+        seconds = {text.second: index for index, text in enumerate(texts) if isinstance(text, TextPair)}
+        for second, index in seconds.items():
+            tokens = self._tokenizer.encode(second, add_special_tokens=False)
+            yield f"texts[{index}].second, stride: ", special + len(tokens.ids)
+
+    def _slicer(self, size: int, stride: int) -> Any:
+        """A tokenizer that cuts in windows. The last one is kept; the shared one is never changed under a thread."""
+        kept = self._slicing
+        if kept is None or kept[0] != (size, stride):
+            slicer = type(self._tokenizer).from_str(self._tokenizer.to_str())
+            slicer.enable_truncation(size, stride=stride, strategy="only_first")
+            kept = self._slicing = (size, stride), slicer
+        return kept[1]
+
+
+def _unwrapped(texts: list[str | TextPair]) -> list[str | tuple[str, str]]:
+    return [text if isinstance(text, str) else (text.first, text.second) for text in texts]
+
+
+def _batch(encodings: Sequence[Any], truncated: Sequence[bool]) -> Batch:
+    ids = [encoding.ids for encoding in encodings]
+    offsets = _offsets([len(row) for row in ids])
+    types = [encoding.type_ids for encoding in encodings]
+    return Batch(_packed(ids, offsets), offsets, np.array(truncated, np.bool_), _packed(types, offsets))
 
 
 def _packed(rows: Sequence[Sequence[int]], offsets: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from torchless.numerics import normalize, pool_cls, pool_mean, sigmoid, softmax
+from torchless.numerics import normalize, pool_first, pool_max, pool_mean, sigmoid, softmax
 
 # PyTorch's own: torch.softmax / torch.sigmoid of the seed's logits.
 SEED_LOGITS = np.array([[-1.5607, 1.6123], [4.2141, -3.4158]], np.float32)
@@ -31,4 +31,5 @@ def test_pooling_respects_where_texts_end() -> None:
     packed = np.array([[1, 2], [3, 4], [10, 20]], np.float32)
     offsets = np.array([0, 2, 3])
     assert pool_mean(packed, offsets).tolist() == [[2, 3], [10, 20]]
-    assert pool_cls(packed, offsets).tolist() == [[1, 2], [10, 20]]
+    assert pool_first(packed, offsets).tolist() == [[1, 2], [10, 20]]
+    assert pool_max(packed, offsets).tolist() == [[3, 4], [10, 20]]

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torchless.classifier import Prediction
+    from torchless.ranking import Prediction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

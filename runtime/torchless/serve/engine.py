@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torchless.bundle import GOLDEN, TOKENIZER
 from torchless.golden import verify
 from torchless.loading import Device, load
-from torchless.manifest import Manifest
+from torchless.manifest import Manifest, Pooling
 from torchless.numerics import ACTIVATIONS, POOLINGS
 from torchless.tokens import Batch
 
@@ -37,6 +37,7 @@ class Engine:
         precision: the variant that runs.
         device: where it runs.
         padded: whether its graphs take padded tokens.
+        pooling: how token states become an embedding.
         width: columns of an answer, by task; a bundle without a head has "embedding" alone.
     """
 
@@ -49,10 +50,11 @@ class Engine:
         verify(path)
         self.name = name
         self.path = path
-        self._pool = POOLINGS[settings.pooling]
         self.device: Device = "cuda" if settings.device == "cuda" else "cpu"
         body = load(path, "encoder", precision=settings.precision, device=self.device, threads=settings.threads)
         self.manifest: Manifest = body.manifest
+        pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
+        self.pooling: Pooling = pooling  # type: ignore[assignment]  # Settings checked it
         self.digest = hashlib.sha256(self.manifest.to_bytes()).hexdigest()
         self.precision = body.precision
         self._activate = ACTIVATIONS[self.manifest.activation]
@@ -87,7 +89,7 @@ class Engine:
         rows = self._sessions[task].run(batch)
         if task == "scores":
             return self._activate(rows)
-        return rows if task == "logits" else self._pool(rows, batch.offsets)
+        return rows if task == "logits" else POOLINGS[self.pooling](rows, batch.offsets)
 
     def tokens(self, texts: Sequence[str], special_tokens: bool) -> list[list[Span]]:
         """The tokens of every text, untruncated. A special token stands for no characters: it has no start and stop."""

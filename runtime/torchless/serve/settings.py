@@ -32,7 +32,7 @@ class Settings:
     api_key: str | None = _option(None, "ask every request for `Authorization: Bearer KEY`; allows /admin/reload")
     precision: str = _option("auto", "variant to serve", choices=("auto", "fp32", "int8"))
     device: str = _option("cpu", "where to run", choices=("cpu", "cuda"))
-    pooling: str = _option("mean", "how token states become an embedding", choices=("mean", "cls"))
+    pooling: str = _option("auto", "how token states become an embedding", choices=("auto", "mean", "cls", "max"))
     workers: int | None = _option(None, "batches that run at the same time; default: CPUs / threads", least=1)
     threads: int = _option(1, "threads that one batch runs on", least=1)
     budget_tokens: int = _option(1024, "tokens that a free worker takes from the queue at a time", least=1)

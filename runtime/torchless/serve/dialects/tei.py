@@ -158,7 +158,7 @@ async def info(call: Call, _body: None) -> Info:
     service, engine = call.service, call.engine()
     manifest, settings = engine.manifest, call.service.settings
     labels = manifest.labels
-    kind = Kind(embedding=Pooling(settings.pooling))
+    kind = Kind(embedding=Pooling(engine.pooling))
     if labels:
         names = {str(index): label for index, label in enumerate(labels)}
         kind = Kind(classifier=Labels(names, {label: index for index, label in enumerate(labels)}))

@@ -1,0 +1,107 @@
+"""Scores to labels, best first, above a threshold."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arguments import whole_number
+from .errors import InputError
+from .manifest import Activation
+
+Threshold = float | Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A label and its score.
+
+    Attributes:
+        label: one of the manifest's labels.
+        score: in [0, 1] for softmax and sigmoid; any number for a regression.
+        truncated: the text was longer than the model takes, and its end was not read.
+        windows: how many windows the text was read in.
+    """
+
+    label: str
+    score: float
+    truncated: bool
+    windows: int = 1
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a classifier answers to n texts.
+
+    Attributes:
+        scores: float32 (n, labels).
+        truncated: bool (n,). True where a text was longer than the model takes, and its end was not read.
+        windows: int64 (n,). How many windows each text was read in.
+    """
+
+    scores: NDArray[np.float32]
+    truncated: NDArray[np.bool_]
+    windows: NDArray[np.int64]
+
+
+class Ranking:
+    """The labels of every text, best first: at most `top_k` of them, none with a score below its threshold."""
+
+    def __init__(
+        self, labels: Sequence[str], activation: Activation, top_k: int | None, threshold: Threshold | None
+    ) -> None:
+        """Check what was asked for, before any text is read.
+
+        Raises:
+            InputError: top_k is less than 1, or the threshold is not one of `Classifier.rank`.
+        """
+        self._labels = labels
+        if top_k is not None:
+            top_k = whole_number(top_k, "top_k", "a whole number of 1 or more, or None for all", sys.maxsize)
+        self._top_k = top_k
+        self._least = None if threshold is None else _least(threshold, labels, activation)
+
+    def of(self, answers: Answers) -> list[list[Prediction]]:
+        """The predictions for each text, best first; equals keep the order of the manifest."""
+        order = np.argsort(-answers.scores, axis=1, kind="stable")  # (n, labels)
+        rows = zip(answers.scores, order, answers.truncated.tolist(), answers.windows.tolist(), strict=True)
+        return [
+            [Prediction(self._labels[i], float(row[i]), truncated, windows) for i in self._chosen(row, columns)]
+            for row, columns, truncated, windows in rows
+        ]
+
+    def _chosen(self, row: NDArray[np.float32], columns: NDArray[np.intp]) -> NDArray[np.intp]:
+        if self._least is not None:
+            columns = columns[row[columns] >= self._least[columns]]
+        return columns[: self._top_k]
+
+
+def _least(threshold: Threshold, labels: Sequence[str], activation: Activation) -> NDArray[np.float64]:
+    """The least score of each label: float64 (labels,)."""
+    if not isinstance(threshold, Mapping):
+        return np.full(len(labels), _limit(threshold, "threshold", activation))
+    for name in threshold:
+        if name not in labels:
+            raise InputError(f"threshold: there is no label {name!r}; the labels are {', '.join(labels)}.")
+    for name in labels:
+        if name not in threshold:
+            raise InputError(f"threshold: expected a number for every label, got none for {name!r}.")
+    return np.array([_limit(threshold[name], f"threshold[{name!r}]", activation) for name in labels])
+
+
+def _limit(value: object, where: str, activation: Activation) -> float:
+    number = math.nan
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        number = float(value)
+    if activation == "none":
+        valid, expected = math.isfinite(number), "a finite number"
+    else:
+        valid, expected = 0 <= number <= 1, "a number from 0 to 1"
+    if not valid:
+        raise InputError(f"{where}: expected {expected}, got {value!r}.")
+    return number
