@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .manifest import Manifest
     from .ranking import Prediction
     from .windows import Windows
+    from .zero_shot import ZeroShotClassifier
 else:
     _HOME = {
         "Bundle": "bundle",
@@ -32,6 +33,7 @@ else:
         "TextPair": "arguments",
         "TorchlessError": "errors",
         "Windows": "windows",
+        "ZeroShotClassifier": "zero_shot",
         "verify": "golden",
     }
 
@@ -59,5 +61,6 @@ __all__ = [
     "TextPair",
     "TorchlessError",
     "Windows",
+    "ZeroShotClassifier",
     "verify",
 ]

@@ -1,0 +1,155 @@
+"""Labels that no model was trained on, by way of a model that tells whether a hypothesis follows from a text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .arguments import TextPair, text_list
+from .classifier import Classifier
+from .errors import IncompatibleError, InputError
+from .loading import Device
+from .numerics import softmax
+from .ranking import Answers, Prediction, Ranking
+from .windows import Windows
+
+TEMPLATE = "This example is {}."
+
+
+class ZeroShotClassifier:
+    """A classifier whose labels come with each call (Yin et al., arXiv:1909.00161).
+
+    Each label becomes a hypothesis, and the logit of "entailment" says how well it follows from the text. The
+    arithmetic is that of transformers' zero-shot-classification pipeline.
+    """
+
+    def __init__(self, classifier: Classifier, *, entailment: str | None = None) -> None:
+        """Make one of a classifier for natural language inference.
+
+        Args:
+            classifier: one that reads pairs of premise and hypothesis.
+            entailment: its label for "follows from"; None takes the one that begins with "entail".
+
+        Raises:
+            IncompatibleError: the classifier reads no pairs, has one label, or none that begins with "entail".
+            InputError: it has no label called `entailment`.
+        """
+        self._classifier = classifier
+        self._entailment = _entailment(classifier, entailment)
+        # As in transformers: it does not read the names, but trusts that NLI models have it at one end.
+        self._contradiction = len(classifier.labels) - 1 if self._entailment == 0 else 0
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        entailment: str | None = None,
+        precision: str = "auto",
+        device: Device = "cpu",
+        threads: int | None = None,
+    ) -> ZeroShotClassifier:
+        """Load a bundle of a model for natural language inference; arguments and errors as in `Classifier.load`."""
+        classifier = Classifier.load(path, precision=precision, device=device, threads=threads)
+        return cls(classifier, entailment=entailment)
+
+    def rank(
+        self,
+        texts: Iterable[str],
+        labels: Sequence[str],
+        *,
+        hypothesis_template: str = TEMPLATE,
+        multi_label: bool = False,
+        top_k: int | None = None,
+    ) -> list[list[Prediction]]:
+        """The labels of every text, best first.
+
+        Args:
+            texts: n texts. One that leaves no room for the hypothesis is cut, and its predictions say so.
+            labels: the labels to choose from.
+            hypothesis_template: a sentence with {} where the label goes.
+            multi_label: any number of labels may be right: each has its own score between contradiction and entailment.
+                Otherwise one is, and the scores of a text sum to 1.
+            top_k: at most so many a text; None for all.
+
+        Raises:
+            InputError: as in `Classifier.predict`; labels is empty, a bare str, or holds what is no str; the template
+                has no {}; or top_k is less than 1.
+            InferenceError: as in `Classifier.predict`.
+        """
+        ranking = Ranking(_label_list(labels), "softmax", top_k, None)
+        return ranking.of(self.answer(texts, labels, hypothesis_template=hypothesis_template, multi_label=multi_label))
+
+    def answer(
+        self,
+        texts: Iterable[str],
+        labels: Sequence[str],
+        *,
+        hypothesis_template: str = TEMPLATE,
+        multi_label: bool = False,
+    ) -> Answers:
+        """Scores, and which texts were cut.
+
+        Returns:
+            Answers whose scores are float32 (n, labels), in the order of the labels given.
+
+        Raises:
+            InputError, InferenceError: as in `rank`.
+        """
+        hypotheses = _hypotheses(_label_list(labels), hypothesis_template)
+        premises = text_list(texts, pairs=False)
+        pairs = [TextPair(str(premise), hypothesis) for premise in premises for hypothesis in hypotheses]
+        # The hypothesis stays whole: it is the question.
+        answers = self._classifier.answer(pairs, activation="none", windows=Windows(combine="first"))
+        logits = answers.scores.reshape(len(premises), len(hypotheses), len(self._classifier.labels))
+        if multi_label or len(hypotheses) == 1:
+            scores = softmax(logits[:, :, [self._contradiction, self._entailment]])[:, :, 1]
+        else:
+            scores = softmax(logits[:, :, self._entailment])
+        truncated = answers.truncated.reshape(logits.shape[:2])
+        return Answers(scores, np.logical_or.reduce(truncated, axis=1), np.ones(len(premises), np.int64))
+
+
+def _entailment(classifier: Classifier, asked: str | None) -> int:
+    labels, name = classifier.labels, classifier.manifest.source.name
+    if not classifier.manifest.pairs:
+        raise IncompatibleError(f"{name} reads single texts. Zero-shot classification takes a model for NLI.")
+    if len(labels) < 2:
+        raise IncompatibleError(f"{name} has one label, {labels[0]}. Zero-shot classification takes a model for NLI.")
+    if asked is not None:
+        if asked not in labels:
+            raise InputError(f"entailment: expected one of {', '.join(labels)}, got {asked!r}.")
+        return labels.index(asked)
+    for index, label in enumerate(labels):
+        if label.lower().startswith("entail"):
+            return index
+    raise IncompatibleError(
+        f"{name} has the labels {', '.join(labels)}, and none that begins with 'entail'. If it is a model for NLI, say "
+        "which one means that the hypothesis follows: entailment=LABEL."
+    )
+
+
+def _label_list(labels: Sequence[str]) -> list[str]:
+    if isinstance(labels, str):
+        raise InputError("labels: expected a list of str, got a bare str. Pass [label].")
+    listed = list(labels)
+    if not listed:
+        raise InputError("labels: expected one candidate label or more, got none.")
+    for index, label in enumerate(listed):
+        if not isinstance(label, str) or not label.strip():
+            raise InputError(f"labels[{index}]: expected a str that is not blank, got {label!r}.")
+    return listed
+
+
+def _hypotheses(labels: Sequence[str], template: str) -> list[str]:
+    try:
+        hypotheses = [template.format(label) for label in labels]
+    except (LookupError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"hypothesis_template: expected a sentence with one {{}}, got {template!r} ({error})."
+        ) from error
+    if hypotheses[0] == template:
+        raise InputError(f"hypothesis_template: expected {{}} where the label goes, got {template!r}.")
+    return hypotheses
