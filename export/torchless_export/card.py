@@ -66,8 +66,9 @@ def _parity(parity: dict[str, Any]) -> str:
     rows += [("logits, largest difference", f"{logits:.1e}")] if logits is not None else []
     rows += [("hidden states, largest difference", f"{parity['max_hidden_difference']:.1e}")]
     rows += [("embeddings, smallest cosine", f"{parity['min_embedding_cosine']:.7f}")]
+    pairs = f" ({parity['pairs']} of them pairs)" if parity["pairs"] else ""
     return (
-        f"## fp32 against PyTorch\n\n{parity['texts']} texts of {parity['shortest_tokens']} to "
+        f"## fp32 against PyTorch\n\n{parity['texts']} texts{pairs} of {parity['shortest_tokens']} to "
         f"{parity['longest_tokens']} tokens, each alone and in mixed batches ({parity['against']}).\n\n" + _table(rows)
     )
 

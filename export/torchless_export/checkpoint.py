@@ -18,6 +18,8 @@ from torchless.errors import MissingExtraError
 from torchless.manifest import Activation, Source
 
 from .errors import CheckpointError, UnsupportedModelError
+from .json_files import read_json
+from .sentence import SentenceSettings
 from .spec import Floats
 
 _SAFETENSORS, _PICKLE = "model.safetensors", "pytorch_model.bin"
@@ -60,7 +62,7 @@ class Checkpoint:
                 raise CheckpointError(f"no checkpoint at {name}: there is no such folder.")
             folder, revision = _download(name, revision, code=trust_remote_code)
         _refuse_adapter(folder)
-        config = _read_json(folder / "config.json")
+        config = read_json(folder / "config.json")
         if "model_type" not in config:
             raise CheckpointError(f"{folder / 'config.json'}, model_type: expected a string, got nothing.")
         if not trust_remote_code:
@@ -103,11 +105,11 @@ class Checkpoint:
 
     @property
     def activation(self) -> Activation:
-        """What turns logits into scores, decided as transformers' text-classification pipeline decides it."""
-        asked = self.config.get("function_to_apply")
+        """What turns logits into scores, decided as transformers' text-classification pipeline decides it.
+
+        A config's function_to_apply it never reads: some number of labels is always known, and comes first.
+        """
         problem = self.config.get("problem_type")
-        if asked in ("softmax", "sigmoid", "none"):
-            return asked  # type: ignore[no-any-return]
         if problem == "regression":
             return "none"
         return "sigmoid" if problem == "multi_label_classification" or len(self.labels) == 1 else "softmax"
@@ -127,11 +129,16 @@ class Checkpoint:
         """The tokenizer as transformers would use it, converted to tokenizer.json where it is not one already.
 
         tokenizer_config.json can overrule what tokenizer.json says (lower-casing, special tokens), so transformers
-        reads both. Padding and truncation baked into the file are dropped.
+        reads both. Padding and truncation baked into the file are dropped, and token types where transformers would
+        not hand them to the model.
         """
         import tokenizers
 
-        backend = tokenizers.Tokenizer.from_str(self.transformers_tokenizer().backend_tokenizer.to_str())
+        tokenizer = self.transformers_tokenizer()
+        content = tokenizer.backend_tokenizer.to_str()
+        if not _hands_out_types(tokenizer):
+            content = json.dumps(_without_types(json.loads(content)), ensure_ascii=False)
+        backend = tokenizers.Tokenizer.from_str(content)
         backend.no_padding()
         backend.no_truncation()
         return str(backend.to_str()).encode()
@@ -156,6 +163,17 @@ class Checkpoint:
             raise CheckpointError(f"{self.folder}: no usable tokenizer. {_EXPECTED_TOKENIZER}")
 
     @property
+    def pairs(self) -> bool:
+        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them."""
+        import tokenizers
+
+        backend = tokenizers.Tokenizer.from_str(self.tokenizer_json().decode())
+        apart = backend.num_special_tokens_to_add(True) > backend.num_special_tokens_to_add(False)
+        given, known = max(backend.encode("a", "b").type_ids), self.config.get("type_vocab_size") or 0
+        matches = not given or not known or (given < known and _hands_out_types(self.transformers_tokenizer()))
+        return apart and matches
+
+    @property
     def padding_id(self) -> int:
         """The token id that fills up a batch."""
         padding = self.transformers_tokenizer().pad_token_id
@@ -166,6 +184,19 @@ class Checkpoint:
         for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
             if (self.folder / name).is_file():
                 yield name, (self.folder / name).read_bytes()
+
+
+def _hands_out_types(tokenizer: Any) -> bool:
+    return "token_type_ids" in tokenizer.model_input_names
+
+
+def _without_types(part: Any) -> Any:
+    """tokenizer.json, or a part of it, whose post-processor templates give every token the type 0."""
+    if isinstance(part, list):
+        return [_without_types(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {key: 0 if key == "type_id" else _without_types(value) for key, value in part.items()}
 
 
 def _refuse_adapter(folder: Path) -> None:
@@ -210,18 +241,6 @@ def _download(name: str, revision: str | None, *, code: bool) -> tuple[Path, str
     return folder, folder.name  # the Hub cache names a snapshot's folder by its commit
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise CheckpointError(f"no checkpoint at {path.parent}: the folder has no {path.name}.") from None
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: expected an object, got {type(content).__name__}.")
-    return content
-
-
 def _front_matter(card: Path) -> dict[str, str]:
     """The scalars of a model card's YAML header, without quotes and comments; a list of them joined by commas.
 
@@ -251,7 +270,7 @@ def _weight_files(folder: Path) -> list[Path]:
             return [folder / name]
         index = folder / f"{name}.index.json"
         if index.is_file():
-            shards = [folder / shard for shard in sorted(set(_read_json(index).get("weight_map", {}).values()))]
+            shards = [folder / shard for shard in sorted(set(read_json(index).get("weight_map", {}).values()))]
             missing = [shard.name for shard in shards if not shard.is_file()]
             if missing:
                 raise CheckpointError(f"{folder}: {index.name} names shards that are not there: {', '.join(missing)}.")
@@ -284,8 +303,8 @@ def _pickled(path: Path) -> Iterator[tuple[str, Floats]]:
         yield name, np.asarray(tensor.float().numpy())
 
 
-def max_tokens(checkpoint: Checkpoint, max_positions: int | None) -> int:
-    """The longest text in tokens: what the position table holds, or less where the tokenizer says so.
+def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: SentenceSettings | None) -> int:
+    """The longest text in tokens: what the position table holds, or less where tokenizer or encoder settings say so.
 
     transformers writes 1e30 where nobody set a length.
     """
@@ -297,4 +316,5 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None) -> int:
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
             f"names no max_position_embeddings, got {stated:g}."
         )
-    return int(stated if max_positions is None else min(stated, max_positions))
+    trained = sentence.max_tokens if sentence else None
+    return int(min(limit for limit in (stated, max_positions, trained) if limit is not None))

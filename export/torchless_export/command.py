@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--graph", choices=["lean", "standard"], help="lean: packed tokens (default); standard: for other servers too"
     )
     parser.add_argument("--encoder-only", action="store_true", help="leave the classification head out")
+    parser.add_argument(
+        "--no-pairs", action="store_true", help="the bundle reads single texts alone; a pair is an error"
+    )
     parser.add_argument("--calibration", metavar="FILE", help="text for the int8 scales; default: a built-in sample")
     parser.add_argument("--evaluate", metavar="FILE", help="labelled text (.csv, .tsv, .jsonl) to measure accuracy on")
     gate = parser.add_argument_group("gates, which fail the export").add_argument
@@ -71,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
         engine=options.engine,
         graph=options.graph,
         encoder_only=options.encoder_only,
+        pairs=not options.no_pairs,
         calibration=options.calibration,
         evaluate=options.evaluate,
         gates=Gates(

@@ -27,6 +27,7 @@ from .errors import CheckpointError, QualityError
 from .parity import ParityReport, check_parity
 from .quality import Accuracy, Gates, QualityReport, measure_accuracy, measure_quality
 from .reference import Reference
+from .sentence import SentenceSettings
 from .weights import WeightsFile
 from .write import Draft, replacing_folder
 
@@ -66,6 +67,7 @@ def export(
     engine: EngineName = "auto",
     graph: GraphName | None = None,
     encoder_only: bool = False,
+    pairs: bool = True,
     calibration: str | os.PathLike[str] | None = None,
     evaluate: str | os.PathLike[str] | None = None,
     gates: Gates = _DEFAULT_GATES,
@@ -85,6 +87,7 @@ def export(
         graph: "lean" for packed graphs, "standard" for padded ones that other servers run too; None takes what the
             engine does best.
         encoder_only: leave the head out, and do not ask the checkpoint for one.
+        pairs: let the bundle read pairs of texts too, where tokenizer and model tell them apart.
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl); None takes the built-in sample.
         evaluate: labelled text (.csv, .tsv, .jsonl) to measure accuracy on.
         gates: how far fp32 may be from PyTorch, and what int8 may cost.
@@ -113,17 +116,20 @@ def export(
             raise InputError("evaluate: this head answers a number, so no label can be right. Leave the file out.")
         labelled = samples.labelled(Path(evaluate), labels) if evaluate else None
         scale_texts, compared = samples.for_int8(Path(calibration) if calibration else None, labelled)
-        draft = Draft(
-            folder,
-            out=Path(out),
-            source=source.source,
-            labels=labels,
-            activation="none" if encoder_only else source.activation,
-            max_tokens=(limit := max_tokens(source, model.max_positions)),
-            hidden_size=model.hidden_size,
-            layout=model.layout,
-            padding_id=source.padding_id if model.layout == "padded" else 0,
-        )
+        sentence = SentenceSettings.read(source.folder) if model.outputs is None else None
+        limit = max_tokens(source, model.max_positions, sentence)
+        about = {
+            "source": source.source,
+            "labels": labels,
+            "activation": "none" if encoder_only else source.activation,
+            "max_tokens": limit,
+            "hidden_size": model.hidden_size,
+            "layout": model.layout,
+            "padding_id": source.padding_id if model.layout == "padded" else 0,
+            "pairs": pairs and source.pairs,
+            **({"pooling": sentence.pooling, "normalize": sentence.normalize} if sentence else {}),
+        }
+        draft = Draft(folder, out=Path(out), about=about)
 
         say("writing the fp32 graphs")
         draft.add_file(TOKENIZER, source.tokenizer_json())
@@ -136,7 +142,8 @@ def export(
 
         say("comparing them with PyTorch")
         reference = Reference(source, limit, head=not encoder_only)
-        parity = check_parity(folder, reference, samples.of_many_lengths(), gates.max_difference)
+        compared_pairs = samples.pairs_of_many_lengths() if draft.manifest.pairs else []
+        parity = check_parity(folder, reference, samples.of_many_lengths(), gates.max_difference, compared_pairs)
 
         quality = accuracy = None
         if isinstance(model, Lean) and "int8" in (precisions or ("int8",)):

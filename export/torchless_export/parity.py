@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless import Classifier, Encoder
+from torchless import Classifier, Encoder, TextPair
 from torchless.bundle import TOKENIZER
 from torchless.tokens import Tokenizer
 
 from .errors import ParityError
-from .reference import Reference
+from .reference import Reference, Texts
 
+T = TypeVar("T", str, TextPair)
 MIN_COSINE = 0.99999
 _BATCH_TEXTS = 8
 
@@ -26,6 +28,7 @@ class ParityReport:
 
     Attributes:
         texts: how many were compared.
+        pairs: how many of them were pairs of texts.
         shortest_tokens, longest_tokens: their range of lengths.
         token_ids_equal: both tokenisers gave the same ids for every text.
         max_hidden_difference: largest absolute difference of a hidden state; None where token ids differed, and so
@@ -36,6 +39,7 @@ class ParityReport:
     """
 
     texts: int
+    pairs: int
     shortest_tokens: int
     longest_tokens: int
     token_ids_equal: bool
@@ -55,8 +59,14 @@ class ParityReport:
         return findings
 
 
-def check_parity(folder: Path, reference: Reference, texts: Sequence[str], max_difference: float) -> ParityReport:
-    """Compare an fp32 bundle with PyTorch.
+def check_parity(
+    folder: Path,
+    reference: Reference,
+    texts: Sequence[str],
+    max_difference: float,
+    pairs: Sequence[TextPair] = (),
+) -> ParityReport:
+    """Compare an fp32 bundle with PyTorch, on texts and, where the bundle reads them, on pairs.
 
     Raises:
         ParityError: it is not the model; the error carries the report.
@@ -64,17 +74,19 @@ def check_parity(folder: Path, reference: Reference, texts: Sequence[str], max_d
     encoder = Encoder.load(folder, precision="fp32")
     head = encoder.manifest.variants["fp32"].classifier is not None
     classifier = Classifier.load(folder, precision="fp32") if head else None
-    expected_ids = reference.input_ids(texts)
-    batch = Tokenizer(folder / TOKENIZER, encoder.manifest.max_tokens).encode(texts)
+    expected_ids = [*reference.input_ids(texts), *(reference.input_ids(pairs) if pairs else [])]
+    tokenizer = Tokenizer(folder / TOKENIZER, encoder.manifest.max_tokens, pairs=encoder.manifest.pairs)
+    batch = tokenizer.encode([*texts, *pairs])
     ids_equal = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected_ids
 
     # One engine after the other: threads that have run out of work spin for a while, and slow whoever runs next.
-    groups = _alone_and_batched(texts) if ids_equal else []
+    groups: list[Texts] = [*_alone_and_batched(texts), *_alone_and_batched(pairs)] if ids_equal else []
     run = [(group, *reference.run(group)) for group in groups]
     hidden = [pair for group, states, _ in run for pair in zip(encoder.hidden_states(group), states, strict=True)]
     logits = [(classifier.logits(g), expected) for g, _, expected in run if classifier and expected is not None]
     report = ParityReport(
-        texts=len(texts),
+        texts=len(texts) + len(pairs),
+        pairs=len(pairs),
         shortest_tokens=int(batch.lengths.min()),
         longest_tokens=int(batch.lengths.max()),
         token_ids_equal=ids_equal,
@@ -88,8 +100,8 @@ def check_parity(folder: Path, reference: Reference, texts: Sequence[str], max_d
     return report
 
 
-def _alone_and_batched(texts: Sequence[str]) -> list[Sequence[str]]:
-    alone: list[Sequence[str]] = [[text] for text in texts]
+def _alone_and_batched(texts: Sequence[T]) -> list[Sequence[T]]:
+    alone: list[Sequence[T]] = [[text] for text in texts]
     return alone + [texts[start : start + _BATCH_TEXTS] for start in range(0, len(texts), _BATCH_TEXTS)]
 
 

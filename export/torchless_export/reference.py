@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torchless import TextPair
+
 from .checkpoint import Checkpoint
+
+Texts = Sequence[str] | Sequence[TextPair]
 
 
 class Reference:
@@ -49,14 +53,21 @@ class Reference:
         """The PyTorch model without its head."""
         return self._model.base_model
 
-    def input_ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def input_ids(self, texts: Texts) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at the limit."""
-        encoded = self._tokenizer(list(texts), truncation=self.max_tokens is not None, max_length=self.max_tokens)
-        ids: list[list[int]] = encoded["input_ids"]
+        ids: list[list[int]] = self._tokens(texts)["input_ids"]
         return ids
 
-    def run(self, texts: Sequence[str]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
-        """One padded forward pass.
+    def _tokens(self, texts: Texts, **options: Any) -> Any:
+        singles = [text for text in texts if isinstance(text, str)]
+        pairs = [text for text in texts if isinstance(text, TextPair)]
+        assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
+        given = ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
+        cut = self.max_tokens is not None
+        return self._tokenizer(*given, truncation=cut, max_length=self.max_tokens, **options)
+
+    def run(self, texts: Texts) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
+        """One padded forward pass over texts or over pairs.
 
         Returns:
             The last hidden states of each text without its padding, float32 (tokens_i, dim), and the logits,
@@ -64,13 +75,7 @@ class Reference:
         """
         import torch
 
-        inputs = self._tokenizer(
-            list(texts),
-            truncation=self.max_tokens is not None,
-            max_length=self.max_tokens,
-            padding=True,
-            return_tensors="pt",
-        )
+        inputs = self._tokens(texts, padding=True, return_tensors="pt")
         with torch.inference_mode():
             outputs = self._model(**{name: inputs[name] for name in inputs if name in self._inputs})
         hidden = self._states.numpy()

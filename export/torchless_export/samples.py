@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from torchless import TextPair
 from torchless.errors import InputError
 from torchless.texts import TEXT_COLUMNS, columns
 
@@ -26,6 +27,14 @@ def of_many_lengths() -> list[str]:
     lines = built_in()
     joined = [" ".join(lines[start : start + count]) for start, count in ((0, 3), (40, 6), (80, 12), (120, 24))]
     return ["", *lines[::5], *joined, " ".join(lines)]
+
+
+def pairs_of_many_lengths() -> list[TextPair]:
+    """Short pairs, an empty second text, and pairs that are too long because of their first, second or both texts."""
+    lines = built_in()
+    long = " ".join(lines[:50])  # transformers' time for a pair of long texts grows with the product of their lengths
+    short = [TextPair(first, second) for first, second in zip(lines[2:60:10], lines[3:60:10], strict=True)]
+    return [*short, TextPair(lines[0], ""), TextPair(long, lines[1]), TextPair(lines[1], long), TextPair(long, long)]
 
 
 def golden() -> list[str]:

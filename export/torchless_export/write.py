@@ -17,7 +17,7 @@ from typing import Any, Literal
 import onnx
 
 import torchless
-from torchless.manifest import FILE_NAME, FORMAT, Activation, FileRecord, Layout, Manifest, Source, Variant
+from torchless.manifest import FILE_NAME, FORMAT, FileRecord, Manifest, Variant
 from torchless.manifest import Precision as PrecisionName
 from torchless.output import umask, writing
 
@@ -38,35 +38,24 @@ class Draft:
         OutputError: from every method: a file cannot be written. The message names `out`, where the bundle is to be.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        out: Path,
-        source: Source,
-        labels: tuple[str, ...],
-        activation: Activation,
-        max_tokens: int,
-        hidden_size: int,
-        layout: Layout = "packed",
-        padding_id: int = 0,
-    ) -> None:
+    def __init__(self, folder: Path, *, out: Path, about: Mapping[str, Any]) -> None:
+        """Begin with an empty folder.
+
+        Args:
+            folder: where it is built.
+            out: where it is to be.
+            about: the manifest's fields that do not depend on files.
+        """
         self.folder = folder
         self._out = out
         self._variants: dict[PrecisionName, Variant] = {}
-        self._manifest = Manifest(
+        self.manifest = Manifest(
             created_by=f"torchless {torchless.__version__}",
-            labels=labels,
-            activation=activation,
-            max_tokens=max_tokens,
-            hidden_size=hidden_size,
             default_precision="fp32",
-            source=source,
             variants=self._variants,
             quality={},
             files={},
-            layout=layout,
-            padding_id=padding_id,
+            **about,
         )
 
     def add_file(self, name: str, data: bytes) -> None:
@@ -77,7 +66,7 @@ class Draft:
     def add_variant(self, name: PrecisionName, graphs: Mapping[Kind, onnx.ModelProto], weights: WeightsFile) -> None:
         """Write the graphs of one precision and the weights that they share."""
         files: dict[str, str] = {kind: f"{kind}.{name}.onnx" for kind in graphs}
-        if self._manifest.layout == "padded":
+        if self.manifest.layout == "padded":
             files["classifier" if "classifier" in graphs else "encoder"] = _STANDARD_NAMES[name]
         for kind, model in graphs.items():
             self.add_file(files[kind], model.SerializeToString(deterministic=True))
@@ -94,7 +83,7 @@ class Draft:
         """Record every file that lies in the folder now; int8 is the default to load where it is there."""
         names = sorted(path.name for path in self.folder.iterdir() if path.name != FILE_NAME)
         manifest = replace(
-            self._manifest,
+            self.manifest,
             default_precision="int8" if "int8" in self._variants else "fp32",
             variants=dict(self._variants),
             quality=quality or {},

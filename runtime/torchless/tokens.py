@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import TextPair, text_list
-from .errors import IncompatibleError, InputError
+from .assembly import Assembler, Row
+from .errors import IncompatibleError
 from .windows import Windows
 
 
@@ -86,18 +88,24 @@ class Tokenizer:
         self._tokenizer.enable_truncation(max_tokens)
         self._max_tokens = max_tokens
         self._pairs = pairs
-        self._slicing: tuple[tuple[int, int], Any] | None = None
 
     def encode(self, texts: Iterable[str | TextPair]) -> Batch:
-        """Tokenise n texts, special tokens included. Too long a pair loses the end of its longer text, token by token.
+        """Tokenise n texts, special tokens included. Too long a pair loses tokens of its longer text first.
 
         Raises:
             InputError: texts is no list of well-formed texts; see `arguments.text_list`.
         """
-        encodings = self._tokenizer.encode_batch_fast(_unwrapped(text_list(texts, pairs=self._pairs)))
+        listed = text_list(texts, pairs=self._pairs)
+        if self._pairs and not all(isinstance(text, str) for text in listed):
+            return _batch(self._assembler.rows(listed))
+        encodings = self._tokenizer.encode_batch_fast(listed)
+        ids = [encoding.ids for encoding in encodings]
         # Only a text that fills the limit can have lost something; its overflow tells.
-        truncated = [len(row.ids) >= self._max_tokens and bool(row.overflowing) for row in encodings]
-        return _batch(encodings, truncated)
+        truncated = [
+            len(row) >= self._max_tokens and bool(encoding.overflowing)
+            for row, encoding in zip(ids, encodings, strict=True)
+        ]
+        return _packed(ids, [encoding.type_ids for encoding in encodings], truncated)
 
     def encode_windows(self, texts: Iterable[str | TextPair], windows: Windows) -> tuple[Batch, NDArray[np.int64]]:
         """Tokenise n texts in windows, each with the special tokens around it, and each a text of the batch.
@@ -108,57 +116,23 @@ class Tokenizer:
         Raises:
             InputError: as in `encode`, or a window has no room for its stride, or is larger than the model's limit.
         """
-        listed = text_list(texts, pairs=self._pairs)
-        size = self._check_room(listed, windows)
-        found = self._slicer(size, windows.stride).encode_batch_fast(_unwrapped(listed))
-        if windows.combine == "first":
-            return _batch(found, [bool(row.overflowing) for row in found]), np.arange(len(found) + 1)
-        groups = [[row, *row.overflowing] for row in found]
-        rows = [row for group in groups for row in group]
-        return _batch(rows, [False] * len(rows)), _offsets([len(group) for group in groups])
+        groups = self._assembler.windows(text_list(texts, pairs=self._pairs), windows)
+        return _batch([row for group in groups for row in group]), _offsets([len(group) for group in groups])
 
-    def _check_room(self, texts: Sequence[str | TextPair], windows: Windows) -> int:
-        """The size of a window. tokenizers would panic where the stride leaves it no step."""
-        size = self._max_tokens if windows.size is None else windows.size
-        if size > self._max_tokens:
-            raise InputError(f"size: expected at most the model's limit of {self._max_tokens} tokens, got {size}.")
-        for where, taken in self._taken(texts):
-            if windows.stride >= size - taken:
-                raise InputError(
-                    f"{where}a window of {size} tokens leaves {max(size - taken, 0)} to move on by, besides {taken} "
-                    f"that stand in every window; expected a stride of less, got {windows.stride}."
-                )
-        return size
-
-    def _taken(self, texts: Sequence[str | TextPair]) -> Iterator[tuple[str, int]]:
-        """The tokens that stand in every window: special ones, and of a pair the whole second text."""
-        yield "stride: ", self._tokenizer.num_special_tokens_to_add(False)
-        special = self._tokenizer.num_special_tokens_to_add(True)
-        seconds = {text.second: index for index, text in enumerate(texts) if isinstance(text, TextPair)}
-        for second, index in seconds.items():
-            tokens = self._tokenizer.encode(second, add_special_tokens=False)
-            yield f"texts[{index}].second, stride: ", special + len(tokens.ids)
-
-    def _slicer(self, size: int, stride: int) -> Any:
-        """A tokenizer that cuts in windows. The last one is kept; the shared one is never changed under a thread."""
-        kept = self._slicing
-        if kept is None or kept[0] != (size, stride):
-            slicer = type(self._tokenizer).from_str(self._tokenizer.to_str())
-            slicer.enable_truncation(size, stride=stride, strategy="only_first")
-            kept = self._slicing = (size, stride), slicer
-        return kept[1]
+    @cached_property
+    def _assembler(self) -> Assembler:
+        """Made when it is first asked for, because few do; with a tokenizer of its own, which does not truncate."""
+        whole = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        whole.no_truncation()
+        return Assembler(whole, self._max_tokens)
 
 
-def _unwrapped(texts: list[str | TextPair]) -> list[str | tuple[str, str]]:
-    return [text if isinstance(text, str) else (text.first, text.second) for text in texts]
+def _batch(rows: Sequence[Row]) -> Batch:
+    return _packed([row.ids for row in rows], [row.types for row in rows], [row.truncated for row in rows])
 
 
-def _batch(encodings: Sequence[Any], truncated: Sequence[bool]) -> Batch:
-    ids = [encoding.ids for encoding in encodings]
+def _packed(ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]], truncated: Sequence[bool]) -> Batch:
     offsets = _offsets([len(row) for row in ids])
-    types = [encoding.type_ids for encoding in encodings]
-    return Batch(_packed(ids, offsets), offsets, np.array(truncated, np.bool_), _packed(types, offsets))
-
-
-def _packed(rows: Sequence[Sequence[int]], offsets: NDArray[np.int64]) -> NDArray[np.int32]:
-    return np.fromiter((value for row in rows for value in row), np.int32, int(offsets[-1]))
+    flat = (np.fromiter((value for row in rows for value in row), np.int32, int(offsets[-1])) for rows in (ids, types))
+    input_ids, type_ids = flat
+    return Batch(input_ids, offsets, np.array(truncated, np.bool_), type_ids)
