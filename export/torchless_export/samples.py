@@ -11,7 +11,7 @@ import numpy as np
 
 from torchless import TextPair
 from torchless.errors import InputError
-from torchless.texts import TEXT_COLUMNS, columns
+from torchless.rows import TEXT_COLUMNS, columns
 
 CALIBRATION_TEXTS = 2000
 BUILT_IN = "the built-in sample"

@@ -44,13 +44,16 @@ class Encoder:
         """Load the headless graph of a bundle; arguments and errors as in `Classifier.load`."""
         return cls(load(path, "encoder", precision=precision, device=device, threads=threads))
 
-    def truncated(self, texts: Iterable[str | TextPair]) -> NDArray[np.bool_]:
+    def truncated(self, texts: Iterable[str | TextPair], *, windows: Windows | None = None) -> NDArray[np.bool_]:
         """Which texts are longer than the model takes, so that their end is not read: bool (n,).
 
         Raises:
-            InputError: as in `hidden_states`.
+            InputError: as in `embed`.
         """
-        return self._tokenizer.encode(texts).truncated
+        if windows is None:
+            return self._tokenizer.encode(texts).truncated
+        batch, offsets = self._tokenizer.encode_windows(texts, windows)
+        return batch.truncated[offsets[:-1]]
 
     def hidden_states(self, texts: Iterable[str | TextPair]) -> list[NDArray[np.float32]]:
         """The last layer's state of every token.

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import os
 import select
 import stat
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .arguments import refuse_lone_surrogate
+from .arguments import TextPair, refuse_lone_surrogate
 from .errors import InputError
+from .rows import TEXT_COLUMNS, columns, lines
+from .windows import Windows
 
-TEXT_COLUMNS = ("text", "sentence")  # what data sets call it, unless --column says otherwise
 CHUNK_TEXTS = 1024  # at most so many are read, answered and written together: bounds memory
-_LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise; a C long holds no more everywhere
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", metavar="FILE", type=file_name, help="read texts from .txt (one a line), .csv, .tsv or .jsonl"
     )
     parser.add_argument("--column", metavar="C", help="the column (csv, tsv) or key (jsonl) that holds the text")
+    parser.add_argument("--pair", metavar="TEXT", help="the second text of a pair with each of the texts")
+    parser.add_argument("--pair-column", metavar="C", help="the column or key that holds the second text of each pair")
     parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto", help="default: the bundle's")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", metavar="N", type=int, help="default: the CPUs this process may use")
@@ -44,8 +44,8 @@ def file_name(value: str) -> str:
     return value
 
 
-def read(options: argparse.Namespace) -> Iterator[list[str]]:
-    """The texts that a command line names, in chunks of at most CHUNK_TEXTS.
+def read(options: argparse.Namespace) -> Iterator[list[str | TextPair]]:
+    """The texts or pairs that a command line names, in chunks of at most CHUNK_TEXTS.
 
     What comes through a pipe or from a terminal is not held back until a chunk is full.
 
@@ -55,25 +55,35 @@ def read(options: argparse.Namespace) -> Iterator[list[str]]:
     """
     if bool(options.texts) == bool(options.input):
         options.wrong_usage("expected texts: TEXT arguments, - for stdin, or --input FILE (one of these)")
-    if options.column and not options.input:
-        options.wrong_usage("--column goes with --input FILE")
+    if (options.column or options.pair_column) and not options.input:
+        options.wrong_usage("--column and --pair-column go with --input FILE")
+    if options.pair is not None and options.pair_column:
+        options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
+    if options.pair is not None:
+        refuse_lone_surrogate(options.pair, "--pair")
     if not options.input and "-" not in options.texts:
-        yield from _chunks(_from_arguments(options.texts, ()), lambda: False)
+        yield from _chunks(_from_arguments(options.texts, ()), options.pair, lambda: False)
         return
     with _open(options.input or "-") as file:
-        lines = _Arriving(file) if _comes_bit_by_bit(file) else file
-        waits = lines.waits if isinstance(lines, _Arriving) else lambda: False
+        arriving = _Arriving(file) if _comes_bit_by_bit(file) else None
+        waits = arriving.waits if arriving else lambda: False
         if options.input:
-            names = (options.column,) if options.column else TEXT_COLUMNS
-            yield from _chunks((text for (text,) in columns(lines, options.input, names)), waits)
+            wanted = [(options.column,) if options.column else TEXT_COLUMNS]
+            wanted += [(options.pair_column,)] if options.pair_column else []
+            rows = columns(arriving or file, options.input, *wanted)
         else:
-            yield from _chunks(_from_arguments(options.texts, lines), waits)
+            rows = _from_arguments(options.texts, arriving or file)
+        yield from _chunks(rows, options.pair, waits)
 
 
-def _chunks(texts: Iterable[str], waits: Callable[[], bool]) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    for text in texts:
-        chunk.append(text)
+def _chunks(
+    rows: Iterable[tuple[str, ...]], pair: str | None, waits: Callable[[], bool]
+) -> Iterator[list[str | TextPair]]:
+    """A row is a text, or the two of a pair; `pair` is the second text of all of them."""
+    chunk: list[str | TextPair] = []
+    for row in rows:
+        first, *second = row if pair is None else (*row, pair)
+        chunk.append(TextPair(first, *second) if second else first)
         if len(chunk) == CHUNK_TEXTS or waits():
             yield chunk
             chunk = []
@@ -81,13 +91,13 @@ def _chunks(texts: Iterable[str], waits: Callable[[], bool]) -> Iterator[list[st
         yield chunk
 
 
-def _from_arguments(texts: list[str], stdin: Iterable[bytes]) -> Iterator[str]:
+def _from_arguments(texts: list[str], stdin: Iterable[bytes]) -> Iterator[tuple[str]]:
     for number, text in enumerate(texts, 1):
         if text == "-":
-            yield from _lines(stdin, "stdin")
+            yield from ((line,) for line in lines(stdin, "stdin"))
         else:
             refuse_lone_surrogate(text, f"TEXT {number}")
-            yield text
+            yield (text,)
 
 
 @contextmanager
@@ -139,94 +149,6 @@ class _Arriving:
             yield rest
 
 
-def columns(file: Iterable[bytes], name: str, *wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Rows of a file, each cut down to the wanted columns.
-
-    Args:
-        file: its lines.
-        name: the file's name, for its kind (.csv, .tsv, .jsonl, else plain lines) and for messages.
-        wanted: the columns; of each the names it may go by, the first that is there counts.
-
-    Raises:
-        InputError: a column is missing, or a line is not what it should be; the message says which.
-    """
-    kind = Path(name).suffix.lower()
-    if kind in (".csv", ".tsv"):
-        return _from_table(file, name, wanted, "," if kind == ".csv" else "\t")
-    if kind in (".jsonl", ".ndjson"):
-        return _from_json_lines(file, name, wanted)
-    if wanted != (TEXT_COLUMNS,):
-        raise InputError(f"{name} has no columns; expected a .csv, .tsv or .jsonl file.")
-    return ((line,) for line in _lines(file, name))
-
-
-def _lines(file: Iterable[bytes], name: str) -> Iterator[str]:
-    for number, line in enumerate(_read(file, name), 1):
-        try:
-            text = line.decode().rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{name}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x} at offset {error.start}). "
-                "Convert it first, for example with: iconv -t UTF-8"
-            ) from None
-        yield text.removeprefix("\ufeff") if number == 1 else text  # spreadsheets begin UTF-8 files with a mark
-
-
-def _read(file: Iterable[bytes], name: str) -> Iterator[bytes]:
-    try:
-        yield from file
-    except OSError as error:
-        raise InputError(f"{name}: {error.strerror or error}.") from error
-
-
-def _from_table(
-    file: Iterable[bytes], name: str, wanted: Sequence[Sequence[str]], delimiter: str
-) -> Iterator[tuple[str, ...]]:
-    csv.field_size_limit(_LONGEST_FIELD)
-    # TSV files of this field (GLUE) hold bare quotes; RFC 4180 gives them a meaning in CSV only.
-    rows = csv.reader(
-        (line + "\n" for line in _lines(file, name)),
-        delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE,
-        strict=True,
-    )
-    try:
-        header = next(rows, [])
-        places = [header.index(_first_present(names, header, name)) for names in wanted]
-        for row in rows:
-            if not row:  # a blank line, which csv.DictReader skips too
-                continue
-            if len(row) != len(header):
-                raise InputError(f"{name}, line {rows.line_num}: expected {len(header)} columns, got {len(row)}.")
-            yield tuple(row[place] for place in places)
-    except csv.Error as error:
-        raise InputError(f"{name}, line {rows.line_num}: {error}.") from error
-
-
-def _from_json_lines(file: Iterable[bytes], name: str, wanted: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    for number, line in enumerate(_lines(file, name), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{name}, line {number}: not JSON ({error}).") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{name}, line {number}: expected an object, got {type(row).__name__}.")
-        values = [row[_first_present(names, row, f"{name}, line {number}")] for names in wanted]
-        if not isinstance(values[0], str):
-            raise InputError(f"{name}, line {number}: expected a string as text, got {type(values[0]).__name__}.")
-        refuse_lone_surrogate(values[0], f"{name}, line {number}")  # JSON's escapes can write one
-        yield tuple(map(str, values))
-
-
-def _first_present(names: Sequence[str], present: Collection[str], where: str) -> str:
-    for name in names:
-        if name in present:
-            return name
-    raise InputError(f"{where}: expected a column {' or '.join(names)}, got {', '.join(present) or 'none'}.")
-
-
 class Progress:
     """A count on stderr for long work, shown only on a terminal."""
 
@@ -246,6 +168,25 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._shown:
             print(file=sys.stderr)  # noqa: T201
+
+
+def add_window_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how texts beyond the model's limit are read; without any of these they are cut."""
+    group = parser.add_argument_group("long texts, read in windows instead of cut").add_argument
+    group("--stride", metavar="N", type=int, help="tokens that a window shares with the one before it (default: 0)")
+    group("--combine", choices=["mean", "max", "first"], help="one answer from the windows' (default: mean)")
+    group("--window", metavar="N", type=int, help="tokens of a window (default: the model's limit)")
+
+
+def windows(options: argparse.Namespace) -> Windows | None:
+    """The windows that a command line asks for.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+    if options.stride is None and options.combine is None and options.window is None:
+        return None
+    return Windows(options.stride or 0, options.combine or "mean", options.window)
 
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}

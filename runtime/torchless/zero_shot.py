@@ -36,6 +36,7 @@ class ZeroShotClassifier:
             IncompatibleError: the classifier reads no pairs, has one label, or none that begins with "entail".
             InputError: it has no label called `entailment`.
         """
+        self.manifest = classifier.manifest
         self._classifier = classifier
         self._entailment = _entailment(classifier, entailment)
         # As in transformers: it does not read the names, but trusts that NLI models have it at one end.

@@ -14,8 +14,13 @@ from torchless import texts
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     texts.add_arguments(parser)
-    parser.add_argument("--pooling", choices=["cls", "mean"], default="mean", help="default: mean")
-    parser.add_argument("--no-normalize", action="store_true", help="leave vectors at their own length")
+    parser.add_argument("--pooling", choices=["cls", "mean", "max"], help="default: the bundle's")
+    parser.add_argument(
+        "--normalize",
+        action=argparse.BooleanOptionalAction,
+        help="scale vectors to length 1, or leave them at their own (default: the bundle's)",
+    )
+    texts.add_window_arguments(parser)
     parser.add_argument(
         "--output", metavar="FILE.npy", type=_npy_name, help="one float32 array (texts, dimensions), all or nothing"
     )
@@ -23,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Turn texts into vectors: JSON lines on stdout, or one .npy file."""
+    windows = texts.windows(options)
     chunks = texts.read(options)
     first = next(chunks, [])
     import numpy as np
@@ -34,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     vectors, count, truncated = [], 0, 0
     with texts.Progress("texts embedded") as progress:
         for chunk in itertools.chain([first], chunks):
-            truncated += int(encoder.truncated(chunk).sum())
-            rows = encoder.embed(chunk, pooling=options.pooling, normalize=not options.no_normalize)
+            truncated += int(encoder.truncated(chunk, windows=windows).sum())
+            rows = encoder.embed(chunk, pooling=options.pooling, normalize=options.normalize, windows=windows)
             if options.output:
                 vectors.append(rows)
             else:
