@@ -167,7 +167,7 @@ def test_a_column_is_taken_by_name(tiny: Path, tmp_path: Path, capsys: pytest.Ca
         ("a.csv", 'text\n"never closed\n', "a.csv, line 2: unexpected end of data"),
         ("a.jsonl", "{}\n", "a.jsonl, line 1: expected a column text or sentence, got none"),
         ("a.jsonl", '{"text": "x"}\n{"text"', "a.jsonl, line 2: not JSON"),
-        ("a.jsonl", '{"text": 7}', "a.jsonl, line 1: expected a string as text, got int"),
+        ("a.jsonl", '{"text": 7}', "a.jsonl, line 1, text: expected a string, got int"),
         ("a.jsonl", "[]", "a.jsonl, line 1: expected an object, got list"),
         ("a.csv", "", "a.csv: expected a column text or sentence, got none"),
     ],
@@ -202,7 +202,7 @@ def test_wrong_usage_exits_with_2(
     [
         ([], "expected texts"),
         (["x", "--input", "y.txt"], "one of these"),
-        (["--column", "c", "x"], "--column goes with --input"),
+        (["--column", "c", "x"], "--column and --pair-column go with --input"),
         (["x", "--top-k", "0"], "expected a whole number of 1 or more, or all, got '0'"),
         (["x", "--top-k", "many"], "expected a whole number of 1 or more, or all, got 'many'"),
         (["x", "--precision", "int4"], "choose"),

@@ -1,0 +1,148 @@
+"""The command line's pairs, windows, thresholds and labels of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from torchless import Classifier, Encoder, TextPair, Windows, ZeroShotClassifier
+from torchless.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+LONG = " ".join("abcdefghijklmnopqrstuvwxyz" * 8)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def lines(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_one_second_text_goes_with_every_text(run: Run, tiny: Path) -> None:
+    code, out, _ = run("predict", tiny, "good", "bad", "--pair", "it was bad", "--json")
+    expected = Classifier.load(tiny).predict([TextPair("good", "it was bad"), TextPair("bad", "it was bad")])
+    assert code == 0
+    assert [(line["text"], line["text_pair"], line["label"], line["score"]) for line in lines(out)] == [
+        (text, "it was bad", p.label, p.score) for text, p in zip(["good", "bad"], expected, strict=True)
+    ]
+    _, out, _ = run("predict", tiny, "good", "--pair", "it was\tbad")
+    assert out == f"{expected[0].label} {expected[0].score:.4f}\tgood\tit was bad\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", "id\tpremise\thypothesis\n1\tgood\tbad\n2\t\tx\n"),
+        ("a.csv", 'premise,hypothesis\ngood,bad\n"",x\n'),
+        ("a.jsonl", '{"premise": "good", "hypothesis": "bad"}\n{"premise": "", "hypothesis": "x"}\n'),
+    ],
+)
+def test_pairs_come_from_two_columns(run: Run, tiny: Path, tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    wanted = ("--input", tmp_path / name, "--column", "premise", "--pair-column", "hypothesis")
+    code, out, _ = run("predict", tiny, *wanted, "--json", "--top-k", "all")
+    rankings = Classifier.load(tiny).rank([TextPair("good", "bad"), TextPair("", "x")])
+    assert code == 0
+    assert [[(p["label"], p["score"]) for p in line["labels"]] for line in lines(out)] == [
+        [(p.label, p.score) for p in ranking] for ranking in rankings
+    ]
+    code, out, _ = run("embed", tiny, *wanted)
+    vectors = Encoder.load(tiny).embed([TextPair("good", "bad"), TextPair("", "x")])
+    np.testing.assert_allclose([json.loads(line) for line in out.splitlines()], vectors, atol=1e-6)
+
+
+def test_a_second_text_that_is_none_is_named(run: Run, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "b": "c"}\n{"text": "a", "b": null}\n')
+    code, _, err = run("predict", tiny, "--input", tmp_path / "a.jsonl", "--pair-column", "b")
+    assert code == 2
+    assert "line 2, b: expected a string, got NoneType" in err
+
+
+def test_windows_are_asked_for_and_counted(run: Run, tiny: Path) -> None:
+    code, out, err = run("predict", tiny, LONG, "a", "--stride", "10", "--combine", "max", "--json")
+    long, short = Classifier.load(tiny).predict([LONG, "a"], windows=Windows(stride=10, combine="max"))
+    assert (code, err) == (0, "")
+    assert [(line["label"], line["score"], line["windows"]) for line in lines(out)] == [
+        (long.label, long.score, 4),
+        (short.label, short.score, 1),
+    ]
+    _, out, err = run("predict", tiny, LONG, "--window", "20", "--combine", "first", "--json")
+    assert [(line["truncated"], line["windows"]) for line in lines(out)] == [(True, 1)]
+    assert "1 of 1 texts were cut" in err
+    _, out, _ = run("embed", tiny, LONG, "--stride", "10", "--no-normalize", "--pooling", "max")
+    expected = Encoder.load(tiny).embed([LONG], windows=Windows(stride=10), normalize=False, pooling="max")
+    np.testing.assert_allclose([json.loads(out)], expected, atol=1e-6)
+
+
+def test_without_windows_nothing_is_said_of_them(run: Run, tiny: Path) -> None:
+    assert set(lines(run("predict", tiny, "a", "--json")[1])[0]) == {"text", "label", "score", "truncated"}
+
+
+def test_thresholds_are_one_for_all_with_exceptions(run: Run, tiny: Path) -> None:
+    (ranking,) = Classifier.load(tiny).rank(["a film"], activation="sigmoid")
+    best = ranking[0].label
+    common = ("predict", tiny, "a film", "--activation", "sigmoid", "--json")
+    _, out, _ = run(*common, "--threshold", "0", "--threshold", f"{best}=1")
+    assert [p["label"] for p in lines(out)[0]["labels"]] == [p.label for p in ranking[1:]]
+    _, out, _ = run(*common, "--threshold", "1")
+    assert lines(out) == [{"text": "a film", "labels": [], "truncated": False}]
+    assert run(*common[:-1], "--threshold", "1")[1] == "-\ta film\n"
+    code, _, err = run(*common, "--threshold", "joy=0.5")
+    assert (code, "there is no label 'joy'" in err) == (2, True)
+    code, _, err = run(*common, "--threshold", f"{best}=0.5")
+    assert (code, "expected a number for every label" in err) == (2, True)
+
+
+def test_labels_of_ones_own(run: Run, tiny_copy: Path, rewrite: Callable[..., None]) -> None:
+    rewrite(lambda manifest: manifest.update(labels=["contradiction", "neutral", "entailment"]))
+    labels = ("--candidate-labels", "films, food", "--hypothesis-template", "About {}.", "--json")
+    code, out, _ = run("predict", tiny_copy, "good", *labels, "--top-k", "all", "--multi-label")
+    (expected,) = ZeroShotClassifier.load(tiny_copy).rank(
+        ["good"], ["films", "food"], hypothesis_template="About {}.", multi_label=True
+    )
+    assert code == 0
+    assert [(p["label"], p["score"]) for p in lines(out)[0]["labels"]] == [(p.label, p.score) for p in expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["x", "--pair-column", "c"], "--column and --pair-column go with --input"),
+        (["--input", "y.tsv", "--pair", "a", "--pair-column", "c"], "--pair TEXT or --pair-column C, not both"),
+        (["x", "--multi-label"], "--hypothesis-template and --multi-label go with --candidate-labels"),
+        (["x", "--candidate-labels", "a", "--stride", "1"], "--stride: does not go with --candidate-labels"),
+        (["x", "--candidate-labels", "a", "--pair", "b"], "--pair: does not go with --candidate-labels"),
+        (["x", "--threshold", "high"], "expected a number, or LABEL=number, got 'high'"),
+        (["x", "--stride", "-1"], "stride: expected a whole number of 0 or more, got -1"),
+        (["x", "--stride", "62"], "stride: expected less than the 62 tokens"),
+        (["x", "--window", "65"], "size: expected at most the model's limit of 64 tokens, got 65"),
+        (["x", "--threshold", "1.5"], "threshold: expected a number from 0 to 1, got 1.5"),
+    ],
+)
+def test_what_does_not_go_together_is_said(run: Run, tiny: Path, arguments: list[str], complaint: str) -> None:
+    code, _, err = run("predict", tiny, *arguments)
+    assert code == 2
+    assert complaint in err
+
+
+def test_empty_candidate_labels_are_refused(run: Run, tiny_copy: Path, rewrite: Callable[..., None]) -> None:
+    rewrite(lambda manifest: manifest.update(labels=["contradiction", "neutral", "entailment"]))
+    for labels in ("", "a,,b"):
+        code, _, err = run("predict", tiny_copy, "x", "--candidate-labels", labels)
+        assert code == 2
+        assert "expected a str that is not blank, got ''" in err
