@@ -25,7 +25,7 @@ _LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise; a C lo
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that name a model and its texts."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle folder")
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed package or a Hub id")
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="texts; - reads one a line from stdin")
     parser.add_argument(
         "--input", metavar="FILE", type=file_name, help="read texts from .txt (one a line), .csv, .tsv or .jsonl"

@@ -104,6 +104,7 @@ EXAMPLES = [
     errors.DeviceError("what"),
     errors.InferenceError("what"),
     errors.OutputError(Path("here"), OSError(28, "No space left on device")),
+    errors.HubError("org/name", "the Hub is out of reach", "Check the connection."),
     errors.MissingExtraError("torchless export", "torch", "export"),
 ]
 

@@ -36,7 +36,7 @@ class Service:
             InputError: there are no models.
         """
         if not folders:
-            raise InputError("models: expected one bundle folder or more, got none.")
+            raise InputError("models: expected one bundle or more, got none.")
         self.settings = settings
         self.folders = dict(folders)
         self.models: dict[str, Engine] = {}
