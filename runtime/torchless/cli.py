@@ -19,6 +19,7 @@ COMMANDS = {
     "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it answers the same"),
     "verify": ("torchless.commands.verify", "check every file and replay the golden answers on this machine"),
     "push": ("torchless.commands.push", "upload a bundle to the Hugging Face Hub"),
+    "package": ("torchless.commands.package", "wrap a bundle as a wheel, for hosts that reach only a package index"),
     "serve": ("torchless.commands.serve", "answer over HTTP, in the dialects that existing clients speak"),
     "info": ("torchless.commands.info", "show what a bundle is and how exact it is"),
     "bench": ("torchless_bench.command", "measure a bundle beside PyTorch and other engines"),
