@@ -28,6 +28,7 @@ HEAVY = {
     "transformers",
     "onnx",
     "safetensors",
+    "huggingface_hub",
 }
 FORBIDDEN = {"torch", "transformers", "onnx", "safetensors", "torchless_export", "torchless_bench"}
 

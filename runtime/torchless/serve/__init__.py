@@ -43,7 +43,7 @@ def create_app(
 
     if isinstance(models, (str, os.PathLike)):
         models = {name_of(models): models}
-    service = Service({name: os.fspath(folder) for name, folder in models.items()}, settings or Settings())
+    service = Service(models, settings or Settings())
     try:
         service.load()
     except BaseException:

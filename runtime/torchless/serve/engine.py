@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -40,7 +41,7 @@ class Engine:
         width: columns of an answer, by task; a bundle without a head has "embedding" alone.
     """
 
-    def __init__(self, name: str, model: str, settings: Settings) -> None:
+    def __init__(self, name: str, model: str | os.PathLike[str], settings: Settings) -> None:
         """Verify a bundle, load both of its graphs and run each once.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -29,7 +30,7 @@ class Service:
         draining: the server is about to end and takes no new work for granted.
     """
 
-    def __init__(self, folders: Mapping[str, str], settings: Settings) -> None:
+    def __init__(self, folders: Mapping[str, str | os.PathLike[str]], settings: Settings) -> None:
         """Start the threads; `load` brings the models.
 
         Raises:
