@@ -18,6 +18,11 @@ from torchless.errors import InputError, IntegrityError, OutputError
 from torchless.package import package
 
 
+@pytest.fixture(scope="module")
+def wheel(mini: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return package(mini, tmp_path_factory.mktemp("dist"), name="SST2.mini", version="1.1rc2+cpu")
+
+
 def test_an_installed_package_loads_by_its_name_from_anywhere(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,11 +46,11 @@ def test_an_installed_package_loads_by_its_name_from_anywhere(
     assert json.loads(done.stdout) == Classifier.load(tiny).logits(["good", "bad"]).tolist()
 
 
-def test_record_lists_every_file_with_its_digest_and_size(mini: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(package(mini, tmp_path)) as archive:
+def test_record_lists_every_file_with_its_digest_and_size(mini: Path, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
         assert archive.testzip() is None
-        rows = list(csv.reader(archive.read("sst2_mini-1.0.0.dist-info/RECORD").decode().splitlines()))
-        assert rows[-1] == ["sst2_mini-1.0.0.dist-info/RECORD", "", ""]
+        rows = list(csv.reader(archive.read("sst2_mini-1.1rc2+cpu.dist-info/RECORD").decode().splitlines()))
+        assert rows[-1] == ["sst2_mini-1.1rc2+cpu.dist-info/RECORD", "", ""]
         assert [name for name, _, _ in rows] == archive.namelist()
         for name, digest, size in rows[:-1]:
             data = archive.read(name)
@@ -56,8 +61,8 @@ def test_record_lists_every_file_with_its_digest_and_size(mini: Path, tmp_path: 
             assert archive.read(f"torchless_bundle_sst2_mini/{name}") == (mini / name).read_bytes()
 
 
-def test_the_metadata_says_what_it_is(mini: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(package(mini, tmp_path, name="SST2.mini", version="1.1rc2+cpu")) as archive:
+def test_the_metadata_says_what_it_is(mini: Path, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
         folder = "sst2_mini-1.1rc2+cpu.dist-info"
         head, _, body = archive.read(f"{folder}/METADATA").decode().partition("\n\n")
         assert archive.read(f"{folder}/entry_points.txt") == (
