@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +75,29 @@ def rewrite(tiny_copy: Path, sign: Callable[[dict[str, Any]], bytes]) -> Callabl
         (tiny_copy / "manifest.json").write_bytes(sign(fields))
 
     return rewrite
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Hub on this machine, empty: `fake_hub.FakeHub`."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    from fake_hub import FakeHub
+
+    server = FakeHub()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def hub_environment(hub: Any, tmp_path: Path) -> dict[str, str]:
+    """What a process must find to take that Hub for the Hub, with a cache of its own and someone's token."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    return {
+        **ours,
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_TOKEN": "hf_someone",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "NO_PROXY": "127.0.0.1",
+    }

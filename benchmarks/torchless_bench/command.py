@@ -13,7 +13,9 @@ SHAPE_NAMES = ("distilbert-base", "minilm-l6", "tiny")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("model", metavar="MODEL", nargs="?", help="a bundle folder")
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help="a bundle: a folder, an installed package or a Hub id"
+    )
     parser.add_argument("--against", metavar="CHECKPOINT", help="the checkpoint folder that the bundle was made from")
     parser.add_argument(
         "--shape",

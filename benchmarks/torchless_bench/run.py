@@ -78,7 +78,9 @@ def _job(options: argparse.Namespace, work: Path, progress: Progress) -> Job:
         checkpoint = Path(options.against).resolve()
         if not checkpoint.is_dir():
             raise InputError(f"--against {options.against}: there is no such folder.")
-        return Job(checkpoint, Bundle.open(options.model).path.resolve(), work, threads)
+        opened = Bundle.open(options.model)
+        opened.fetch()
+        return Job(checkpoint, opened.path.resolve(), work, threads)
     checkpoint, bundle = work / "checkpoint", work / "bundle"
     progress.show(f"making a random {options.shape} …")
     shapes.make(options.shape, checkpoint, Path(options.against) if options.against else None)

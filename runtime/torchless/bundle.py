@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast, get_args
 
 from .errors import BundleError, BundleNotFoundError, IncompatibleError, InputError, IntegrityError
+from .locate import locate
 from .manifest import FILE_NAME, Manifest, Precision, Variant
 from .manifest import TOKENIZER as TOKENIZER
 
@@ -20,31 +21,41 @@ class Bundle:
     """An exported model on disk.
 
     Attributes:
-        path: the folder.
+        path: the folder; of a bundle on the Hub it holds what `fetch` brought there.
         manifest: its contract, parsed and checked.
     """
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, fetch: Callable[[Iterable[str]], None] | None = None) -> None:
         self.path = path
         self.manifest = manifest
+        self._fetch = fetch
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Bundle:
-        """Open a folder and read its manifest; file contents are checked by `check`.
+    def open(cls, path: str | os.PathLike[str], *, revision: str | None = None) -> Bundle:
+        """Open a bundle and read its manifest; file contents are checked by `check`.
+
+        Args:
+            path: a folder, the name of an installed model package, or a Hub id (org/name, org/name@revision), looked
+                for in that order. Only a Hub id touches the network, and only for what is not in the Hub's cache.
+            revision: branch, tag or commit of a Hub id; None is its main branch.
 
         Raises:
-            BundleNotFoundError: there is no such folder, or it holds no manifest.json.
+            BundleNotFoundError: there is no such bundle, or the folder holds no manifest.json.
             BundleError: the manifest cannot be read.
             ManifestError, IncompatibleError: the manifest cannot be used.
+            InputError: a revision of what has none.
+            MissingExtraError: a Hub id without huggingface_hub.
+            OutputError: the Hub's cache cannot be written.
         """
-        folder = Path(path)
+        place = locate(path, revision)
+        folder = place.folder
         with _reading(folder / FILE_NAME):
             if not folder.is_dir():
                 raise BundleNotFoundError(folder, "there is no such folder")
             if not (folder / FILE_NAME).exists():
                 raise BundleNotFoundError(folder, f"the folder has no {FILE_NAME}")
             data = (folder / FILE_NAME).read_bytes()
-        return cls(folder, Manifest.from_bytes(data))
+        return cls(folder, Manifest.from_bytes(data), place.fetch)
 
     def variant(self, precision: str) -> tuple[Precision, Variant]:
         """The variant for a precision; "auto" is the manifest's default.
@@ -68,14 +79,27 @@ class Bundle:
         """What running this variant takes, as the manifest names it."""
         return [TOKENIZER, *variant.files]
 
-    def check(self, names: Iterable[str] | None = None) -> None:
-        """Compare files with their recorded size and sha256: all of them, or those named.
+    def fetch(self, names: Iterable[str] | None = None) -> None:
+        """Bring files into the folder that are still on the Hub: all of them, or those named.
 
         Raises:
+            BundleNotFoundError: the Hub does not give one.
+            OutputError: the Hub's cache cannot be written.
+        """
+        if self._fetch is not None:
+            self._fetch(self.manifest.files if names is None else names)
+
+    def check(self, names: Iterable[str] | None = None) -> None:
+        """Compare files with their recorded size and sha256: all of them, or those named; fetch what is not here.
+
+        Raises:
+            BundleNotFoundError, OutputError: as in `fetch`.
             IntegrityError: a file is missing or differs by as much as a byte; the message names it.
             BundleError: a file cannot be read.
         """
-        for name in self.manifest.files if names is None else names:
+        names = list(self.manifest.files if names is None else names)
+        self.fetch(names)
+        for name in names:
             path, record = self.path / name, self.manifest.files[name]
             with _reading(path):
                 if not path.exists():

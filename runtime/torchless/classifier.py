@@ -41,26 +41,29 @@ class Classifier:
         precision: str = "auto",
         device: Device = "cpu",
         threads: int | None = None,
+        revision: str | None = None,
     ) -> Classifier:
         """Load a bundle after checking that every file it needs is what was exported.
 
         Args:
-            path: the bundle's folder.
+            path: a folder, the name of an installed model package, or a Hub id, as in `Bundle.open`.
             precision: "fp32", "int8", or "auto" for the bundle's default.
             device: "cpu" or "cuda"; a missing GPU is an error, never a silent run on the CPU.
             threads: threads of one run of the graph, 1 to 1024; None takes CPU affinity ∩ cgroup quota. The tokenizer
                 has threads of its own, for lists of texts; RAYON_NUM_THREADS in the environment bounds them.
+            revision: branch, tag or commit of a Hub id; None is its main branch.
 
         Raises:
             BundleNotFoundError: there is no bundle at `path`.
             BundleError: a file of it cannot be read.
             ManifestError, IntegrityError: the bundle was altered.
             IncompatibleError: the bundle has no head (use `Encoder`), or not that precision.
-            InputError: precision, device or threads is not one of those above.
+            InputError: precision, device or threads is not one of those above, or a revision of what has none.
             DeviceError: the device is not there, or has no kernels for the precision.
             InferenceError: onnxruntime cannot load the graph; the cause is chained.
+            MissingExtraError, OutputError: a Hub id, and huggingface_hub is not installed or its cache is not writable.
         """
-        return cls(load(path, "classifier", precision=precision, device=device, threads=threads))
+        return cls(load(path, "classifier", precision=precision, device=device, threads=threads, revision=revision))
 
     @property
     def labels(self) -> tuple[str, ...]:

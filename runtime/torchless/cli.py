@@ -18,6 +18,8 @@ COMMANDS = {
     "embed": ("torchless.commands.embed", "turn texts into vectors"),
     "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it answers the same"),
     "verify": ("torchless.commands.verify", "check every file and replay the golden answers on this machine"),
+    "push": ("torchless.commands.push", "upload a bundle to the Hugging Face Hub"),
+    "package": ("torchless.commands.package", "wrap a bundle as a wheel, for hosts that reach only a package index"),
     "serve": ("torchless.commands.serve", "answer over HTTP, in the dialects that existing clients speak"),
     "info": ("torchless.commands.info", "show what a bundle is and how exact it is"),
     "bench": ("torchless_bench.command", "measure a bundle beside PyTorch and other engines"),
@@ -91,7 +93,9 @@ def _run(arguments: list[str]) -> int:
     module, summary = COMMANDS[chosen.command]
     command = import_module(module)
     # A parser of its own, because subparsers do not let options stand between MODEL and TEXT.
-    parser = argparse.ArgumentParser(prog=f"torchless {chosen.command}", description=f"{summary.capitalize()}.")
+    parser = argparse.ArgumentParser(
+        prog=f"torchless {chosen.command}", description=f"{summary[0].upper()}{summary[1:]}."
+    )
     command.add_arguments(parser)
     code: int = command.run(parser.parse_intermixed_args(chosen.rest))
     return code

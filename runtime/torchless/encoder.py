@@ -40,9 +40,10 @@ class Encoder:
         precision: str = "auto",
         device: Device = "cpu",
         threads: int | None = None,
+        revision: str | None = None,
     ) -> Encoder:
         """Load the headless graph of a bundle; arguments and errors as in `Classifier.load`."""
-        return cls(load(path, "encoder", precision=precision, device=device, threads=threads))
+        return cls(load(path, "encoder", precision=precision, device=device, threads=threads, revision=revision))
 
     def truncated(self, texts: Iterable[str | TextPair], *, windows: Windows | None = None) -> NDArray[np.bool_]:
         """Which texts are longer than the model takes, so that their end is not read: bool (n,).

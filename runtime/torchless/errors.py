@@ -11,6 +11,7 @@
     ├── DeviceError              (also RuntimeError)
     ├── InferenceError           (also RuntimeError)
     ├── OutputError              (also OSError)
+    ├── HubError                 (also OSError)
     ├── MissingExtraError        (also ImportError)
     └── ExportError              (torchless_export.errors)
 
@@ -55,11 +56,11 @@ class BundleError(TorchlessError):
 class BundleNotFoundError(BundleError, FileNotFoundError):
     """There is no bundle at that place."""
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"no bundle at {path}: {problem}. A bundle is a folder with a manifest.json; "
-            f"make one with: torchless export CHECKPOINT {path}"
+    def __init__(self, name: str | Path, problem: str, advice: str | None = None) -> None:
+        advice = advice or (
+            f"A bundle is a folder with a manifest.json; make one with: torchless export CHECKPOINT {name}"
         )
+        super().__init__(f"no bundle at {name}: {problem}. {advice}")
 
 
 class ManifestError(BundleError, ValueError):
@@ -107,6 +108,13 @@ class OutputError(TorchlessError, OSError):
     def __init__(self, path: Path, cause: OSError) -> None:
         super().__init__(f"cannot write {path}: {cause.strerror or cause}. Nothing was changed there.")
         self.errno, self.filename = cause.errno, str(path)
+
+
+class HubError(TorchlessError, OSError):
+    """A bundle could not be pushed to the Hub."""
+
+    def __init__(self, name: str, problem: str, advice: str) -> None:
+        super().__init__(f"cannot push to {name}: {problem}. {advice}")
 
 
 class MissingExtraError(TorchlessError, ImportError):

@@ -126,8 +126,12 @@ class Replay:
         return found
 
 
-def verify(path: str | os.PathLike[str]) -> list[Replay]:
+def verify(path: str | os.PathLike[str], *, revision: str | None = None) -> list[Replay]:
     """Check every file of a bundle, then replay its golden texts through every graph on this machine.
+
+    Args:
+        path: a folder, the name of an installed model package, or a Hub id, as in `Bundle.open`.
+        revision: branch, tag or commit of a Hub id.
 
     Returns:
         One replay a variant.
@@ -137,7 +141,11 @@ def verify(path: str | os.PathLike[str]) -> list[Replay]:
             the bundle.
         VerificationError: token ids differ, or an answer lies beyond its tolerance.
     """
-    bundle = Bundle.open(path)
+    return verify_bundle(Bundle.open(path, revision=revision))
+
+
+def verify_bundle(bundle: Bundle) -> list[Replay]:
+    """`verify` for a bundle that is open."""
     if GOLDEN not in bundle.manifest.files:
         raise ManifestError("files", f"{GOLDEN} among them", ", ".join(bundle.manifest.files))
     bundle.check()

@@ -37,18 +37,20 @@ def load(
     precision: str,
     device: Device,
     threads: int | None,
+    revision: str | None = None,
 ) -> Model:
     """Open a bundle, check every file that is used, and load one of its graphs.
 
     Hashing the weights, creating the session and parsing the tokenizer take about as long each, and all but the last
     leave Python free: they run side by side. Nothing but the weights, which are only numbers, is read unchecked.
     """
-    bundle = Bundle.open(path)
+    bundle = Bundle.open(path, revision=revision)
     manifest = bundle.manifest
     name, variant = bundle.variant(_precision_for(bundle, device, precision))
     graph = variant.classifier if kind == "classifier" else variant.encoder
     if graph is None:
         raise IncompatibleError(f"{path} has no classification head. Load it with Encoder.load({str(path)!r}).")
+    bundle.fetch(bundle.files_for(variant))
     bundle.check(file for file in bundle.files_for(variant) if file != variant.weights)
     checking = _Beside(lambda: bundle.check([variant.weights]))
     from .session import Session  # here, because importing onnxruntime takes as long as hashing small weights

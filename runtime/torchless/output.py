@@ -22,7 +22,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 class Output:
-    """A file that is being written.
+    """A file that is being written; as much of a file object as `zipfile` takes.
 
     Raises:
         OutputError: from `write`: the disk is full, or whatever else the system says.
@@ -32,12 +32,24 @@ class Output:
         self._path = path
         self._file = file
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | memoryview) -> int:
         """Write all of these bytes, at once: nothing is left in a buffer that could fail later."""
         left = memoryview(data)
         with writing(self._path):
             while left:
                 left = left[self._file.write(left) :]
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: `write` leaves nothing to flush."""
+
+    def tell(self) -> int:
+        """Where the next byte goes; an OSError where that means nothing (a pipe)."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to another place; an OSError where there is none (a pipe)."""
+        return self._file.seek(offset, whence)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ CHUNK_TEXTS = 1024  # at most so many are read, answered and written together: b
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that name a model and its texts."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle folder")
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed package or a Hub id")
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="texts; - reads one a line from stdin")
     parser.add_argument(
         "--input", metavar="FILE", type=file_name, help="read texts from .txt (one a line), .csv, .tsv or .jsonl"

@@ -28,6 +28,7 @@ HEAVY = {
     "transformers",
     "onnx",
     "safetensors",
+    "huggingface_hub",
 }
 FORBIDDEN = {"torch", "transformers", "onnx", "safetensors", "torchless_export", "torchless_bench"}
 
@@ -104,6 +105,7 @@ EXAMPLES = [
     errors.DeviceError("what"),
     errors.InferenceError("what"),
     errors.OutputError(Path("here"), OSError(28, "No space left on device")),
+    errors.HubError("org/name", "the Hub is out of reach", "Check the connection."),
     errors.MissingExtraError("torchless export", "torch", "export"),
 ]
 

@@ -312,7 +312,7 @@ def test_wrong_usage_exits_with_2(
     tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for arguments, complaint in (
-        ([], "expected one bundle folder or more"),
+        ([], "expected one bundle or more"),
         ([str(tiny), "--port", "many"], "--port: expected a whole number, got 'many'"),
         ([str(tiny), "--workers", "0"], "workers: expected a number of 1 or more, got 0"),
         ([str(tiny), "--precision", "int4"], "precision: expected one of auto, fp32, int8, got 'int4'"),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle folder")
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed package or a Hub id")
     parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
 
 

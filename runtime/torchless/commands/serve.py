@@ -6,7 +6,7 @@ import argparse
 import os
 
 from torchless.errors import InputError
-from torchless.serve import name_of, needs_extra, settings
+from torchless.serve import needs_extra, settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         metavar="MODEL",
         nargs="*",
-        help="bundle folders, or NAME=FOLDER; the first answers where a request names none (TORCHLESS_MODELS, "
-        "separated by spaces)",
+        help="bundles: folders, installed packages or Hub ids, or NAME=MODEL; the first answers where a request names "
+        "none (TORCHLESS_MODELS, separated by spaces)",
     )
     parser.epilog = "Every flag is also a variable: --max-queue-tokens is TORCHLESS_MAX_QUEUE_TOKENS."
     settings.add_arguments(parser)
@@ -24,23 +24,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
-    folders = _folders(options.models or os.environ.get("TORCHLESS_MODELS", "").split())
+    models = _models(options.models or os.environ.get("TORCHLESS_MODELS", "").split())
     chosen = settings.from_options(options)
     with needs_extra("torchless serve"):
         from torchless.serve.run import serve
-    serve(folders, chosen)
+    serve(models, chosen)
     return 0
 
 
-def _folders(models: list[str]) -> dict[str, str]:
-    if not models:
-        raise InputError("expected one bundle folder or more: torchless serve MODEL [MODEL...]")
-    folders: dict[str, str] = {}
-    for model in models:
-        name, equals, folder = model.partition("=")
+def _models(arguments: list[str]) -> dict[str, str]:
+    from torchless.locate import name_of
+
+    if not arguments:
+        raise InputError("expected one bundle or more: torchless serve MODEL [MODEL...]")
+    models: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, model = argument.partition("=")
         if not equals:
-            name, folder = name_of(model), model
-        if name in folders:
-            raise InputError(f"two models are called {name!r}; name them: NAME=FOLDER")
-        folders[name] = folder
-    return folders
+            name, model = name_of(argument), argument
+        if name in models:
+            raise InputError(f"two models are called {name!r}; name them: NAME=MODEL")
+        models[name] = model
+    return models

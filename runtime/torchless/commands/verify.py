@@ -7,16 +7,17 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle folder")
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed package or a Hub id")
 
 
 def run(options: argparse.Namespace) -> int:
     """Verify a bundle and say what was found."""
     from torchless.bundle import Bundle
-    from torchless.golden import verify
+    from torchless.golden import verify_bundle
 
-    replays = verify(options.model)
-    print(f"{len(Bundle.open(options.model).manifest.files)} files are what was exported")
+    bundle = Bundle.open(options.model)
+    replays = verify_bundle(bundle)
+    print(f"{len(bundle.manifest.files)} files are what was exported")
     for replay in replays:
         parts = [f"embeddings with a cosine of {replay.embedding_cosine:.7f} (at least {replay.min_cosine:g})"]
         if replay.logit_difference is not None:

@@ -24,7 +24,8 @@ def create_app(
     """An ASGI application that serves bundles, loaded and warm when this returns.
 
     Args:
-        models: one bundle folder, or several by name. The first answers where a request names none.
+        models: one bundle (a folder, an installed package, a Hub id), or several by name. The first answers where a
+            request names none.
         settings: limits and threads; what concerns the listening socket is ignored.
 
     Raises:
@@ -36,22 +37,19 @@ def create_app(
     with needs_extra("torchless.serve.create_app"):
         from .app import Application
         from .service import Service
+    from torchless.locate import name_of
+
     from .settings import Settings
 
     if isinstance(models, (str, os.PathLike)):
         models = {name_of(models): models}
-    service = Service({name: os.fspath(folder) for name, folder in models.items()}, settings or Settings())
+    service = Service(models, settings or Settings())
     try:
         service.load()
     except BaseException:
         service.close()
         raise
     return Application(service)
-
-
-def name_of(folder: str | os.PathLike[str]) -> str:
-    """What a bundle is called when nobody names it: the last part of its folder."""
-    return os.path.basename(os.path.abspath(folder))  # noqa: PTH100, PTH119  # "." has a name, a link keeps its own
 
 
 class needs_extra:  # noqa: N801  # used as a statement

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -12,8 +13,8 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from torchless.bundle import GOLDEN, TOKENIZER
-from torchless.golden import verify
+from torchless.bundle import GOLDEN, TOKENIZER, Bundle
+from torchless.golden import verify_bundle
 from torchless.loading import Device, load
 from torchless.manifest import Manifest, Pooling
 from torchless.numerics import ACTIVATIONS, POOLINGS
@@ -41,15 +42,16 @@ class Engine:
         width: columns of an answer, by task; a bundle without a head has "embedding" alone.
     """
 
-    def __init__(self, name: str, path: str, settings: Settings) -> None:
+    def __init__(self, name: str, model: str | os.PathLike[str], settings: Settings) -> None:
         """Verify a bundle, load both of its graphs and run each once.
 
         Raises:
             BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
         """
-        verify(path)
+        bundle = Bundle.open(model)
+        verify_bundle(bundle)
         self.name = name
-        self.path = path
+        self.path = path = bundle.path  # pinned: a revision on the Hub may move on meanwhile
         self.device: Device = "cuda" if settings.device == "cuda" else "cpu"
         body = load(path, "encoder", precision=settings.precision, device=self.device, threads=settings.threads)
         self.manifest: Manifest = body.manifest
@@ -66,8 +68,7 @@ class Engine:
             head = load(path, "classifier", precision=settings.precision, device=self.device, threads=settings.threads)
             self._sessions |= {"scores": head.session, "logits": head.session}
             self.width |= {"scores": len(self.manifest.labels), "logits": len(self.manifest.labels)}
-        with open(f"{path}/{GOLDEN}", "rb") as file:  # noqa: PTH123  # the text of a bundle that was just verified
-            batch = self.tokenizer.encode(json.load(file)["texts"])
+        batch = self.tokenizer.encode(json.loads(bundle.read(GOLDEN))["texts"])
         for session in self._sessions.values():
             session.run(batch)  # the first run allocates
 
@@ -99,7 +100,7 @@ class Engine:
     @cached_property
     def _whole_texts(self) -> Any:
         """A tokenizer that does not truncate; made when it is first asked for, because few do."""
-        tokenizer: Any = tokenizers.Tokenizer.from_file(f"{self.path}/{TOKENIZER}")
+        tokenizer: Any = tokenizers.Tokenizer.from_file(str(self.path / TOKENIZER))
         tokenizer.no_padding()
         tokenizer.no_truncation()
         return tokenizer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -29,14 +30,14 @@ class Service:
         draining: the server is about to end and takes no new work for granted.
     """
 
-    def __init__(self, folders: Mapping[str, str], settings: Settings) -> None:
+    def __init__(self, folders: Mapping[str, str | os.PathLike[str]], settings: Settings) -> None:
         """Start the threads; `load` brings the models.
 
         Raises:
             InputError: there are no models.
         """
         if not folders:
-            raise InputError("models: expected one bundle folder or more, got none.")
+            raise InputError("models: expected one bundle or more, got none.")
         self.settings = settings
         self.folders = dict(folders)
         self.models: dict[str, Engine] = {}

@@ -1,0 +1,28 @@
+"""A checkpoint on the Hub, exported from there."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+
+from torchless import Bundle
+from torchless.cli import main
+
+
+def test_a_checkpoint_of_the_hub_is_recorded_with_its_commit(
+    hub: Any, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As HF_ENDPOINT and HF_HOME would, had they been there when transformers imported huggingface_hub.
+    download = partial(huggingface_hub.snapshot_download, endpoint=hub.url, cache_dir=tmp_path / "cache")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    commit = hub.add("someone/classifier", checkpoint, branch="v1")
+    hub.repositories["someone/classifier"].commit({"config.json": b"{}"}, "main")
+    out = str(tmp_path / "out")
+    assert main(["export", "someone/classifier", out, "--revision", "v1", "--precision", "fp32"]) == 0
+    source = Bundle.open(out).manifest.source
+    assert (source.name, source.revision) == ("someone/classifier", commit)
