@@ -142,7 +142,7 @@ def export(
 
         say("comparing them with PyTorch")
         reference = Reference(source, limit, head=not encoder_only)
-        compared_pairs = samples.pairs_of_many_lengths() if draft.manifest.pairs else []
+        compared_pairs = samples.pairs_of_many_lengths(limit) if draft.manifest.pairs else []
         parity = check_parity(folder, reference, samples.of_many_lengths(), gates.max_difference, compared_pairs)
 
         quality = accuracy = None

@@ -29,10 +29,11 @@ def of_many_lengths() -> list[str]:
     return ["", *lines[::5], *joined, " ".join(lines)]
 
 
-def pairs_of_many_lengths() -> list[TextPair]:
+def pairs_of_many_lengths(max_tokens: int) -> list[TextPair]:
     """Short pairs, an empty second text, and pairs that are too long because of their first, second or both texts."""
     lines = built_in()
-    long = " ".join(lines[:50])  # transformers' time for a pair of long texts grows with the product of their lengths
+    # Not longer than it takes: transformers' time for a pair grows with the product of what it cuts off.
+    long = " ".join(" ".join(lines).split()[:max_tokens])
     short = [TextPair(first, second) for first, second in zip(lines[2:60:10], lines[3:60:10], strict=True)]
     return [*short, TextPair(lines[0], ""), TextPair(long, lines[1]), TextPair(lines[1], long), TextPair(long, long)]
 

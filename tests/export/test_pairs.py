@@ -1,0 +1,81 @@
+"""Bundles that read pairs of texts answer as PyTorch does, token types included."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from torchless import Bundle, Classifier, TextPair
+from torchless.errors import InputError
+from torchless_bench.random_checkpoints import ROWS, make
+from torchless_export import ExportReport, export
+from torchless_export.checkpoint import Checkpoint
+
+# Token types that matter; none handed out though the tokenizer has them.
+KINDS = ["bert", "roberta"]
+Exported = tuple[Path, Path, ExportReport]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp(request.param)
+    checkpoint = make(ROWS[request.param], folder / "checkpoint")
+    return checkpoint, folder / "bundle", export(checkpoint, folder / "bundle", precisions=["fp32"])
+
+
+def test_logits_of_pairs_are_those_of_pytorch(exported: Exported, sentences: list[str]) -> None:
+    checkpoint, bundle, _ = exported
+    firsts, seconds = [*sentences[:8], sentences[9] * 9, "", "a"], [*sentences[20:28], "a", "", sentences[9] * 9]
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    inputs = tokenizer(firsts, seconds, padding=True, truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        expected = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()(**inputs).logits
+    actual = Classifier.load(bundle).logits(map(TextPair, firsts, seconds))
+    np.testing.assert_allclose(actual, expected, atol=2e-5)
+
+
+def test_parity_says_how_many_texts_were_pairs(exported: Exported) -> None:
+    _, bundle, report = exported
+    assert report.parity.pairs == 10
+    assert "texts (10 of them pairs) of" in (bundle / "README.md").read_text()
+    assert Bundle.open(bundle).manifest.pairs
+
+
+def test_pairs_can_be_left_out(checkpoint: Path, tmp_path: Path) -> None:
+    report = export(checkpoint, tmp_path / "out", precisions=["fp32"], pairs=False)
+    assert report.parity.pairs == 0
+    with pytest.raises(InputError, match="takes single texts"):
+        Classifier.load(tmp_path / "out").predict([TextPair("a", "b")])
+
+
+def rewrite_tokenizer(folder: Path, change: Any) -> None:
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    change(content)
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_tokenizer_that_puts_nothing_between_two_texts_reads_single_ones(broken: Path) -> None:
+    assert Checkpoint.open(str(broken)).pairs
+
+    def no_separator(content: dict[str, Any]) -> None:
+        content["post_processor"]["pair"] = [
+            part for part in content["post_processor"]["pair"] if "SpecialToken" not in part
+        ]
+
+    rewrite_tokenizer(broken, no_separator)
+    assert not Checkpoint.open(str(broken)).pairs
+
+
+def test_a_model_without_the_second_type_reads_single_texts(exported: Exported, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(exported[0], tmp_path / "checkpoint"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "type_vocab_size": 1}))
+    given = "token_type_ids" in AutoTokenizer.from_pretrained(folder).model_input_names
+    assert Checkpoint.open(str(folder)).pairs is not given

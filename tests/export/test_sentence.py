@@ -1,0 +1,147 @@
+"""Encoders of sentence-transformers make the vectors that sentence-transformers makes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from torchless import Bundle, Encoder
+from torchless_export import export
+from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.sentence import SentenceSettings
+
+STSB = Path(__file__).parent.parent.parent.parent / "shared" / "data" / "stsb" / "sts-dev.tsv"
+TEXTS = ["", "A man is playing a guitar.", "Zwölf Boxkämpfer jagen Viktor", "a long text " * 200]
+
+
+@pytest.fixture
+def settings(minilm_bert: Path, tmp_path: Path) -> Path:
+    """The settings of all-MiniLM-L6-v2 without its weights, to be changed."""
+    ignore = shutil.ignore_patterns("*.safetensors", "*.txt", "tokenizer.json")
+    return Path(shutil.copytree(minilm_bert, tmp_path / "settings", ignore=ignore))
+
+
+@pytest.fixture
+def change(settings: Path) -> Callable[..., None]:
+    def change(file: str, **fields: Any) -> None:
+        content = json.loads((settings / file).read_text()) if (settings / file).is_file() else {}
+        (settings / file).write_text(json.dumps({**content, **fields}))
+
+    return change
+
+
+def modules(settings: Path, *kinds: str) -> None:
+    paths = {"Transformer": "", "Pooling": "1_Pooling"}
+    listed = [
+        {
+            "idx": index,
+            "name": str(index),
+            "path": paths.get(kind, kind),
+            "type": f"sentence_transformers.models.{kind}",
+        }
+        for index, kind in enumerate(kinds)
+    ]
+    (settings / "modules.json").write_text(json.dumps(listed))
+
+
+@pytest.fixture(scope="module")
+def exported(minilm_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("minilm") / "bundle"
+    export(minilm_bert, out, encoder_only=True, precisions=["fp32"])
+    return out
+
+
+def test_vectors_are_those_of_sentence_transformers(exported: Path, minilm_bert: Path, sentences: list[str]) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    reference = SentenceTransformer(str(minilm_bert), device="cpu")
+    encoder = Encoder.load(exported)
+    texts = [*TEXTS, *sentences[:8]]
+    np.testing.assert_allclose(encoder.embed(texts), reference.encode(texts), atol=1e-5)
+    assert encoder.manifest.max_tokens == reference.max_seq_length == 256
+    for pooling in ("cls", "max"):
+        reference[1].pooling_mode = pooling
+        expected = reference.encode(texts)
+        np.testing.assert_allclose(encoder.embed(texts, pooling=pooling), expected, atol=1e-5)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not STSB.is_file(), reason="STS-B cannot be shipped; it is read from ../shared/data")
+def test_vectors_know_which_sentences_mean_the_same(exported: Path) -> None:
+    encoder = Encoder.load(exported)
+    rows = [line.split("\t") for line in STSB.read_text(encoding="utf-8").splitlines()[::15]]
+    first, second = encoder.embed(row[5] for row in rows), encoder.embed(row[6] for row in rows)
+    correlation = np.corrcoef((first * second).sum(axis=1), [float(row[4]) for row in rows])[0, 1]
+    assert correlation > 0.85
+
+
+def test_settings_become_the_bundle_s_defaults(
+    settings: Path, change: Callable[..., None], checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "sentence"))
+    for name in ("1_Pooling", "modules.json", "sentence_bert_config.json"):
+        copy = shutil.copytree if (settings / name).is_dir() else shutil.copy
+        copy(settings / name, folder / name)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "cls"}))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 20}))
+    modules(folder, "Transformer", "Pooling")
+    export(folder, tmp_path / "out", encoder_only=True, precisions=["fp32"])
+    encoder = Encoder.load(tmp_path / "out")
+    assert (encoder.manifest.pooling, encoder.manifest.normalize, encoder.manifest.max_tokens) == ("cls", False, 20)
+    plain = encoder.embed(["good", "bad"], pooling="cls", normalize=False)
+    np.testing.assert_array_equal(encoder.embed(["good", "bad"]), plain)
+    export(folder, tmp_path / "head", precisions=["fp32"])  # with a head they are no business of the bundle's
+    assert Bundle.open(tmp_path / "head").manifest.max_tokens == 64
+
+
+def test_a_checkpoint_without_modules_has_no_settings(checkpoint: Path) -> None:
+    assert SentenceSettings.read(checkpoint) is None
+
+
+def test_both_ways_of_naming_the_pooling_are_read(settings: Path, change: Callable[..., None]) -> None:
+    read = SentenceSettings.read(settings)
+    assert read == SentenceSettings(pooling="mean", normalize=True, max_tokens=256)
+    (settings / "1_Pooling" / "config.json").write_text('{"embedding_dimension": 384, "pooling_mode": "max"}')
+    modules(settings, "Transformer", "Pooling")
+    assert SentenceSettings.read(settings) == SentenceSettings(pooling="max", normalize=False, max_tokens=256)
+
+
+@pytest.mark.parametrize(
+    ("file", "fields", "complaint"),
+    [
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode_max_tokens": True},
+            "expected one pooling mode of cls, mean, max, got mean, max",
+        ),
+        ("1_Pooling/config.json", {"pooling_mode": "lasttoken"}, "got lasttoken"),
+        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False}, "got none"),
+        ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case false"),
+        ("config_sentence_transformers.json", {"default_prompt_name": "query"}, "no default_prompt_name"),
+    ],
+)
+def test_what_embed_does_not_do_is_refused(
+    settings: Path, change: Callable[..., None], file: str, fields: dict[str, Any], complaint: str
+) -> None:
+    change(file, **fields)
+    with pytest.raises(UnsupportedModelError, match=complaint):
+        SentenceSettings.read(settings)
+
+
+def test_modules_that_follow_the_pooling_are_refused(settings: Path) -> None:
+    modules(settings, "Transformer", "Pooling", "Dense", "Normalize")
+    with pytest.raises(
+        UnsupportedModelError, match="expected Transformer, .*, got Transformer, Pooling, Dense, Normalize"
+    ):
+        SentenceSettings.read(settings)
+
+
+def test_a_missing_settings_file_is_named(settings: Path) -> None:
+    (settings / "1_Pooling" / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"1_Pooling.* has no config\.json"):
+        SentenceSettings.read(settings)
