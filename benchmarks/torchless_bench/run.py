@@ -101,7 +101,7 @@ def _measure(options: argparse.Namespace, contenders: Sequence[Contender], job: 
         # A random head's labels are a coin's: an int8 engine may change any of them.
         contest.compare(
             probe,
-            (labelled.texts, labelled.labels) if labelled else None,
+            ([str(text) for text in labelled.texts], labelled.labels) if labelled else None,
             task="embed" if options.embed else "classify",
             max_disagreement=1.0 if options.shape else INT8_DISAGREEMENT,
         )

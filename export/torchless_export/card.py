@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from torchless.manifest import Manifest
+from torchless.manifest import Activation, Manifest
+
+_TEXT = "I hate this so much"
+_SCORES: dict[Activation, str] = {
+    "softmax": "The scores of a text sum to 1 (softmax).",
+    "sigmoid": "Each label has a score of its own (sigmoid).",
+    "none": "A score is the model's own number.",
+}
 
 
 def model_card(manifest: Manifest) -> str:
@@ -32,32 +39,57 @@ def _header(manifest: Manifest) -> str:
 def _origin(manifest: Manifest) -> str:
     source = manifest.source
     revision = f", revision `{source.revision}`" if source.revision else ""
-    labels = f"Labels: {', '.join(manifest.labels)}. " if manifest.labels else "An encoder without a head. "
+    labels = f"Labels: {', '.join(manifest.labels)}. {_SCORES[manifest.activation]} " if manifest.labels else ""
+    what = labels or f"An encoder without a head. {_vectors(manifest)} "
+    texts = "Texts, and pairs of texts," if manifest.pairs else "Texts"
     return (
         f"# {source.name}, without torch\n\n"
         f"Exported from `{source.name}`{revision} ({source.architecture}; sha256 of its weights "
         f"`{source.weights_sha256[:16]}…`) by {manifest.created_by}. "
-        f"{labels}Texts are read up to {manifest.max_tokens} tokens. "
+        f"{what}{texts} are read up to {manifest.max_tokens} tokens. "
         f"Licence: {source.license or 'not stated by the source'}.\n"
     )
 
 
+def _vectors(manifest: Manifest) -> str:
+    pooled = {
+        "cls": "The first token's state",
+        "mean": "The mean of its tokens' states",
+        "max": "Their states' maximum",
+    }
+    return f"{pooled[manifest.pooling]} is a text's vector{', scaled to length 1' if manifest.normalize else ''}."
+
+
 def _usage(manifest: Manifest) -> str:
-    kind, call = ("Classifier", "predict") if manifest.labels else ("Encoder", "embed")
-    return f"""## Run it
+    kind = "Classifier" if manifest.labels else "Encoder"
+    shell, call = _call(manifest)
+    commands = [f'torchless {shell[0]} . "{_TEXT}"{shell[1]}']
+    calls = [f'model.{call[0]}(["{_TEXT}"]{call[1]})']
+    names = [kind]
+    if manifest.pairs:
+        commands.append(f'torchless {shell[0]} . "A man plays a guitar" --pair "Someone makes music"{shell[1]}')
+        calls.append(f'model.{call[0]}([TextPair("A man plays a guitar", "Someone makes music")]{call[1]})')
+        names.append("TextPair")
+    if manifest.pairs and any(label.lower().startswith("entail") for label in manifest.labels):
+        commands.append(f'torchless predict . "{_TEXT}" --candidate-labels "complaint,praise"')
+        calls.append(f'ZeroShotClassifier(model).rank(["{_TEXT}"], ["complaint", "praise"])')
+        names.append("ZeroShotClassifier")
+    python = [f"from torchless import {', '.join(names)}", "", f'model = {kind}.load(".")', *calls]
+    shell_lines = ["pip install torchless", *commands, "torchless verify ."]
+    return "## Run it\n\n" + _block("sh", shell_lines) + "\n" + _block("python", python)
 
-```sh
-pip install torchless
-torchless {call} . "I hate this so much"
-torchless verify .
-```
 
-```python
-from torchless import {kind}
+def _call(manifest: Manifest) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The command and its options, the method and its arguments."""
+    if not manifest.labels:
+        return ("embed", ""), ("embed", "")
+    if manifest.activation == "sigmoid" and len(manifest.labels) > 1:
+        return ("predict", " --threshold 0.5"), ("rank", ", threshold=0.5")
+    return ("predict", ""), ("predict", "")
 
-{kind}.load(".").{call}(["I hate this so much"])
-```
-"""
+
+def _block(language: str, lines: list[str]) -> str:
+    return f"```{language}\n" + "\n".join(lines) + "\n```\n"
 
 
 def _parity(parity: dict[str, Any]) -> str:

@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--calibration", metavar="FILE", help="text for the int8 scales; default: a built-in sample")
     parser.add_argument("--evaluate", metavar="FILE", help="labelled text (.csv, .tsv, .jsonl) to measure accuracy on")
+    parser.add_argument("--column", metavar="C", help="the column or key of those files that holds the text")
+    parser.add_argument("--pair-column", metavar="C", help="that of the second text of each pair; default: no pairs")
     gate = parser.add_argument_group("gates, which fail the export").add_argument
     gate("--max-difference", metavar="X", type=_positive, default=1e-4, help="fp32 from PyTorch (default 1e-4)")
     gate("--max-disagreement", metavar="SHARE", type=_share, default=0.01, help="int8 labels unlike fp32's (0.01)")
@@ -63,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         from .exporting import export
         from .quality import Gates
+        from .samples import Columns
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:
             raise
@@ -77,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
         pairs=not options.no_pairs,
         calibration=options.calibration,
         evaluate=options.evaluate,
+        columns=Columns(options.column, options.pair_column),
         gates=Gates(
             max_difference=options.max_difference,
             max_disagreement=options.max_disagreement,

@@ -37,6 +37,7 @@ _GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 0.1}
 _GOLDEN_EMBEDDINGS = 12  # of so many texts they are kept: they are what makes the file large
 
 _DEFAULT_GATES = Gates()
+_DEFAULT_COLUMNS = samples.Columns()
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def export(
     pairs: bool = True,
     calibration: str | os.PathLike[str] | None = None,
     evaluate: str | os.PathLike[str] | None = None,
+    columns: samples.Columns = _DEFAULT_COLUMNS,
     gates: Gates = _DEFAULT_GATES,
     revision: str | None = None,
     trust_remote_code: bool = False,
@@ -90,6 +92,7 @@ def export(
         pairs: let the bundle read pairs of texts too, where tokenizer and model tell them apart.
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl); None takes the built-in sample.
         evaluate: labelled text (.csv, .tsv, .jsonl) to measure accuracy on.
+        columns: where those two files have their texts, or pairs.
         gates: how far fp32 may be from PyTorch, and what int8 may cost.
         revision: of a Hub id.
         trust_remote_code: run Python code that the checkpoint brings along.
@@ -114,8 +117,11 @@ def export(
         labels = () if model.outputs is None else _labels(source, model.outputs)
         if evaluate and (source.activation == "none" or len(labels) == 1):
             raise InputError("evaluate: this head answers a number, so no label can be right. Leave the file out.")
-        labelled = samples.labelled(Path(evaluate), labels) if evaluate else None
-        scale_texts, compared = samples.for_int8(Path(calibration) if calibration else None, labelled)
+        reads_pairs = pairs and source.pairs
+        if columns.pair and not reads_pairs:
+            raise InputError(f"columns: the bundle reads single texts, got the pairs of column {columns.pair!r}.")
+        labelled = samples.labelled(Path(evaluate), labels, columns) if evaluate else None
+        scale_texts, compared = samples.for_int8(Path(calibration) if calibration else None, labelled, columns)
         sentence = SentenceSettings.read(source.folder) if model.outputs is None else None
         limit = max_tokens(source, model.max_positions, sentence)
         about = {
@@ -126,7 +132,7 @@ def export(
             "hidden_size": model.hidden_size,
             "layout": model.layout,
             "padding_id": source.padding_id if model.layout == "padded" else 0,
-            "pairs": pairs and source.pairs,
+            "pairs": reads_pairs,
             **({"pooling": sentence.pooling, "normalize": sentence.normalize} if sentence else {}),
         }
         draft = Draft(folder, out=Path(out), about=about)
@@ -142,14 +148,14 @@ def export(
 
         say("comparing them with PyTorch")
         reference = Reference(source, limit, head=not encoder_only)
-        compared_pairs = samples.pairs_of_many_lengths(limit) if draft.manifest.pairs else []
+        compared_pairs = samples.pairs_of_many_lengths(limit) if reads_pairs else []
         parity = check_parity(folder, reference, samples.of_many_lengths(), gates.max_difference, compared_pairs)
 
         quality = accuracy = None
         if isinstance(model, Lean) and "int8" in (precisions or ("int8",)):
             say(f"calibrating int8 on {scale_texts.name}")
             weights = WeightsFile("weights.int8")
-            texts = Tokenizer(folder / TOKENIZER, limit).encode(scale_texts.texts)
+            texts = Tokenizer(folder / TOKENIZER, limit, pairs=reads_pairs).encode(scale_texts.texts)
             draft.add_variant("int8", model.int8(weights, texts), weights)
             draft.write_manifest()
             say("comparing int8 with fp32")

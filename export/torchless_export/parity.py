@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Classifier, Encoder, TextPair
+from torchless.arguments import Text
 from torchless.bundle import TOKENIZER
 from torchless.tokens import Tokenizer
 
 from .errors import ParityError
-from .reference import Reference, Texts
+from .reference import Reference
 
-T = TypeVar("T", str, TextPair)
 MIN_COSINE = 0.99999
 _BATCH_TEXTS = 8
 
@@ -80,7 +79,7 @@ def check_parity(
     ids_equal = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected_ids
 
     # One engine after the other: threads that have run out of work spin for a while, and slow whoever runs next.
-    groups: list[Texts] = [*_alone_and_batched(texts), *_alone_and_batched(pairs)] if ids_equal else []
+    groups: list[Sequence[Text]] = [*_alone_and_batched(texts), *_alone_and_batched(pairs)] if ids_equal else []
     run = [(group, *reference.run(group)) for group in groups]
     hidden = [pair for group, states, _ in run for pair in zip(encoder.hidden_states(group), states, strict=True)]
     logits = [(classifier.logits(g), expected) for g, _, expected in run if classifier and expected is not None]
@@ -100,8 +99,8 @@ def check_parity(
     return report
 
 
-def _alone_and_batched(texts: Sequence[T]) -> list[Sequence[T]]:
-    alone: list[Sequence[T]] = [[text] for text in texts]
+def _alone_and_batched(texts: Sequence[Text]) -> list[Sequence[Text]]:
+    alone: list[Sequence[Text]] = [[text] for text in texts]
     return alone + [texts[start : start + _BATCH_TEXTS] for start in range(0, len(texts), _BATCH_TEXTS)]
 
 

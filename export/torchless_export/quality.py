@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Classifier, Encoder
+from torchless.arguments import characters
 from torchless.manifest import Activation
 from torchless.numerics import ACTIVATIONS
 
@@ -177,7 +178,7 @@ def measure_accuracy(folder: Path, reference: Reference, sample: Labelled, *, in
     def share(logits: NDArray[np.float32]) -> float:
         return float((logits.argmax(axis=1) == np.array(sample.labels)).mean())
 
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))  # like lengths pad least
+    order = sorted(range(len(texts)), key=lambda index: characters(texts[index]))  # like lengths pad least
     expected: dict[int, NDArray[np.float32]] = {}
     for start in range(0, len(order), _BATCH_TEXTS):
         group = order[start : start + _BATCH_TEXTS]

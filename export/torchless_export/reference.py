@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless import TextPair
+from torchless.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
-
-Texts = Sequence[str] | Sequence[TextPair]
 
 
 class Reference:
@@ -53,12 +51,12 @@ class Reference:
         """The PyTorch model without its head."""
         return self._model.base_model
 
-    def input_ids(self, texts: Texts) -> list[list[int]]:
+    def input_ids(self, texts: Sequence[Text]) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at the limit."""
         ids: list[list[int]] = self._tokens(texts)["input_ids"]
         return ids
 
-    def _tokens(self, texts: Texts, **options: Any) -> Any:
+    def _tokens(self, texts: Sequence[Text], **options: Any) -> Any:
         singles = [text for text in texts if isinstance(text, str)]
         pairs = [text for text in texts if isinstance(text, TextPair)]
         assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
@@ -66,7 +64,7 @@ class Reference:
         cut = self.max_tokens is not None
         return self._tokenizer(*given, truncation=cut, max_length=self.max_tokens, **options)
 
-    def run(self, texts: Texts) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
+    def run(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
         """One padded forward pass over texts or over pairs.
 
         Returns:

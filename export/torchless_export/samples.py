@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from torchless import TextPair
+from torchless.arguments import Text, TextPair
 from torchless.errors import InputError
-from torchless.rows import TEXT_COLUMNS, columns
+from torchless.rows import LABEL_COLUMNS, TEXT_COLUMNS, columns
 
 CALIBRATION_TEXTS = 2000
 BUILT_IN = "the built-in sample"
@@ -45,11 +45,45 @@ def golden() -> list[str]:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Where a file has its texts.
+
+    Attributes:
+        text: the column; None takes the first of TEXT_COLUMNS that is there.
+        pair: that of the second text of each pair; None for single texts.
+    """
+
+    text: str | None = None
+    pair: str | None = None
+
+    def of(self, path: Path, *more: Sequence[str]) -> tuple[list[Text], list[list[str]]]:
+        """The text or pair of each row, and its values in more columns.
+
+        Raises:
+            InputError: the file cannot be read, or has no such columns.
+        """
+        wanted = [(self.text,) if self.text else TEXT_COLUMNS, *([(self.pair,)] if self.pair else []), *more]
+        texts: list[Text] = []
+        others: list[list[str]] = []
+        try:
+            with path.open("rb") as file:
+                for first, *rest in columns(file, path.name, *wanted):
+                    texts.append(TextPair(first, rest.pop(0)) if self.pair else first)
+                    others.append(rest)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}.") from error
+        return texts, others
+
+
+_DEFAULT = Columns()
+
+
+@dataclass(frozen=True)
 class Sample:
     """Texts, and words that say where they are from."""
 
     name: str
-    texts: list[str]
+    texts: list[Text]
 
 
 @dataclass(frozen=True)
@@ -59,57 +93,52 @@ class Labelled(Sample):
     labels: list[int]
 
 
-def for_int8(calibration_file: Path | None, labelled: Labelled | None) -> tuple[Sample, Sample]:
+def for_int8(
+    calibration_file: Path | None, labelled: Labelled | None, where: Columns = _DEFAULT
+) -> tuple[Sample, Sample]:
     """The texts that int8's scales come from, and those that it is judged on.
 
     Without files both are the built-in sample, and the second's name says so: half of it would be too few to judge by,
     because one label of 92 is more than 1 % (docs/decisions/0031-gates-fit-the-head.md).
     """
-    sample = Sample(BUILT_IN, built_in())
-    scales = calibration(calibration_file) if calibration_file else sample
+    sample = Sample(BUILT_IN, list(built_in()))
+    scales = calibration(calibration_file, where) if calibration_file else sample
     if labelled is not None:
         return scales, labelled
     return scales, sample if calibration_file else Sample(f"{BUILT_IN}, the same texts that calibrated", sample.texts)
 
 
-def calibration(path: Path) -> Sample:
+def calibration(path: Path, where: Columns = _DEFAULT) -> Sample:
     """At most CALIBRATION_TEXTS texts, evenly spread over a file."""
-    texts = [text for (text,) in _rows(path, TEXT_COLUMNS) if text.strip()]
+    texts = [text for text in where.of(path)[0] if not isinstance(text, str) or text.strip()]
     if not texts:
         raise InputError(f"--calibration {path}: expected texts, got none.")
     places = np.linspace(0, len(texts) - 1, min(len(texts), CALIBRATION_TEXTS)).astype(int)
     return Sample(f"{len(places)} texts of {path.name}", [texts[place] for place in places])
 
 
-def labelled(path: Path, labels: Sequence[str]) -> Labelled:
+def labelled(path: Path, labels: Sequence[str], where: Columns = _DEFAULT) -> Labelled:
     """The rows of a file with a text and a `label` column; labels by name, or all of them by index.
 
     Raises:
         InputError: the file cannot be read, a label is not one of the model's (the message says which row), or labels
             could be names as well as indices.
     """
-    rows = _rows(path, TEXT_COLUMNS, ("label",))
+    texts, rows = where.of(path, LABEL_COLUMNS)
     if not rows:
         raise InputError(f"--evaluate {path}: expected labelled texts, got none.")
-    found = {label for _, label in rows}
+    given = [label for (label,) in rows]
+    found = set(given)
     names = {name: index for index, name in enumerate(labels)}
     indices = {str(index): index for index in range(len(labels))}
     readings = [reading for reading in (names, indices) if found <= reading.keys()]
     if not readings:
-        likelier = max((names, indices), key=lambda reading: sum(label in reading for _, label in rows))
-        row, label = next((row, label) for row, (_, label) in enumerate(rows, 1) if label not in likelier)
+        likelier = max((names, indices), key=lambda reading: sum(label in reading for label in given))
+        row, label = next((row, label) for row, label in enumerate(given, 1) if label not in likelier)
         raise InputError(f"--evaluate {path}, row {row}: expected a label of {', '.join(likelier)}, got {label!r}.")
     if any(reading[label] != readings[0][label] for reading in readings for label in found):
         raise InputError(
             f"--evaluate {path}: the labels {', '.join(sorted(found))} are names of labels and indices of others. "
             "Rename the model's labels (id2label), or write names that are no numbers."
         )
-    return Labelled(path.name, [text for text, _ in rows], [readings[0][label] for _, label in rows])
-
-
-def _rows(path: Path, *wanted: Sequence[str]) -> list[tuple[str, ...]]:
-    try:
-        with path.open("rb") as file:
-            return list(columns(file, path.name, *wanted))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}.") from error
+    return Labelled(path.name, texts, [readings[0][label] for label in given])

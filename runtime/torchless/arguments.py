@@ -18,7 +18,15 @@ class TextPair:
     second: str
 
 
-def text_list(texts: Iterable[str | TextPair], *, pairs: bool) -> list[str | TextPair]:
+Text = str | TextPair
+
+
+def characters(text: Text) -> int:
+    """How many a text has, or both of a pair together."""
+    return len(text) if isinstance(text, str) else len(text.first) + len(text.second)
+
+
+def text_list(texts: Iterable[Text], *, pairs: bool) -> list[Text]:
     """Texts as a list, read once: a generator will do.
 
     Args:

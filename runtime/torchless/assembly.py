@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .arguments import TextPair
+from .arguments import Text
 from .errors import InputError
 from .windows import Windows
 
@@ -58,7 +58,7 @@ class Assembler:
         self._max_tokens = max_tokens
         self._single, self._pair = _template(tokenizer.encode("a"), 1), _template(tokenizer.encode("a", "b"), 2)
 
-    def rows(self, texts: Sequence[str | TextPair]) -> list[Row]:
+    def rows(self, texts: Sequence[Text]) -> list[Row]:
         """One row a text, cut at the limit; too long a pair loses tokens of its longer text first."""
         rows = []
         for parts in self._tokenised(texts):
@@ -68,7 +68,7 @@ class Assembler:
             rows.append(template.fill(cut, cut != parts))
         return rows
 
-    def windows(self, texts: Sequence[str | TextPair], windows: Windows) -> list[list[Row]]:
+    def windows(self, texts: Sequence[Text], windows: Windows) -> list[list[Row]]:
         """One row a window, of every text; of a pair the windows go over the first text, and the second stays whole.
 
         Raises:
@@ -93,7 +93,7 @@ class Assembler:
     def _template(self, parts: Sequence[list[int]]) -> _Template:
         return self._single if len(parts) == 1 else self._pair
 
-    def _tokenised(self, texts: Sequence[str | TextPair]) -> Iterator[list[list[int]]]:
+    def _tokenised(self, texts: Sequence[Text]) -> Iterator[list[list[int]]]:
         """The token ids of every text, or of the two of every pair, without special ones."""
         parts = [[text] if isinstance(text, str) else [text.first, text.second] for text in texts]
         flat = [part for pair in parts for part in pair]

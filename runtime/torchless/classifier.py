@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import TextPair
+from .arguments import Text
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Activation, Manifest, Precision
@@ -72,7 +72,7 @@ class Classifier:
 
     def predict(
         self,
-        texts: Iterable[str | TextPair],
+        texts: Iterable[Text],
         *,
         activation: Activation | None = None,
         windows: Windows | None = None,
@@ -97,7 +97,7 @@ class Classifier:
 
     def rank(
         self,
-        texts: Iterable[str | TextPair],
+        texts: Iterable[Text],
         *,
         top_k: int | None = None,
         threshold: Threshold | None = None,
@@ -124,7 +124,7 @@ class Classifier:
 
     def scores(
         self,
-        texts: Iterable[str | TextPair],
+        texts: Iterable[Text],
         *,
         activation: Activation | None = None,
         windows: Windows | None = None,
@@ -140,7 +140,7 @@ class Classifier:
         """
         return self.answer(texts, activation=activation, windows=windows).scores
 
-    def logits(self, texts: Iterable[str | TextPair], *, windows: Windows | None = None) -> NDArray[np.float32]:
+    def logits(self, texts: Iterable[Text], *, windows: Windows | None = None) -> NDArray[np.float32]:
         """What the graph answers, untouched: float32 (n, labels).
 
         Raises:
@@ -150,7 +150,7 @@ class Classifier:
 
     def answer(
         self,
-        texts: Iterable[str | TextPair],
+        texts: Iterable[Text],
         *,
         activation: Activation | None = None,
         windows: Windows | None = None,

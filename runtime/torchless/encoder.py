@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import numerics
-from .arguments import TextPair
+from .arguments import Text
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Manifest, Pooling, Precision
@@ -45,7 +45,7 @@ class Encoder:
         """Load the headless graph of a bundle; arguments and errors as in `Classifier.load`."""
         return cls(load(path, "encoder", precision=precision, device=device, threads=threads, revision=revision))
 
-    def truncated(self, texts: Iterable[str | TextPair], *, windows: Windows | None = None) -> NDArray[np.bool_]:
+    def truncated(self, texts: Iterable[Text], *, windows: Windows | None = None) -> NDArray[np.bool_]:
         """Which texts are longer than the model takes, so that their end is not read: bool (n,).
 
         Raises:
@@ -56,7 +56,7 @@ class Encoder:
         batch, offsets = self._tokenizer.encode_windows(texts, windows)
         return batch.truncated[offsets[:-1]]
 
-    def hidden_states(self, texts: Iterable[str | TextPair]) -> list[NDArray[np.float32]]:
+    def hidden_states(self, texts: Iterable[Text]) -> list[NDArray[np.float32]]:
         """The last layer's state of every token.
 
         Returns:
@@ -74,7 +74,7 @@ class Encoder:
             states.update(zip(places.tolist(), np.split(packed, part.offsets[1:-1]), strict=True))
         return [states[place] for place in range(len(states))]
 
-    def padded(self, texts: Iterable[str | TextPair]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def padded(self, texts: Iterable[Text]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Hidden states as PyTorch models return them.
 
         Returns:
@@ -94,7 +94,7 @@ class Encoder:
 
     def embed(
         self,
-        texts: Iterable[str | TextPair],
+        texts: Iterable[Text],
         *,
         pooling: Pooling | None = None,
         normalize: bool | None = None,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .arguments import TextPair, refuse_lone_surrogate
+from .arguments import Text, TextPair, refuse_lone_surrogate
 from .errors import InputError
 from .rows import TEXT_COLUMNS, columns, lines
 from .windows import Windows
@@ -44,7 +44,7 @@ def file_name(value: str) -> str:
     return value
 
 
-def read(options: argparse.Namespace) -> Iterator[list[str | TextPair]]:
+def read(options: argparse.Namespace) -> Iterator[list[Text]]:
     """The texts or pairs that a command line names, in chunks of at most CHUNK_TEXTS.
 
     What comes through a pipe or from a terminal is not held back until a chunk is full.
@@ -76,11 +76,9 @@ def read(options: argparse.Namespace) -> Iterator[list[str | TextPair]]:
         yield from _chunks(rows, options.pair, waits)
 
 
-def _chunks(
-    rows: Iterable[tuple[str, ...]], pair: str | None, waits: Callable[[], bool]
-) -> Iterator[list[str | TextPair]]:
+def _chunks(rows: Iterable[tuple[str, ...]], pair: str | None, waits: Callable[[], bool]) -> Iterator[list[Text]]:
     """A row is a text, or the two of a pair; `pair` is the second text of all of them."""
-    chunk: list[str | TextPair] = []
+    chunk: list[Text] = []
     for row in rows:
         first, *second = row if pair is None else (*row, pair)
         chunk.append(TextPair(first, *second) if second else first)

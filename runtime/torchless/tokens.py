@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import TextPair, text_list
+from .arguments import Text, text_list
 from .assembly import Assembler, Row
 from .errors import IncompatibleError
 from .windows import Windows
@@ -89,7 +89,7 @@ class Tokenizer:
         self._max_tokens = max_tokens
         self._pairs = pairs
 
-    def encode(self, texts: Iterable[str | TextPair]) -> Batch:
+    def encode(self, texts: Iterable[Text]) -> Batch:
         """Tokenise n texts, special tokens included. Too long a pair loses tokens of its longer text first.
 
         Raises:
@@ -107,7 +107,7 @@ class Tokenizer:
         ]
         return _packed(ids, [encoding.type_ids for encoding in encodings], truncated)
 
-    def encode_windows(self, texts: Iterable[str | TextPair], windows: Windows) -> tuple[Batch, NDArray[np.int64]]:
+    def encode_windows(self, texts: Iterable[Text], windows: Windows) -> tuple[Batch, NDArray[np.int64]]:
         """Tokenise n texts in windows, each with the special tokens around it, and each a text of the batch.
 
         Returns:

@@ -8,7 +8,7 @@ from torchless_export import errors
 from torchless_export.parity import ParityReport
 from torchless_export.quality import QualityReport
 
-PARITY = ParityReport(3, 2, 9, True, 1e-3, None, 0.9, "torch")
+PARITY = ParityReport(3, 0, 2, 9, True, 1e-3, None, 0.9, "torch")
 QUALITY = QualityReport(
     calibration="a",
     texts=3,

@@ -80,9 +80,7 @@ def test_vectors_know_which_sentences_mean_the_same(exported: Path) -> None:
     assert correlation > 0.85
 
 
-def test_settings_become_the_bundle_s_defaults(
-    settings: Path, change: Callable[..., None], checkpoint: Path, tmp_path: Path
-) -> None:
+def test_settings_become_the_bundle_s_defaults(settings: Path, checkpoint: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(checkpoint, tmp_path / "sentence"))
     for name in ("1_Pooling", "modules.json", "sentence_bert_config.json"):
         copy = shutil.copytree if (settings / name).is_dir() else shutil.copy
@@ -103,7 +101,7 @@ def test_a_checkpoint_without_modules_has_no_settings(checkpoint: Path) -> None:
     assert SentenceSettings.read(checkpoint) is None
 
 
-def test_both_ways_of_naming_the_pooling_are_read(settings: Path, change: Callable[..., None]) -> None:
+def test_both_ways_of_naming_the_pooling_are_read(settings: Path) -> None:
     read = SentenceSettings.read(settings)
     assert read == SentenceSettings(pooling="mean", normalize=True, max_tokens=256)
     (settings / "1_Pooling" / "config.json").write_text('{"embedding_dimension": 384, "pooling_mode": "max"}')
@@ -136,7 +134,7 @@ def test_what_embed_does_not_do_is_refused(
 def test_modules_that_follow_the_pooling_are_refused(settings: Path) -> None:
     modules(settings, "Transformer", "Pooling", "Dense", "Normalize")
     with pytest.raises(
-        UnsupportedModelError, match="expected Transformer, .*, got Transformer, Pooling, Dense, Normalize"
+        UnsupportedModelError, match=r"expected Transformer, .*, got Transformer, Pooling, Dense, Normalize"
     ):
         SentenceSettings.read(settings)
 

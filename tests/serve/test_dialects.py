@@ -62,7 +62,7 @@ def test_tei_predict_takes_tei_s_shapes(
         ({"inputs": [["a", "b"]]}, "is a pair of texts"),
         ({"inputs": ["a", "b", "c"]}, "a flat list is one text or one pair"),
         ({"inputs": ["a", ["b"]]}, "got a mixture"),
-        ({"inputs": [[]]}, "expected one text in each inner list, got 0"),
+        ({"inputs": [[]]}, "expected one text or a pair in each inner list, got 0"),
         ({"inputs": 3}, "Expected `str | array`, got `int` - at `$.inputs`"),
         ({}, "missing required field `inputs`"),
         ({"inputs": "a", "truncation_direction": "left"}, "expected right, got left"),

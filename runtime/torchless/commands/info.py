@@ -39,8 +39,10 @@ def _lines(bundle: Bundle) -> list[tuple[str, str]]:
         ("license", source.license or "not stated"),
         ("labels", ", ".join(manifest.labels) if manifest.labels else "none: an encoder without a head"),
         ("scores", {"softmax": "softmax", "sigmoid": "sigmoid", "none": "logits as they are"}[manifest.activation]),
+        ("reads", "texts and pairs of texts" if manifest.pairs else "texts"),
         ("limit", f"{manifest.max_tokens} tokens a text"),
         ("dimension", str(manifest.hidden_size)),
+        ("vectors", f"{manifest.pooling} of token states{', scaled to length 1' if manifest.normalize else ''}"),
         ("graphs", manifest.layout),
     ]
     for precision, variant in manifest.variants.items():

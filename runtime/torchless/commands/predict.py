@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from torchless.arguments import TextPair
+    from torchless.arguments import Text
     from torchless.ranking import Answers, Prediction, Ranking, Threshold
 
-    Text = str | TextPair
     Answer = Callable[[list[Text]], Answers]
 
 

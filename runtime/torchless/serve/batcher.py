@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless import plan
+from torchless.arguments import Text, characters
 from torchless.errors import InferenceError, TorchlessError
 from torchless.tokens import Batch
 
@@ -45,7 +46,7 @@ class Job:
             worker took the first of them, until the last was answered.
     """
 
-    def __init__(self, engine: Engine, task: Task, texts: Sequence[str], *, refuse_truncation: bool) -> None:
+    def __init__(self, engine: Engine, task: Task, texts: Sequence[Text], *, refuse_truncation: bool) -> None:
         self.engine = engine
         self.task = task
         self.texts = texts
@@ -143,7 +144,7 @@ class Batcher:
 
     def _admit(self, job: Job) -> None:
         ratio, most = self._tokens_per_character, job.engine.manifest.max_tokens
-        job.tokens = sum(min(most, 2 + int(len(text) * ratio)) for text in job.texts)
+        job.tokens = sum(min(most, 2 + int(characters(text) * ratio)) for text in job.texts)
         limit = self._settings.max_queue_tokens
         if job.tokens > limit:
             raise TooLargeError(f"about {job.tokens} tokens, and the queue holds {limit}; send fewer texts at a time")
@@ -156,7 +157,7 @@ class Batcher:
                 problem = f"{queued} tokens wait, and about {job.tokens} more would pass the limit of {limit}"
                 raise OverloadedError(f"{problem}; try again in {seconds} s", seconds)
             self._queued_tokens += job.tokens
-            if sum(map(len, job.texts)) > _LONG_CHARACTERS:
+            if sum(map(characters, job.texts)) > _LONG_CHARACTERS:
                 self._arrived_long.put(job)
             else:
                 self._arrived.append(job)
@@ -230,8 +231,8 @@ class Batcher:
             else:
                 ready.append(job)
         if not any(truncated):
-            characters = sum(len(text) for job in jobs for text in job.texts)
-            self._learn_ratio(characters, len(lengths), int(batch.offsets[-1]))
+            total = sum(characters(text) for job in jobs for text in job.texts)
+            self._learn_ratio(total, len(lengths), int(batch.offsets[-1]))
         with self._changed:
             for job in ready:
                 tokens = sum(job.lengths)
@@ -241,11 +242,11 @@ class Batcher:
                 self._waiting.append(job)
             self._changed.notify(len(lengths) - 1)  # whoever tokenised takes the first
 
-    def _learn_ratio(self, characters: int, texts: int, tokens: int) -> None:
+    def _learn_ratio(self, total: int, texts: int, tokens: int) -> None:
         """Tokens a character, two special tokens a text set aside, as a moving average over the last thousands."""
-        if characters:
-            weight = min(0.1, characters / 20_000)
-            self._tokens_per_character += weight * ((tokens - 2 * texts) / characters - self._tokens_per_character)
+        if total:
+            weight = min(0.1, total / 20_000)
+            self._tokens_per_character += weight * ((tokens - 2 * texts) / total - self._tokens_per_character)
 
     # Tokens to rows.
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torchless.arguments import Text
 from torchless.numerics import Floats, normalize
 
 from .batcher import Job
@@ -42,7 +43,7 @@ class Call:
         """The model that the path names, else the one that the body names, else the first."""
         return self.service.engine(self.path.get("name") or name)
 
-    async def scores(self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None) -> Floats:
+    async def scores(self, engine: Engine, texts: Sequence[Text], *, truncate: bool | None = None) -> Floats:
         """Every label's score under the bundle's own activation: float32 (texts, labels).
 
         Raises:
@@ -50,12 +51,12 @@ class Call:
         """
         return await self._rows(engine, "scores", texts, truncate)
 
-    async def logits(self, engine: Engine, texts: Sequence[str], *, truncate: bool | None = None) -> Floats:
+    async def logits(self, engine: Engine, texts: Sequence[Text], *, truncate: bool | None = None) -> Floats:
         """What the head answers, untouched: float32 (texts, labels); errors as `scores`."""
         return await self._rows(engine, "logits", texts, truncate)
 
     async def embeddings(
-        self, engine: Engine, texts: Sequence[str], *, unit_length: bool = True, truncate: bool | None = None
+        self, engine: Engine, texts: Sequence[Text], *, unit_length: bool = True, truncate: bool | None = None
     ) -> Floats:
         """One vector a text: float32 (texts, dimensions); errors as `scores`."""
         rows = await self._rows(engine, "embedding", texts, truncate)
@@ -77,12 +78,12 @@ class Call:
         """Tokens of all texts that were asked about."""
         return sum(self.job.lengths) if self.job else 0
 
-    def _check_count(self, texts: Sequence[str]) -> None:
+    def _check_count(self, texts: Sequence[Text]) -> None:
         most = self.service.settings.max_batch_texts
         if len(texts) > most:
             raise TooLargeError(f"expected at most {most} texts in a request, got {len(texts)}")
 
-    async def _rows(self, engine: Engine, task: Task, texts: Sequence[str], truncate: bool | None) -> Floats:
+    async def _rows(self, engine: Engine, task: Task, texts: Sequence[Text], truncate: bool | None) -> Floats:
         engine.require(task)
         self._check_count(texts)
         self.job = job = Job(engine, task, texts, refuse_truncation=truncate is False)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from torchless.arguments import characters
 from torchless.errors import TorchlessError
 
 from .call import Call
@@ -182,7 +183,7 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
     found = [
         (b"x-compute-type", job.engine.device.encode()),
         (b"x-compute-time", total),
-        (b"x-compute-characters", b"%d" % sum(map(len, job.texts))),
+        (b"x-compute-characters", b"%d" % sum(map(characters, job.texts))),
         (b"x-compute-tokens", b"%d" % sum(job.lengths)),
         (b"x-total-time", total),
         (b"x-tokenization-time", b"%.3f" % (job.tokenise_s * 1e3)),

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
+from torchless.arguments import Text, TextPair
 from torchless.errors import TorchlessError
 from torchless.serve.call import Call, check_dimensions
 from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
@@ -122,8 +123,8 @@ class Info(msgspec.Struct):
 async def predict(call: Call, body: PredictRequest) -> list[Scored] | list[list[Scored]]:
     """All labels of every text, best first; a lone text is answered with a flat list."""
     _refuse_left(body.truncation_direction)
-    texts, lone = _singles(body.inputs)
     engine = call.engine()
+    texts, lone = _texts(body.inputs, pairs=engine.manifest.pairs)
     answer = call.logits if body.raw_scores else call.scores
     rows = rank(engine.manifest.labels, await answer(engine, texts, truncate=body.truncate))
     return rows[0] if lone else rows
@@ -203,24 +204,24 @@ def error(problem: TorchlessError) -> Error:
     return Error(public_message(problem), "Backend" if status == 500 else "Validation")
 
 
-def _singles(inputs: Inputs) -> tuple[list[str], bool]:
+def _texts(inputs: Inputs, *, pairs: bool) -> tuple[list[Text], bool]:
     """The texts, and whether the client sent one alone. A flat list of two is one pair of texts in TEI."""
     if isinstance(inputs, str):
         return [inputs], True
-    texts: list[str] = []
+    texts: list[Text] = []
     nested = [item for item in inputs if not isinstance(item, str)]
     if nested and len(nested) != len(inputs):
         raise InvalidError("inputs: expected texts alone or lists alone, got a mixture")
     if not nested and len(inputs) > 2:
         raise InvalidError(f'inputs: a flat list is one text or one pair here, got {len(inputs)}; send [["a"], ["b"]]')
     for item in nested or ([[str(text) for text in inputs]] if inputs else []):
-        if len(item) == 2:
+        if len(item) == 2 and not pairs:
             raise InvalidError(
                 'inputs: ["a", "b"] is a pair of texts, which this model does not take; send [["a"], ["b"]]'
             )
-        if len(item) != 1:
-            raise InvalidError(f"inputs: expected one text in each inner list, got {len(item)}")
-        texts.append(item[0])
+        if len(item) not in (1, 2):
+            raise InvalidError(f"inputs: expected one text or a pair in each inner list, got {len(item)}")
+        texts.append(item[0] if len(item) == 1 else TextPair(*item))
     return texts, bool(inputs) and not nested
 
 
