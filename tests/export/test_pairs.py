@@ -17,6 +17,8 @@ from torchless.errors import InputError
 from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import ExportReport, export
 from torchless_export.checkpoint import Checkpoint
+from torchless_export.quality import Gates
+from torchless_export.samples import Columns
 
 # Token types that matter; none handed out though the tokenizer has them.
 KINDS = ["bert", "roberta"]
@@ -53,6 +55,26 @@ def test_pairs_can_be_left_out(checkpoint: Path, tmp_path: Path) -> None:
     assert report.parity.pairs == 0
     with pytest.raises(InputError, match="takes single texts"):
         Classifier.load(tmp_path / "out").predict([TextPair("a", "b")])
+
+
+def test_int8_is_calibrated_and_judged_on_pairs(checkpoint: Path, tmp_path: Path, sentences: list[str]) -> None:
+    rows = zip(sentences[:60], sentences[60:120], ["negative", "positive"] * 30, strict=True)
+    (tmp_path / "dev.tsv").write_text("a\tb\tlabel\n" + "".join(map("{}\n".format, map("\t".join, rows))))
+    gates = Gates(max_disagreement=1, max_accuracy_drop=1)  # random weights agree on nothing in particular
+    files = {"calibration": tmp_path / "dev.tsv", "evaluate": tmp_path / "dev.tsv", "columns": Columns("a", "b")}
+    report = export(checkpoint, tmp_path / "out", gates=gates, **files)
+    assert report.accuracy is not None
+    assert report.quality is not None
+    pairs = list(map(TextPair, sentences[:60], sentences[60:120]))
+    labels = [prediction.label for prediction in Classifier.load(tmp_path / "out", precision="fp32").predict(pairs)]
+    right = [label == expected for label, expected in zip(labels, ["negative", "positive"] * 30, strict=True)]
+    assert report.accuracy.fp32 == report.accuracy.torch == np.mean(right)
+    assert (report.quality.calibration, report.quality.texts) == ("60 texts of dev.tsv", 60)
+
+
+def test_pairs_to_calibrate_on_take_a_model_that_reads_them(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the bundle reads single texts, got the pairs of column 'b'"):
+        export(checkpoint, tmp_path / "out", pairs=False, calibration="x.tsv", columns=Columns("a", "b"))
 
 
 def rewrite_tokenizer(folder: Path, change: Any) -> None:

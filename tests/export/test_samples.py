@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from torchless import TextPair
 from torchless.errors import InputError
 from torchless_export import samples
 from torchless_export.quality import decisions, score_error
@@ -37,6 +38,15 @@ def test_scales_and_judgement_share_texts_only_where_there_are_no_others(tmp_pat
     assert samples.for_int8(train, dev)[1] is dev
     scales, judged = samples.for_int8(train, None)
     assert (scales.name, judged.name) == ("2 texts of train.txt", "the built-in sample")
+
+
+def test_pairs_are_read_from_two_columns(tmp_path: Path) -> None:
+    (tmp_path / "dev.tsv").write_text("premise\thypothesis\tlabel\na\tb\tyes\n\td\tno\n")
+    where = samples.Columns("premise", "hypothesis")
+    pairs = [TextPair("a", "b"), TextPair("", "d")]
+    assert samples.calibration(tmp_path / "dev.tsv", where).texts == pairs
+    dev = samples.labelled(tmp_path / "dev.tsv", ["no", "yes"], where)
+    assert (dev.texts, dev.labels) == (pairs, [1, 0])
 
 
 @pytest.mark.parametrize(

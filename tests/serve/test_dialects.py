@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import tokenizers
 
-from torchless import Classifier, Encoder
+from torchless import Classifier, Encoder, TextPair
 
 from .conftest import Server
 
@@ -53,6 +54,16 @@ def test_tei_predict_takes_tei_s_shapes(
 ) -> None:
     expected = [ranking(classifier, text) for text in texts]
     assert server.post("/predict", {"inputs": inputs}) == (expected[0] if flat else expected)
+
+
+def test_tei_predict_takes_pairs_where_the_model_reads_them(start: Callable[..., Server], tiny: Path) -> None:
+    server, classifier = start(tiny), Classifier.load(tiny)
+    pair, other = classifier.rank([TextPair("good", "bad"), TextPair("bad", "")])
+    answers = [[{"score": best.score, "label": best.label} for best in ranking] for ranking in (pair, other)]
+    assert server.post("/predict", {"inputs": ["good", "bad"]}) == answers[0]
+    assert server.post("/predict", {"inputs": [["good", "bad"]]}) == answers[:1]
+    mixed = server.post("/predict", {"inputs": [["bad", ""], ["good"], ["good", "bad"]]})
+    assert mixed == [answers[1], ranking(classifier, "good"), answers[0]]
 
 
 @pytest.mark.parametrize(
