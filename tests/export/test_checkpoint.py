@@ -105,7 +105,7 @@ def test_a_vocabulary_alone_is_a_tokenizer(minilm: Path, tmp_path: Path) -> None
         ({"problem_type": "regression"}, "none"),
         ({"id2label": {"0": "score"}}, "sigmoid"),
         ({"id2label": {"0": "score"}, "problem_type": "regression"}, "none"),
-        ({"function_to_apply": "none"}, "none"),
+        ({"function_to_apply": "none"}, "softmax"),
     ],
 )
 def test_scores_are_made_as_the_pipeline_makes_them(

@@ -302,11 +302,11 @@ def test_labels_that_are_the_same_are_refused(configure: Callable[..., None], br
         export(broken, tmp_path / "out")
 
 
-@pytest.mark.parametrize("activation", ["none", "sigmoid"])
+@pytest.mark.parametrize("problem", ["regression", None])  # scores as they are, or through a sigmoid
 def test_a_head_that_answers_a_number_is_judged_by_its_scores(
-    one_column: Path, configure: Callable[..., None], tmp_path: Path, activation: str
+    one_column: Path, configure: Callable[..., None], tmp_path: Path, problem: str | None
 ) -> None:
-    configure(function_to_apply=activation)
+    configure(problem_type=problem)
     report = export(one_column, tmp_path / "out", gates=LENIENT)
     assert report.quality is not None
     assert report.quality.disagreement is None

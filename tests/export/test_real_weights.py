@@ -24,7 +24,7 @@ def exported(
 def test_hidden_states_are_those_of_pytorch(exported: tuple[Path, ExportReport]) -> None:
     _, report = exported
     assert report.parity.token_ids_equal
-    assert report.parity.longest_tokens == 512
+    assert report.parity.longest_tokens in (512, 256)  # of a BERT; sentence-transformers cuts at 256
     assert report.parity.max_hidden_difference is not None
     assert report.parity.max_hidden_difference < Gates().max_difference
     assert report.parity.min_embedding_cosine is not None
