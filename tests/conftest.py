@@ -14,6 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")  # seconds until a `network` test takes the Hub for out of reach
+# PyTorch's and numpy's threads wait by spinning. Models as small as the tests' keep them waiting, which doubles the CPU
+# time; where other processes want the cores too, an export takes ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_report_header() -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.metadata import files
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,40 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
+import torchless.session
 from torchless_bench.random_checkpoints import ROWS, make
+from torchless_export import ExportReport, export
+from torchless_export.quality import Gates
+
+Exported = tuple[Path, Path, ExportReport]  # checkpoint, bundle, what the export said
+ANY_LABEL = Gates(max_disagreement=1, max_accuracy_drop=1)  # int8 of random weights agrees on nothing in particular
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """onnxruntime's threads spin as PyTorch's do (tests/conftest.py); tests/runtime runs graphs on all cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torchless.session, "available_threads", lambda: 1)
+        yield
+
+
+@pytest.fixture(scope="session")
+def exported_row(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
+    """Export a row of the parity table in both precisions, once however many tests look at it; not to be written to."""
+
+    @cache
+    def exported_row(name: str) -> Exported:
+        folder = tmp_path_factory.mktemp(name)
+        checkpoint = make(ROWS[name], folder / "checkpoint")
+        return checkpoint, folder / "bundle", export(checkpoint, folder / "bundle", gates=ANY_LABEL)
+
+    return exported_row
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The random DistilBERT that tests/data/tiny was made from."""
-    return make(ROWS["distilbert"], tmp_path_factory.mktemp("checkpoint") / "tiny")
+    return make(ROWS["distilbert"], tmp_path_factory.mktemp("random") / "checkpoint")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import sentencepiece
 import torch
@@ -22,16 +22,19 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import torchless.tokens
 import torchless_export.checkpoint
-from torchless import Classifier, Encoder
+from torchless import Bundle, Classifier, Encoder
 from torchless.errors import MissingExtraError
 from torchless_bench.random_checkpoints import ROWS, make
-from torchless_export import export
+from torchless_export import ExportReport, export
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.engines import optimum
+from torchless_export.engines.lean import Lean
 from torchless_export.errors import CheckpointError, ParityError, UnsupportedModelError
 from torchless_export.samples import built_in
+from torchless_export.weights import WeightsFile
 
 Configure = Callable[..., None]
+Exported = tuple[Path, Path, ExportReport]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -48,10 +51,16 @@ def logits(folder: Path, out: Path) -> Any:
     return Classifier.load(out).logits(["good", "a bad film"])
 
 
-def test_a_pickle_of_tensors_reads_like_safetensors(checkpoint: Path, broken: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def expected(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The logits of the checkpoint as it is."""
+    return logits(checkpoint, tmp_path_factory.mktemp("expected") / "bundle")
+
+
+def test_a_pickle_of_tensors_reads_like_safetensors(expected: Any, broken: Path, tmp_path: Path) -> None:
     torch.save(weights(broken), broken / "pytorch_model.bin")
     (broken / "model.safetensors").unlink()
-    np.testing.assert_array_equal(logits(broken, tmp_path / "a"), logits(checkpoint, tmp_path / "b"))
+    np.testing.assert_array_equal(logits(broken, tmp_path / "out"), expected)
 
 
 def test_a_pickle_that_would_run_code_is_refused(broken: Path, tmp_path: Path) -> None:
@@ -65,7 +74,7 @@ def test_a_pickle_that_would_run_code_is_refused(broken: Path, tmp_path: Path) -
         export(broken, tmp_path / "out")
 
 
-def test_shards_are_put_together(checkpoint: Path, broken: Path, tmp_path: Path) -> None:
+def test_shards_are_put_together(expected: Any, broken: Path, tmp_path: Path) -> None:
     tensors = weights(broken)
     names = sorted(tensors)
     (broken / "model.safetensors").unlink()
@@ -74,10 +83,10 @@ def test_shards_are_put_together(checkpoint: Path, broken: Path, tmp_path: Path)
         save_file({name: tensors[name] for name in part}, broken / shard, metadata={"format": "pt"})
         index |= dict.fromkeys(part, shard)
     (broken / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
-    np.testing.assert_array_equal(logits(broken, tmp_path / "a"), logits(checkpoint, tmp_path / "b"))
+    np.testing.assert_array_equal(logits(broken, tmp_path / "out"), expected)
     (broken / "model-2.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"names shards that are not there: model-2\.safetensors"):
-        export(broken, tmp_path / "c")
+        export(broken, tmp_path / "other")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -86,12 +95,15 @@ def test_half_precision_weights_are_read_as_float32(broken: Path, tmp_path: Path
     assert logits(broken, tmp_path / "out").dtype == np.float32
 
 
-def test_a_vocabulary_alone_is_a_tokenizer(minilm: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(minilm, tmp_path / "slow"))
-    (folder / "tokenizer.json").unlink()
-    export(folder, tmp_path / "out", encoder_only=True, precisions=["fp32"])
+def test_a_vocabulary_alone_is_a_tokenizer(broken: Path, tmp_path: Path) -> None:
+    vocabulary = Tokenizer.from_file(str(broken / "tokenizer.json")).get_vocab()
+    (broken / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=lambda piece: vocabulary[piece])))
+    (broken / "tokenizer.json").unlink()
+    (broken / "tokenizer_config.json").write_text('{"tokenizer_class": "DistilBertTokenizer"}')
+    export(broken, tmp_path / "out", precisions=["fp32"])
     content = json.loads((tmp_path / "out" / "tokenizer.json").read_text(encoding="utf-8"))
     assert content["model"]["type"] == "WordPiece"
+    assert content["model"]["vocab"] == vocabulary
     assert content["padding"] is None
     assert content["truncation"] is None
 
@@ -370,13 +382,37 @@ def resize(folder: Path, size: int) -> None:
     model.save_pretrained(folder)
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_a_body_alone_exports_without_a_head_and_says_what_a_head_would_take(name: str, tmp_path: Path) -> None:
-    folder = make(ROWS[name], tmp_path / "whole")
-    AutoModelForSequenceClassification.from_pretrained(folder).base_model.save_pretrained(tmp_path / "body")
-    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "body")
-    refused(tmp_path / "body", tmp_path / "out", CheckpointError, r"no classification head: .*\.weight.*--encoder-only")
-    export(tmp_path / "body", tmp_path / "out", encoder_only=True, precisions=["fp32"])
-    export(folder, tmp_path / "from-whole", encoder_only=True, precisions=["fp32"])
-    bodies = [Encoder.load(tmp_path / out).embed(["good", "a bad film"]) for out in ("out", "from-whole")]
-    np.testing.assert_array_equal(*bodies)
+@pytest.fixture(params=ROWS)
+def whole(request: pytest.FixtureRequest, exported_row: Callable[[str], Exported]) -> Exported:
+    return exported_row(request.param)
+
+
+@pytest.fixture
+def body(whole: Exported, tmp_path: Path) -> Path:
+    """What someone has who trained no head."""
+    AutoModelForSequenceClassification.from_pretrained(whole[0]).base_model.save_pretrained(tmp_path / "body")
+    AutoTokenizer.from_pretrained(whole[0]).save_pretrained(tmp_path / "body")
+    return tmp_path / "body"
+
+
+def test_a_body_alone_exports_without_a_head_and_says_what_a_head_would_take(
+    whole: Exported, body: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    refused(body, out, CheckpointError, r"no classification head: .*\.weight.*--encoder-only")
+    export(body, out, encoder_only=True, precisions=["fp32"])
+    assert Bundle.open(out).manifest.labels == ()
+    texts = ["good", "a bad film"]
+    np.testing.assert_array_equal(Encoder.load(out).embed(texts), Encoder.load(whole[1], precision="fp32").embed(texts))
+
+
+def test_without_its_head_a_checkpoint_makes_the_very_encoder_that_it_makes_with_it(
+    whole: Exported, tmp_path: Path
+) -> None:
+    checkpoint, bundle, _ = whole
+    weights = WeightsFile("weights.fp32")
+    (graph,) = Lean(Checkpoint.open(str(checkpoint)), head=False, layout="packed").fp32(weights).values()
+    weights.write(tmp_path)
+    assert graph == onnx.load(bundle / "encoder.fp32.onnx", load_external_data=False)
+    written = (tmp_path / weights.name).read_bytes()
+    assert written == (bundle / weights.name).read_bytes()[: len(written)]  # the head's tensors come after

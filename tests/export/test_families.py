@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,24 +14,23 @@ from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_p
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 from torchless import Bundle, Classifier, Encoder, verify
+from torchless.bundle import TOKENIZER
+from torchless.tokens import Tokenizer
 from torchless_bench.random_checkpoints import ROWS, make
-from torchless_export import ExportReport, export
+from torchless_export import ExportReport
+from torchless_export.checkpoint import Checkpoint
+from torchless_export.engines.lean import Lean
 from torchless_export.families import FAMILIES
 from torchless_export.families.deberta import log_buckets
 from torchless_export.families.mpnet import t5_buckets
-from torchless_export.quality import Gates
+from torchless_export.weights import WeightsFile
 
-LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1)  # int8 of random weights agrees on nothing in particular
+Exported = tuple[Path, Path, ExportReport]
 
 
 @pytest.fixture(scope="module", params=ROWS)
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Any]:
-    folder = tmp_path_factory.mktemp(request.param)
-    checkpoint = make(ROWS[request.param], folder / "checkpoint")
-    return checkpoint, folder / "bundle", export(checkpoint, folder / "bundle", gates=LENIENT)
-
-
-Exported = tuple[Path, Path, ExportReport]
+def exported(request: pytest.FixtureRequest, exported_row: Callable[[str], Exported]) -> Exported:
+    return exported_row(request.param)
 
 
 def test_logits_are_those_of_pytorch(exported: Exported, sentences: list[str]) -> None:
@@ -74,14 +73,19 @@ def test_a_bundle_of_any_architecture_verifies(exported: Exported) -> None:
 
 
 @pytest.mark.parametrize("name", ["albert", "albert, groups"])
-def test_layers_that_share_weights_share_their_place_on_disk(name: str, tmp_path: Path) -> None:
+def test_layers_that_share_weights_share_their_place_on_disk(name: str, sentences: list[str], tmp_path: Path) -> None:
     sizes = []
     for repeats in (1, 3):
         settings = {**ROWS[name].settings}
         settings["num_hidden_layers"] = settings.get("num_hidden_layers", 1) * repeats
         checkpoint = make(replace(ROWS[name], settings=settings), tmp_path / f"{repeats}")
-        export(checkpoint, tmp_path / f"{repeats}-bundle", gates=LENIENT)
-        sizes.append([(tmp_path / f"{repeats}-bundle" / f"weights.{p}").stat().st_size for p in ("fp32", "int8")])
+        model = Lean(Checkpoint.open(str(checkpoint)), head=True, layout="packed")
+        fp32, int8 = WeightsFile(f"{repeats}.fp32"), WeightsFile(f"{repeats}.int8")
+        model.fp32(fp32)
+        model.int8(int8, Tokenizer(checkpoint / TOKENIZER, 64).encode(sentences[:8]))
+        for weights in (fp32, int8):
+            weights.write(tmp_path)
+        sizes.append([(tmp_path / weights.name).stat().st_size for weights in (fp32, int8)])
     assert sizes[0] == sizes[1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,15 @@ def expected_logits(checkpoint: Path, texts: list[str], **tokenizer: Any) -> Any
 
 
 @pytest.fixture(scope="module", params=["bert", "distilbert", "roberta", "modernbert, mean", "deberta-v3"])
-def lean(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    folder = tmp_path_factory.mktemp("standard")
-    checkpoint = make(ROWS[request.param], folder / "checkpoint")
-    return checkpoint, folder / "bundle", export(checkpoint, folder / "bundle", graph="standard", gates=LENIENT)
+def packed(request: pytest.FixtureRequest, exported_row: Callable[[str], Exported]) -> Exported:
+    return exported_row(request.param)
+
+
+@pytest.fixture(scope="module")
+def lean(packed: Exported, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The standard graphs of the same checkpoint."""
+    out = tmp_path_factory.mktemp("standard") / "bundle"
+    return packed[0], out, export(packed[0], out, graph="standard", gates=LENIENT)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -69,16 +75,17 @@ def test_the_headless_standard_graph_answers_padded_states(lean: Exported, sente
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_the_runtime_runs_a_standard_graph_like_a_packed_one(
-    lean: Exported, sentences: list[str], precision: str, tmp_path: Path
+    packed: Exported, lean: Exported, sentences: list[str], precision: str
 ) -> None:
-    checkpoint, bundle, _ = lean
-    export(checkpoint, tmp_path / "packed", gates=LENIENT)
-    packed, padded = (Classifier.load(folder, precision=precision) for folder in (tmp_path / "packed", bundle))
-    assert (packed.manifest.layout, padded.manifest.layout) == ("packed", "padded")
+    ours, padded = (Classifier.load(bundle, precision=precision) for _, bundle, _ in (packed, lean))
+    assert (ours.manifest.layout, padded.manifest.layout) == ("packed", "padded")
     np.testing.assert_allclose(
-        padded.logits(sentences), packed.logits(sentences), atol=2e-5 if precision == "fp32" else 0.1
+        padded.logits(sentences), ours.logits(sentences), atol=2e-5 if precision == "fp32" else 0.1
     )
-    assert [replay.precision for replay in verify(bundle)] == ["fp32", "int8"]
+
+
+def test_a_bundle_of_standard_graphs_verifies(lean: Exported) -> None:
+    assert [replay.precision for replay in verify(lean[1])] == ["fp32", "int8"]
 
 
 @needs_optimum

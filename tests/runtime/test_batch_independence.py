@@ -24,13 +24,22 @@ def in_shuffled_batches(classifier: Classifier, texts: list[str], size: int) -> 
     return scores
 
 
+@pytest.fixture(scope="module", params=[("mini", "int8"), ("tiny", "int8"), ("tiny", "fp32")], ids="-".join)
+def classifier(request: pytest.FixtureRequest) -> Classifier:
+    bundle, precision = request.param
+    return Classifier.load(request.getfixturevalue(bundle), precision=precision)
+
+
+@pytest.fixture(scope="module")
+def alone(classifier: Classifier, sentences: list[str]) -> NDArray[np.float32]:
+    """The scores of every sentence by itself."""
+    return np.concatenate([classifier.scores([text]) for text in sentences])
+
+
 @pytest.mark.parametrize("size", [2, 32, 200])
-@pytest.mark.parametrize(("bundle", "precision"), [("mini", "int8"), ("tiny", "int8"), ("tiny", "fp32")])
 def test_alone_or_in_company_scores_are_the_same(
-    bundle: str, precision: str, size: int, sentences: list[str], request: pytest.FixtureRequest
+    classifier: Classifier, alone: NDArray[np.float32], size: int, sentences: list[str]
 ) -> None:
-    classifier = Classifier.load(request.getfixturevalue(bundle), precision=precision)
-    alone = np.concatenate([classifier.scores([text]) for text in sentences])
     together = in_shuffled_batches(classifier, sentences, size)
     assert (alone.argmax(axis=1) == together.argmax(axis=1)).all()
     assert np.abs(alone - together).max() <= BOUND

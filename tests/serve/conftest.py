@@ -82,10 +82,18 @@ class Server:
         lines = self.request("GET", "/metrics")[2].decode().splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(sample + " ")), 0.0)
 
-    def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+    def begin_to_stop(self) -> None:
+        """SIGTERM."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.begin_to_stop()
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit code of a server that is stopping."""
         try:
             return self.process.wait(20)
         finally:
@@ -100,8 +108,17 @@ def server(mini: Path, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     assert running.stop() == 0
 
 
+@pytest.fixture(scope="session")
+def stopping() -> Iterator[list[Server]]:
+    """Servers that were told to stop: they must, but no test waits for those of the test before."""
+    servers: list[Server] = []
+    yield servers
+    for each in servers:
+        each.wait()
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start(tmp_path: Path, stopping: list[Server]) -> Iterator[Callable[..., Server]]:
     """Start servers for one test."""
     running: list[Server] = []
 
@@ -112,4 +129,5 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for each in running:
-        each.stop()
+        each.begin_to_stop()
+        stopping.append(each)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,24 @@ LONG = "never again " * 300
 # Limits and back-pressure
 
 
-def test_too_much_is_413(start: Start, tiny: Path) -> None:
-    server = start(tiny, "--max-batch-texts", 3, "--max-body-bytes", 1000, "--max-queue-tokens", 100)
-    assert server.request("POST", "/embed", {"inputs": ["a"] * 4})[0] == 413
-    assert server.request("POST", "/predict", {"inputs": "a" * 2000})[0] == 413
-    assert server.request("POST", "/embed", {"inputs": ["! " * 150] * 3})[0] == 413  # more tokens than may ever wait
-    assert server.request("POST", "/predict", {"inputs": "a"})[0] == 200
+@pytest.fixture(scope="module")
+def strict(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of narrow limits and little patience."""
+    limits = "--max-batch-texts 3 --max-body-bytes 1000 --max-queue-tokens 100 --read-timeout-s 0.3 --drain-s 0"
+    running = Server(tmp_path_factory.mktemp("strict") / "log", str(tiny), *limits.split())
+    yield running
+    assert running.stop() == 0
 
 
-def test_a_body_that_is_too_large_is_not_read(start: Start, tiny: Path) -> None:
-    server = start(tiny, "--max-body-bytes", 1000)
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+def test_too_much_is_413(strict: Server) -> None:
+    assert strict.request("POST", "/embed", {"inputs": ["a"] * 4})[0] == 413
+    assert strict.request("POST", "/predict", {"inputs": "a" * 2000})[0] == 413
+    assert strict.request("POST", "/embed", {"inputs": ["! " * 150] * 3})[0] == 413  # more tokens than may ever wait
+    assert strict.request("POST", "/predict", {"inputs": "a"})[0] == 200
+
+
+def test_a_body_that_is_too_large_is_not_read(strict: Server) -> None:
+    with socket.create_connection((strict.host, strict.port), timeout=10) as connection:
         head = (
             "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999999999\r\n\r\n"
         )
@@ -51,9 +58,8 @@ def test_a_body_that_is_too_large_is_not_read(start: Start, tiny: Path) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_chunked_body_is_bounded_too(start: Start, tiny: Path) -> None:
-    server = start(tiny, "--max-body-bytes", 1000)
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+def test_a_chunked_body_is_bounded_too(strict: Server) -> None:
+    connection = http.client.HTTPConnection(strict.host, strict.port, timeout=10)
     headers = {"content-type": "application/json"}
     connection.request("POST", "/predict", (b"x" * 600 for _ in range(2)), headers, encode_chunked=True)
     assert connection.getresponse().status == 413
@@ -62,8 +68,8 @@ def test_a_chunked_body_is_bounded_too(start: Start, tiny: Path) -> None:
 
 def test_a_full_queue_is_429_with_retry_after_and_recovers(start: Start, mini: Path) -> None:
     server = start(mini, "--max-queue-tokens", 2048, "--workers", 1)
-    with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(lambda _: server.request("POST", "/predict", {"inputs": LONG}), range(64)))
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: server.request("POST", "/predict", {"inputs": LONG}), range(32)))
     statuses = [status for status, _, _ in answers]
     assert set(statuses) == {200, 429}
     refusals = [(headers, json.loads(body)) for status, headers, body in answers if status == 429]
@@ -76,9 +82,9 @@ def test_a_full_queue_is_429_with_retry_after_and_recovers(start: Start, mini: P
 
 def test_a_list_and_a_lone_text_are_admitted_by_the_same_rule(start: Start, mini: Path) -> None:
     """What is queued may not pass the limit, however many requests it comes in."""
-    server = start(mini, "--max-queue-tokens", 4096, "--workers", 1)
+    server = start(mini, "--max-queue-tokens", 2048, "--workers", 1)
     with ThreadPoolExecutor(24) as pool:
-        lists = pool.map(lambda _: server.request("POST", "/embed", {"inputs": [LONG] * 4})[0], range(12))
+        lists = pool.map(lambda _: server.request("POST", "/embed", {"inputs": [LONG] * 2})[0], range(12))
         singles = pool.map(lambda _: server.request("POST", "/embed", {"inputs": LONG})[0], range(12))
         assert set(lists) | set(singles) == {200, 429}
 
@@ -86,7 +92,7 @@ def test_a_list_and_a_lone_text_are_admitted_by_the_same_rule(start: Start, mini
 def test_what_takes_too_long_is_503(start: Start, mini: Path) -> None:
     server = start(mini, "--request-timeout-s", 0.05, "--workers", 1)
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: server.request("POST", "/predict", {"inputs": LONG}), range(32)))
+        answers = list(pool.map(lambda _: server.request("POST", "/predict", {"inputs": LONG}), range(16)))
     late = [headers for status, headers, _ in answers if status == 503]
     assert late
     assert {status for status, _, _ in answers} <= {200, 503}
@@ -95,7 +101,7 @@ def test_what_takes_too_long_is_503(start: Start, mini: Path) -> None:
 
 def test_a_client_that_left_costs_no_compute(start: Start, mini: Path) -> None:
     server = start(mini, "--workers", 1)
-    body = json.dumps({"inputs": [[LONG]] * 16}).encode()
+    body = json.dumps({"inputs": [[LONG]] * 8}).encode()
     head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     connections = [socket.create_connection((server.host, server.port), timeout=10) for _ in range(4)]
     for connection in connections:
@@ -110,7 +116,7 @@ def test_a_client_that_left_costs_no_compute(start: Start, mini: Path) -> None:
     assert server.metric("torchless_queue_tokens") == 0
     left = [event for event in server.events() if event.get("status") == 499]
     assert len(left) == 3
-    assert server.metric("te_batch_next_tokens_sum") < 3 * 16 * 512
+    assert server.metric("te_batch_next_tokens_sum") < 3 * 8 * 512
 
 
 def test_a_long_list_does_not_hold_up_a_lone_text(start: Start, mini: Path) -> None:
@@ -121,7 +127,7 @@ def test_a_long_list_does_not_hold_up_a_lone_text(start: Start, mini: Path) -> N
         server.post("/embed", {"inputs": inputs})
         done.append(name)
 
-    long = threading.Thread(target=ask, args=("list", [LONG] * 24))
+    long = threading.Thread(target=ask, args=("list", [LONG] * 10))
     long.start()
     while server.metric("te_batch_next_size_count") == 0:
         time.sleep(0.005)
@@ -143,17 +149,15 @@ HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /pre", HEAD, HEAD + b"\r\n", HEAD + b'\r\n{"inputs"'])
-def test_a_client_that_never_finishes_is_sent_away(start: Start, tiny: Path, sent: bytes) -> None:
-    server = start(tiny, "--read-timeout-s", 0.2)
-    with connect(server, sent) as connection:
+def test_a_client_that_never_finishes_is_sent_away(strict: Server, sent: bytes) -> None:
+    with connect(strict, sent) as connection:
         answer = b"".join(iter(lambda: connection.recv(1000), b""))
     assert answer == b"" if not sent else answer.startswith(b"HTTP/1.1 408 ")
-    assert server.request("POST", "/predict", {"inputs": "a"})[0] == 200
+    assert strict.request("POST", "/predict", {"inputs": "a"})[0] == 200
 
 
-def test_a_drip_of_bytes_does_not_extend_the_time(start: Start, tiny: Path) -> None:
-    server = start(tiny, "--read-timeout-s", 0.3)
-    with connect(server, HEAD) as connection:
+def test_a_drip_of_bytes_does_not_extend_the_time(strict: Server) -> None:
+    with connect(strict, HEAD) as connection:
         connection.settimeout(0.05)
         answer = b""
         for _ in range(100):
@@ -166,8 +170,7 @@ def test_a_drip_of_bytes_does_not_extend_the_time(start: Start, tiny: Path) -> N
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_headers_are_bounded(start: Start, tiny: Path) -> None:
-    server = start(tiny)
+def test_headers_are_bounded(server: Server) -> None:
     with connect(server, b"GET /health HTTP/1.1\r\nhost: x\r\nx-filler: " + b"x" * 20_000) as connection:
         assert connection.recv(100).startswith(b"HTTP/1.1 431 ")
     with connect(server, b"GET /" + b"x" * 20_000) as connection:
@@ -268,9 +271,9 @@ def test_reloading_is_not_there_without_a_key(server: Server) -> None:
 
 
 def test_sigterm_finishes_what_was_begun_and_is_not_ready_meanwhile(start: Start, mini: Path) -> None:
-    server = start(mini, "--workers", 1, "--drain-s", 2)
-    with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(server.request, "POST", "/embed", {"inputs": [LONG] * 2}) for _ in range(8)]
+    server = start(mini, "--workers", 1, "--drain-s", 1)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(server.request, "POST", "/embed", {"inputs": [LONG] * 2}) for _ in range(4)]
         while server.metric("te_queue_size") == 0:
             time.sleep(0.005)
         server.process.send_signal(signal.SIGTERM)
@@ -278,7 +281,7 @@ def test_sigterm_finishes_what_was_begun_and_is_not_ready_meanwhile(start: Start
         status, headers, body = server.request("GET", "/ready")
         assert (status, json.loads(body), headers["connection"]) == (503, {"status": "draining"}, "close")
         assert server.request("GET", "/health")[0] == 200
-        assert [each.result()[0] for each in asked] == [200] * 8
+        assert [each.result()[0] for each in asked] == [200] * 4
     assert server.process.wait(20) == 0
 
 
