@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
 from torchless import Encoder
+from torchless.manifest import Pooling
 from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
 
 Exported = tuple[Path, ExportReport]
+STSB = Path(__file__).parent.parent.parent.parent / "shared" / "data" / "stsb" / "sts-dev.tsv"
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +60,21 @@ def test_meaning_survives(request: pytest.FixtureRequest, name: str, precision: 
     assert cat @ invoice < 0.2
 
 
-def test_embeddings_are_those_of_sentence_transformers(exported: Exported, minilm_bert: Path) -> None:
-    texts = ["A cat sleeps.", "", "Prices rose 3.2% in the third quarter, the slowest pace since 2021."]
-    expected = SentenceTransformer(str(minilm_bert), device="cpu").encode(texts)
-    actual = Encoder.load(exported[0], precision="fp32").embed(texts, pooling="mean", normalize=True)
-    np.testing.assert_allclose(actual, expected, atol=1e-5)
+def test_embeddings_are_those_of_sentence_transformers(bert: Exported, minilm_bert: Path) -> None:
+    texts = ["A cat sleeps.", "", "Zwölf Boxkämpfer jagen Viktor.", "Prices rose 3.2% in the third quarter. " * 50]
+    reference = SentenceTransformer(str(minilm_bert), device="cpu")
+    encoder = Encoder.load(bert[0], precision="fp32")
+    assert encoder.manifest.max_tokens == reference.max_seq_length == 256
+    np.testing.assert_allclose(encoder.embed(texts), reference.encode(texts), atol=1e-5)
+    for pooling in get_args(Pooling):
+        reference[1].pooling_mode = pooling
+        np.testing.assert_allclose(encoder.embed(texts, pooling=pooling), reference.encode(texts), atol=1e-5)
+
+
+@pytest.mark.skipif(not STSB.is_file(), reason="STS-B cannot be shipped; it is read from ../shared/data")
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_embeddings_know_which_sentences_mean_the_same(bert: Exported, precision: str) -> None:
+    encoder = Encoder.load(bert[0], precision=precision)
+    rows = [line.split("\t") for line in STSB.read_text(encoding="utf-8").splitlines()[::10]]
+    first, second = encoder.embed(row[5] for row in rows), encoder.embed(row[6] for row in rows)
+    assert np.corrcoef((first * second).sum(axis=1), [float(row[4]) for row in rows])[0, 1] > 0.85

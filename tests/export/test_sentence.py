@@ -1,4 +1,4 @@
-"""Encoders of sentence-transformers make the vectors that sentence-transformers makes."""
+"""The settings of sentence-transformers' checkpoints; their vectors are compared in test_real_weights.py."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from torchless import Bundle, Encoder
 from torchless_export import export
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.sentence import SentenceSettings
-
-STSB = Path(__file__).parent.parent.parent.parent / "shared" / "data" / "stsb" / "sts-dev.tsv"
-TEXTS = ["", "A man is playing a guitar.", "Zwölf Boxkämpfer jagen Viktor", "a long text " * 200]
 
 
 @pytest.fixture
@@ -48,36 +45,6 @@ def modules(settings: Path, *kinds: str) -> None:
         for index, kind in enumerate(kinds)
     ]
     (settings / "modules.json").write_text(json.dumps(listed))
-
-
-@pytest.fixture(scope="module")
-def exported(minilm_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("minilm") / "bundle"
-    export(minilm_bert, out, encoder_only=True, precisions=["fp32"])
-    return out
-
-
-def test_vectors_are_those_of_sentence_transformers(exported: Path, minilm_bert: Path, sentences: list[str]) -> None:
-    from sentence_transformers import SentenceTransformer
-
-    reference = SentenceTransformer(str(minilm_bert), device="cpu")
-    encoder = Encoder.load(exported)
-    texts = [*TEXTS, *sentences[:8]]
-    np.testing.assert_allclose(encoder.embed(texts), reference.encode(texts), atol=1e-5)
-    assert encoder.manifest.max_tokens == reference.max_seq_length == 256
-    for pooling in ("cls", "max"):
-        reference[1].pooling_mode = pooling
-        expected = reference.encode(texts)
-        np.testing.assert_allclose(encoder.embed(texts, pooling=pooling), expected, atol=1e-5)  # type: ignore[arg-type]
-
-
-@pytest.mark.skipif(not STSB.is_file(), reason="STS-B cannot be shipped; it is read from ../shared/data")
-def test_vectors_know_which_sentences_mean_the_same(exported: Path) -> None:
-    encoder = Encoder.load(exported)
-    rows = [line.split("\t") for line in STSB.read_text(encoding="utf-8").splitlines()[::15]]
-    first, second = encoder.embed(row[5] for row in rows), encoder.embed(row[6] for row in rows)
-    correlation = np.corrcoef((first * second).sum(axis=1), [float(row[4]) for row in rows])[0, 1]
-    assert correlation > 0.85
 
 
 def test_settings_become_the_bundle_s_defaults(settings: Path, checkpoint: Path, tmp_path: Path) -> None:
