@@ -21,8 +21,9 @@ def softmax(logits: Floats) -> Floats:
 
 
 def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-x)), written with tanh, which overflows at neither end."""
-    scores: Floats = (0.5 * (1.0 + np.tanh(0.5 * logits))).astype(np.float32, copy=False)
+    """1 / (1 + exp(-x)), written so that it overflows at neither end and keeps every digit of the small scores."""
+    small = np.exp(-np.abs(logits))
+    scores: Floats = (np.where(logits < 0, small, 1) / (1 + small)).astype(np.float32, copy=False)
     return scores
 
 

@@ -23,6 +23,11 @@ def test_sigmoid_is_exact_at_both_ends_and_in_the_middle() -> None:
     np.testing.assert_allclose(scores, [0, 0.1192029, 0.5, 0.8807971, 1], atol=1e-7)
 
 
+def test_sigmoid_tells_small_scores_apart() -> None:
+    scores = sigmoid(np.array([-80, -40, -20, -15], np.float32))
+    np.testing.assert_allclose(scores, np.exp([-80, -40, -20, -15]), rtol=1e-6)
+
+
 def test_normalize_leaves_a_zero_vector_alone() -> None:
     assert normalize(np.array([[3, 4], [0, 0]], np.float32)).tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0]]
 
