@@ -59,11 +59,21 @@ class Assembler:
         self._single, self._pair = _template(tokenizer.encode("a"), 1), _template(tokenizer.encode("a", "b"), 2)
 
     def rows(self, texts: Sequence[Text]) -> list[Row]:
-        """One row a text, cut at the limit; too long a pair loses tokens of its longer text first."""
+        """One row a text, cut at the limit; too long a pair loses tokens of its longer text first.
+
+        Raises:
+            InputError: the limit has no room for the special tokens; the message says which text's.
+        """
         rows = []
-        for parts in self._tokenised(texts):
+        for index, parts in enumerate(self._tokenised(texts)):
             template = self._template(parts)
-            kept = _longest_first([len(part) for part in parts], self._max_tokens - template.size)
+            room = self._max_tokens - template.size
+            if room < 0:
+                raise InputError(
+                    f"texts[{index}]: expected a limit of {template.size} tokens or more, its special tokens, "
+                    f"got {self._max_tokens}."
+                )
+            kept = _longest_first([len(part) for part in parts], room)
             cut = [part[:length] for part, length in zip(parts, kept, strict=True)]
             rows.append(template.fill(cut, cut != parts))
         return rows

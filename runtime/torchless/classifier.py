@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import Text
+from .arguments import Text, whole_number
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Activation, Manifest, Precision
@@ -64,6 +64,19 @@ class Classifier:
             MissingExtraError, OutputError: a Hub id, and huggingface_hub is not installed or its cache is not writable.
         """
         return cls(load(path, "classifier", precision=precision, device=device, threads=threads, revision=revision))
+
+    def limited(self, max_tokens: int) -> Classifier:
+        """The same model, not loaded again, that cuts texts at fewer tokens.
+
+        Args:
+            max_tokens: special tokens included, at most `manifest.max_tokens`.
+
+        Raises:
+            InputError: it is more than that, or has no room for the special tokens.
+        """
+        most = self.manifest.max_tokens
+        max_tokens = whole_number(max_tokens, "max_tokens", f"a whole number from 1 to {most}, the model's limit", most)
+        return Classifier(Model(self.manifest, self.precision, self._tokenizer.limited(max_tokens), self._session))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import numerics
-from .arguments import Text
+from .arguments import Text, whole_number
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Manifest, Pooling, Precision
@@ -44,6 +44,19 @@ class Encoder:
     ) -> Encoder:
         """Load the headless graph of a bundle; arguments and errors as in `Classifier.load`."""
         return cls(load(path, "encoder", precision=precision, device=device, threads=threads, revision=revision))
+
+    def limited(self, max_tokens: int) -> Encoder:
+        """The same model, not loaded again, that cuts texts at fewer tokens.
+
+        Args:
+            max_tokens: special tokens included, at most `manifest.max_tokens`.
+
+        Raises:
+            InputError: it is more than that, or has no room for the special tokens.
+        """
+        most = self.manifest.max_tokens
+        max_tokens = whole_number(max_tokens, "max_tokens", f"a whole number from 1 to {most}, the model's limit", most)
+        return Encoder(Model(self.manifest, self.precision, self._tokenizer.limited(max_tokens), self._session))
 
     def truncated(self, texts: Iterable[Text], *, windows: Windows | None = None) -> NDArray[np.bool_]:
         """Which texts are longer than the model takes, so that their end is not read: bool (n,).

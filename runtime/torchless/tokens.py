@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from .arguments import Text, text_list
 from .assembly import Assembler, Row
-from .errors import IncompatibleError
+from .errors import IncompatibleError, InputError
 from .windows import Windows
 
 
@@ -88,6 +89,22 @@ class Tokenizer:
         self._tokenizer.enable_truncation(max_tokens)
         self._max_tokens = max_tokens
         self._pairs = pairs
+
+    def limited(self, max_tokens: int) -> Tokenizer:
+        """The same tokenizer with another limit.
+
+        Raises:
+            InputError: the limit has no room for the special tokens.
+        """
+        special = self._tokenizer.num_special_tokens_to_add(False)
+        if max_tokens < special:  # `tokenizers` would not cut at all then
+            raise InputError(f"max_tokens: expected {special} or more, the special tokens of a text, got {max_tokens}.")
+        cutting = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        cutting.enable_truncation(max_tokens)
+        other = copy.copy(self)
+        vars(other).update(_tokenizer=cutting, _max_tokens=max_tokens)
+        vars(other).pop("_assembler", None)  # cuts at the old limit
+        return other
 
     def encode(self, texts: Iterable[Text]) -> Batch:
         """Tokenise n texts, special tokens included. Too long a pair loses tokens of its longer text first.

@@ -11,6 +11,7 @@ import tokenizers
 from torchless import TextPair, Windows
 from torchless.assembly import Assembler
 from torchless.bundle import TOKENIZER
+from torchless.errors import InputError
 
 LETTERS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"]  # a token each
 
@@ -71,3 +72,10 @@ def test_a_pair_of_two_long_texts_costs_no_more_than_their_sum(whole: Any) -> No
     (row,) = Assembler(whole, 64).rows([TextPair("word " * 16_000, "other " * 16_000)])
     assert len(row.ids) == 64
     assert row.truncated
+
+
+def test_a_limit_below_the_special_tokens_of_a_pair_is_refused(whole: Any) -> None:
+    assembler = Assembler(whole, 2)
+    assert len(assembler.rows(["a b"])[0].ids) == 2
+    with pytest.raises(InputError, match=r"texts\[1\]: expected a limit of 3 tokens or more"):
+        assembler.rows(["a", TextPair("a", "b")])

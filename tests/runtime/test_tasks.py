@@ -266,3 +266,22 @@ def test_zero_shot_refuses_what_is_no_label_and_no_template(
     with pytest.raises(InputError, match=message):
         zero_shot.rank(["x"], labels, hypothesis_template=template)
     assert zero_shot.rank([], ["a", "b"]) == []
+
+
+def test_a_limited_model_cuts_earlier_and_leaves_the_other_alone(tiny: Path, classifier: Classifier) -> None:
+    pair = TextPair(LONG, "x y z")
+    whole = classifier.logits([pair])  # the tokenizer for pairs is there already, and has the old limit
+    limited = classifier.limited(10).limited(8)
+    np.testing.assert_allclose(limited.logits([LONG]), classifier.logits([" ".join(LONG.split()[:6])]), atol=1e-6)
+    np.testing.assert_allclose(limited.logits([pair]), classifier.logits([TextPair("a b c", "x y")]), atol=1e-6)
+    np.testing.assert_array_equal(classifier.logits([pair]), whole)
+    assert limited.predict([LONG])[0].truncated
+    encoder = Encoder.load(tiny, precision="fp32").limited(5)
+    assert encoder.hidden_states([LONG])[0].shape == (5, 32)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 65, 2.0, True, None])
+def test_a_limit_is_one_that_the_model_has_room_for(tiny: Path, classifier: Classifier, limit: Any) -> None:
+    for model in (classifier, Encoder.load(tiny)):
+        with pytest.raises(InputError, match="max_tokens: expected"):
+            model.limited(limit)
