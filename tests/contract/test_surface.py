@@ -53,7 +53,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_import_torchless_imports_nothing_heavy() -> None:
-    assert not modules_after("import torchless, torchless.cli") & HEAVY
+    assert not modules_after("import torchless, torchless.cli, torchless.compat") & HEAVY
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -64,7 +64,8 @@ def test_help_imports_nothing_heavy(command: str) -> None:
 
 def test_predicting_imports_neither_torch_nor_its_friends(mini: Path) -> None:
     code = f"from torchless import Classifier, Encoder, verify\nverify({str(mini)!r})\n"
-    code += f"Classifier.load({str(mini)!r}).predict(['x'])\nEncoder.load({str(mini)!r}).embed(['x'])"
+    code += f"Classifier.load({str(mini)!r}).predict(['x'])\nEncoder.load({str(mini)!r}).embed(['x'])\n"
+    code += f"from torchless.compat import pipeline\npipeline(model={str(mini)!r})('x')"
     assert not modules_after(code) & FORBIDDEN
 
 
@@ -138,7 +139,7 @@ def test_errors_are_also_what_a_caller_would_catch() -> None:
     assert issubclass(errors.MissingExtraError, ImportError)
 
 
-@pytest.mark.parametrize("module", ["torchless", "torchless.classifier", "torchless.encoder"])
+@pytest.mark.parametrize("module", ["torchless", "torchless.classifier", "torchless.compat", "torchless.encoder"])
 def test_docstring_examples_are_true(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     result = doctest.testmod(import_module(module))

@@ -1,0 +1,58 @@
+"""How inputs come and outputs go: one, a list, or a generator, as in every pipeline of transformers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+from types import GeneratorType
+from typing import Any
+
+from torchless.arguments import whole_number
+from torchless.errors import InputError
+
+Answer = Callable[[list[Any]], list[Any]]
+
+
+def feed(inputs: Any, answer: Answer, batch_size: int) -> Any:
+    """The output for one input, a list of them for a list, or a generator of them for a generator.
+
+    Args:
+        inputs: anything else than a list or a generator is one input.
+        answer: n inputs to n outputs.
+        batch_size: how many items of a generator are read at a time.
+    """
+    if isinstance(inputs, list):
+        return answer(inputs)
+    if isinstance(inputs, GeneratorType):
+        return _stream(inputs, answer, batch_size)
+    return answer([inputs])[0]
+
+
+def _stream(inputs: Iterator[Any], answer: Answer, batch_size: int) -> Iterator[Any]:
+    while batch := list(islice(inputs, batch_size)):
+        yield from answer(batch)
+
+
+def take_batch_size(parameters: dict[str, Any], default: int = 1) -> int:
+    """Take what is about speed out of the parameters: `batch_size`, and `num_workers`, on which nothing depends here.
+
+    Raises:
+        InputError: the batch size is not a whole number of 1 or more.
+    """
+    parameters.pop("num_workers", None)
+    batch_size = parameters.pop("batch_size", None)
+    if batch_size is None:
+        return default
+    return whole_number(batch_size, "batch_size", "a whole number of 1 or more", sys.maxsize)
+
+
+def refuse_unknown(parameters: Collection[str], known: Collection[str], task: str, hint: str = "") -> None:
+    """Refuse what the pipeline would have to ignore.
+
+    Raises:
+        InputError: a parameter is not among those known; the message lists these.
+    """
+    for name in parameters:
+        if name not in known:
+            raise InputError(f"{name}: {task} takes {', '.join(known)}, got {name!r}.{hint}")

@@ -1,0 +1,109 @@
+"""What `pipeline` is told about the model: which one, on which device, in which precision."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from torchless.bundle import Bundle
+from torchless.classifier import Classifier
+from torchless.encoder import Encoder
+from torchless.errors import InputError
+from torchless.loading import Device
+
+# transformers' settings: the values that leave the answers alone, and what to do instead of giving another one.
+_HARMLESS: dict[str, tuple[tuple[Any, ...], str]] = {
+    "args_parser": ((None,), "There is one way to read arguments: leave it out."),
+    "binary_output": ((None, False), "Save what the pipeline returns."),
+    "config": ((None,), "A bundle has its own: leave it out."),
+    "device_map": ((None,), "Use device."),
+    "feature_extractor": ((None,), "Text has none: leave it out."),
+    "framework": ((None, "pt"), "A bundle runs in onnxruntime: leave it out."),
+    "image_processor": ((None,), "Text has none: leave it out."),
+    "model_kwargs": ((None, {}), "Use device and dtype, or load the model with Classifier.load or Encoder.load."),
+    "modelcard": ((None,), "Leave it out."),
+    "pipeline_class": ((None,), "Leave it out."),
+    "processor": ((None,), "Text has none: leave it out."),
+    "token": ((None, True), "Set HF_TOKEN in the environment."),
+    "tokenizer": ((None,), "A bundle has its own: leave it out."),
+    "trust_remote_code": ((None, True, False), "A bundle holds no code: leave it out."),
+    "use_auth_token": ((None, True), "Set HF_TOKEN in the environment."),
+    "use_fast": ((None, True), "A bundle's tokenizer is a fast one: leave it out."),
+    "video_processor": ((None,), "Text has none: leave it out."),
+}
+
+
+def without_harmless(parameters: Mapping[str, Any], model: object) -> dict[str, Any]:
+    """The parameters that are not settings of transformers' which leave the answers alone.
+
+    Raises:
+        InputError: one is such a setting with a value that would not.
+    """
+    for name, value in parameters.items():
+        harmless, advice = _HARMLESS.get(name, ((value,), ""))
+        if value not in harmless and not (name == "tokenizer" and str(value) == str(model)):
+            raise InputError(f"{name}: expected {' or '.join(map(repr, harmless))}, got {value!r}. {advice}")
+    return {name: value for name, value in parameters.items() if name not in _HARMLESS}
+
+
+def task_of(model: Any, revision: str | None) -> str:
+    """The task that a model was made for."""
+    if isinstance(model, (Classifier, Encoder)):
+        head = isinstance(model, Classifier)
+    else:
+        head = bool(Bundle.open(_place(model), revision=revision).manifest.labels)
+    return "text-classification" if head else "feature-extraction"
+
+
+def load(
+    kind: type[Classifier] | type[Encoder], model: Any, *, device: Any, dtype: Any, revision: str | None
+) -> Classifier | Encoder:
+    """The model, loaded unless it is already.
+
+    Raises:
+        InputError: it is of the wrong kind, or of none; or a setting is unknown, or comes too late.
+        BundleError, DeviceError, InferenceError, MissingExtraError, OutputError: as in `Classifier.load`.
+    """
+    if not isinstance(model, (Classifier, Encoder)):
+        return kind.load(_place(model), precision=_precision(dtype), device=_device(device), revision=revision)
+    if not isinstance(model, kind):
+        raise InputError(f"model: this task takes a bundle or {kind.__name__}.load(…), got {type(model).__name__}.")
+    for name, value in (("device", device), ("dtype", dtype), ("revision", revision)):
+        if value is not None:
+            raise InputError(f"{name}: the model is loaded already, got {value!r}. Say it to {kind.__name__}.load.")
+    return model
+
+
+def _place(model: object) -> str | os.PathLike[str]:
+    if isinstance(model, (str, os.PathLike)):
+        return model
+    raise InputError(f"model: expected a bundle, a Classifier or an Encoder, got {type(model).__name__}.")
+
+
+def _device(device: Any) -> Device:
+    """The device by our name: transformers counts GPUs from 0, and means the CPU by a number below."""
+    if device is None:
+        return "cpu"
+    if isinstance(device, int) and not isinstance(device, bool):
+        name = "cpu" if device < 0 else f"cuda:{device}"
+    else:
+        name = str(device)  # a torch.device too
+    if name == "cpu":
+        return "cpu"
+    if name in ("cuda", "cuda:0"):
+        return "cuda"
+    raise InputError(
+        f"device: expected -1 or 'cpu', 0 or 'cuda', got {device!r}. Choose among GPUs with CUDA_VISIBLE_DEVICES."
+    )
+
+
+def _precision(dtype: Any) -> str:
+    name = str(dtype).removeprefix("torch.")
+    if name in ("None", "auto"):
+        return "auto"
+    if name == "float32":
+        return "fp32"
+    raise InputError(
+        f"dtype: expected 'auto' or 'float32', got {dtype!r}. For int8 pass Classifier.load(…, precision='int8')."
+    )
