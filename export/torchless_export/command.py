@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 
-from torchless.errors import MissingExtraError
+from torchless.errors import InputError, MissingExtraError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         if error.name not in _NEEDED:
             raise
         raise MissingExtraError("torchless export", error.name, "export") from error
+    if (options.column or options.pair_column) and not (options.calibration or options.evaluate):
+        raise InputError("--column and --pair-column go with --calibration FILE or --evaluate FILE")
     report = export(
         options.checkpoint,
         options.out,

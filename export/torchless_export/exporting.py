@@ -196,8 +196,8 @@ def _labels(checkpoint: Checkpoint, outputs: int) -> tuple[str, ...]:
 
 def _golden(folder: Path, manifest: Manifest) -> bytes:
     """The answers of this machine to a few texts, for `torchless verify` on another."""
-    texts = samples.golden()
-    batch = Tokenizer(folder / TOKENIZER, manifest.max_tokens).encode(texts)
+    texts = samples.golden(pairs=manifest.pairs)
+    batch = Tokenizer(folder / TOKENIZER, manifest.max_tokens, pairs=manifest.pairs).encode(texts)
     variants: dict[str, Any] = {}
     for precision, variant in manifest.variants.items():
         answers: dict[str, Any] = {"tolerance": _GOLDEN_TOLERANCE[precision], "min_cosine": MIN_COSINE[precision]}
@@ -209,7 +209,8 @@ def _golden(folder: Path, manifest: Manifest) -> bytes:
             answers["logits"] = _rounded(Classifier.load(folder, precision=precision).logits(texts), digits=6)
         variants[precision] = answers
     ids = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])]
-    golden = {"texts": texts, "input_ids": ids, "variants": variants}
+    written = [text if isinstance(text, str) else [text.first, text.second] for text in texts]
+    golden = {"texts": written, "input_ids": ids, "variants": variants}
     return json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode()
 
 

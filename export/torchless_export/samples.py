@@ -38,10 +38,11 @@ def pairs_of_many_lengths(max_tokens: int) -> list[TextPair]:
     return [*short, TextPair(lines[0], ""), TextPair(long, lines[1]), TextPair(lines[1], long), TextPair(long, long)]
 
 
-def golden() -> list[str]:
-    """Some texts of different lengths and rarer words, the empty one among them."""
+def golden(*, pairs: bool) -> list[Text]:
+    """Some texts of different lengths and rarer words, the empty one among them, and pairs."""
     lines = built_in()
-    return ["", " ".join(lines[6:10]), *lines[::8]]
+    read_together = [TextPair(lines[2], lines[3]), TextPair(lines[6], " ".join(lines[7:10]))] if pairs else []
+    return ["", *read_together, " ".join(lines[6:10]), *lines[::8]]
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,12 @@ def for_int8(
     """The texts that int8's scales come from, and those that it is judged on.
 
     Without files both are the built-in sample, and the second's name says so: half of it would be too few to judge by,
-    because one label of 92 is more than 1 % (docs/decisions/0031-gates-fit-the-head.md).
+    because one label of 92 is more than 1 % (docs/decisions/0031-gates-fit-the-head.md). There are no built-in pairs:
+    of a file of pairs half of the rows calibrate, and the other half judges.
     """
+    if calibration_file and where.pair and labelled is None:
+        pairs = where.of(calibration_file)[0]
+        return _spread(pairs[::2], calibration_file), _spread(pairs[1::2] or pairs, calibration_file, "other ")
     sample = Sample(BUILT_IN, list(built_in()))
     scales = calibration(calibration_file, where) if calibration_file else sample
     if labelled is not None:
@@ -110,11 +115,14 @@ def for_int8(
 
 def calibration(path: Path, where: Columns = _DEFAULT) -> Sample:
     """At most CALIBRATION_TEXTS texts, evenly spread over a file."""
-    texts = [text for text in where.of(path)[0] if not isinstance(text, str) or text.strip()]
+    return _spread([text for text in where.of(path)[0] if not isinstance(text, str) or text.strip()], path)
+
+
+def _spread(texts: Sequence[Text], path: Path, which: str = "") -> Sample:
     if not texts:
         raise InputError(f"--calibration {path}: expected texts, got none.")
     places = np.linspace(0, len(texts) - 1, min(len(texts), CALIBRATION_TEXTS)).astype(int)
-    return Sample(f"{len(places)} texts of {path.name}", [texts[place] for place in places])
+    return Sample(f"{len(places)} {which}texts of {path.name}", [texts[place] for place in places])
 
 
 def labelled(path: Path, labels: Sequence[str], where: Columns = _DEFAULT) -> Labelled:
@@ -135,7 +143,10 @@ def labelled(path: Path, labels: Sequence[str], where: Columns = _DEFAULT) -> La
     if not readings:
         likelier = max((names, indices), key=lambda reading: sum(label in reading for label in given))
         row, label = next((row, label) for row, label in enumerate(given, 1) if label not in likelier)
-        raise InputError(f"--evaluate {path}, row {row}: expected a label of {', '.join(likelier)}, got {label!r}.")
+        several = " Rows with several labels cannot be measured." if set(label.split(",")) <= likelier.keys() else ""
+        raise InputError(
+            f"--evaluate {path}, row {row}: expected a label of {', '.join(likelier)}, got {label!r}.{several}"
+        )
     if any(reading[label] != readings[0][label] for reading in readings for label in found):
         raise InputError(
             f"--evaluate {path}: the labels {', '.join(sorted(found))} are names of labels and indices of others. "

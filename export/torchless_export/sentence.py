@@ -8,11 +8,16 @@ from typing import get_args
 
 from torchless.manifest import Pooling
 
-from .errors import UnsupportedModelError
+from .errors import CheckpointError, UnsupportedModelError
 from .json_files import read_json, read_json_list
 
 _LEGACY = "pooling_mode_"  # before version 5.2 each mode had a switch: pooling_mode_mean_tokens
 _MODES = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean"}
+# Where the settings of the transformer stand, by the class that wrote them; the first that is there counts.
+_SETTINGS = [
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+]
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,7 @@ class SentenceSettings:
         kinds = [kind for kind, _ in modules]
         if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
             raise _unsupported(folder / "modules.json", "Transformer, Pooling and perhaps Normalize", ", ".join(kinds))
-        transformer = folder / modules[0][1] / "sentence_bert_config.json"
-        settings = read_json(transformer) if transformer.is_file() else {}
-        if settings.get("do_lower_case"):
-            raise _unsupported(transformer, "do_lower_case false (the tokenizer's own setting counts)", "true")
+        max_tokens = _max_tokens(folder / modules[0][1])
         prompts = folder / "config_sentence_transformers.json"
         prompt = read_json(prompts).get("default_prompt_name") if prompts.is_file() else None
         if prompt is not None:
@@ -55,18 +57,29 @@ class SentenceSettings:
         return cls(
             pooling=_pooling(folder / modules[1][1] / "config.json"),
             normalize="Normalize" in kinds,
-            max_tokens=settings.get("max_seq_length"),
+            max_tokens=max_tokens,
         )
+
+
+def _max_tokens(folder: Path) -> int | None:
+    files = [folder / name for name in _SETTINGS if (folder / name).is_file()]
+    path, settings = next(((path, found) for path in files if (found := read_json(path))), (folder, {}))
+    if settings.get("do_lower_case"):
+        raise _unsupported(path, "do_lower_case false (the tokenizer's own setting counts)", "true")
+    limit = settings.get("max_seq_length")
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 4):
+        raise CheckpointError(f"{path}, max_seq_length: expected a whole number of 4 or more, or null, got {limit!r}.")
+    return limit
 
 
 def _pooling(path: Path) -> Pooling:
     config = read_json(path)
     switches = [name.removeprefix(_LEGACY) for name, on in config.items() if name.startswith(_LEGACY) and on]
-    mode = config.get("pooling_mode", [_MODES.get(name, name) for name in switches])
-    modes = [mode] if isinstance(mode, str) else list(mode)
+    mode = config.get("pooling_mode", [_MODES.get(name, name) for name in switches] or "mean")
+    modes = mode if isinstance(mode, list) else [mode]
     if len(modes) != 1 or modes[0] not in get_args(Pooling):
-        raise _unsupported(path, "one pooling mode of " + ", ".join(get_args(Pooling)), ", ".join(modes) or "none")
-    return modes[0]  # type: ignore[return-value]  # checked above
+        raise _unsupported(path, "one pooling mode of " + ", ".join(get_args(Pooling)), ", ".join(map(str, modes)))
+    return modes[0]  # type: ignore[no-any-return]  # checked above
 
 
 def _unsupported(path: Path, expected: str, got: str) -> UnsupportedModelError:

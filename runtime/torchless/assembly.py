@@ -87,18 +87,29 @@ class Assembler:
         size = self._max_tokens if windows.size is None else windows.size
         if size > self._max_tokens:
             raise InputError(f"size: expected at most the model's limit of {self._max_tokens} tokens, got {size}.")
-        _check_room(size - self._single.size, size, windows, "")
-        groups = []
-        for index, (first, *rest) in enumerate(self._tokenised(texts)):
-            template = self._template([first, *rest])
-            room = size - template.size - sum(map(len, rest))
-            _check_room(room, size, windows, f"texts[{index}]: ")
-            if windows.combine == "first":
-                groups.append([template.fill([first[:room], *rest], len(first) > room)])
-            else:
-                starts = range(0, max(len(first) - windows.stride, 1), room - windows.stride)
-                groups.append([template.fill([first[start : start + room], *rest], False) for start in starts])
-        return groups
+        if windows.stride >= (room := size - self._single.size):
+            raise InputError(
+                f"stride: expected less than the {max(room, 0)} tokens of a text that a window of {size} holds, "
+                f"got {windows.stride}."
+            )
+        return [self._windows(index, parts, size, windows) for index, parts in enumerate(self._tokenised(texts))]
+
+    def _windows(self, index: int, parts: Sequence[list[int]], size: int, windows: Windows) -> list[Row]:
+        template, (first, *rest) = self._template(parts), parts
+        taken = template.size + sum(map(len, rest))
+        room = size - taken
+        if len(first) <= room:
+            return [template.fill(parts, False)]
+        stride = 0 if windows.combine == "first" else windows.stride
+        if room <= stride:
+            raise InputError(
+                f"texts[{index}].second: it stands in every window, and with {taken} of {size} tokens leaves the first "
+                f"text {max(room, 0)}; expected more than the {stride} that windows share. Cut it, or read no windows."
+            )
+        if windows.combine == "first":
+            return [template.fill([first[:room], *rest], True)]
+        starts = range(0, len(first) - stride, room - stride)
+        return [template.fill([first[start : start + room], *rest], False) for start in starts]
 
     def _template(self, parts: Sequence[list[int]]) -> _Template:
         return self._single if len(parts) == 1 else self._pair
@@ -106,9 +117,10 @@ class Assembler:
     def _tokenised(self, texts: Sequence[Text]) -> Iterator[list[list[int]]]:
         """The token ids of every text, or of the two of every pair, without special ones."""
         parts = [[text] if isinstance(text, str) else [text.first, text.second] for text in texts]
-        flat = [part for pair in parts for part in pair]
-        ids = (encoding.ids for encoding in self._tokenizer.encode_batch_fast(flat, add_special_tokens=False))
-        return ([next(ids) for _ in pair] for pair in parts)
+        distinct = list(dict.fromkeys(part for pair in parts for part in pair))  # one premise has many hypotheses
+        encodings = self._tokenizer.encode_batch_fast(distinct, add_special_tokens=False)
+        ids = {part: encoding.ids for part, encoding in zip(distinct, encodings, strict=True)}
+        return ([ids[part] for part in pair] for pair in parts)
 
 
 def _template(encoding: Any, texts: int) -> _Template:
@@ -138,11 +150,3 @@ def _longest_first(lengths: Sequence[int], room: int) -> list[int]:
     if second <= half:
         return [room - second, second]
     return [half, room - half] if first <= second else [room - half, half]
-
-
-def _check_room(room: int, size: int, windows: Windows, where: str) -> None:
-    if windows.stride >= room:
-        raise InputError(
-            f"{where}stride: expected less than the {max(room, 0)} tokens of its text that a window of {size} holds, "
-            f"got {windows.stride}."
-        )

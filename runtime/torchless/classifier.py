@@ -12,7 +12,7 @@ from .arguments import Text, whole_number
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Activation, Manifest, Precision
-from .numerics import ACTIVATIONS, COMBINATIONS
+from .numerics import ACTIVATIONS, combined
 from .plan import cut
 from .ranking import Answers, Prediction, Ranking, Threshold
 from .tokens import Batch
@@ -174,17 +174,14 @@ class Classifier:
             InputError, InferenceError: as in `predict`.
         """
         activate = ACTIVATIONS[self._activation(activation)]
-        if windows is None:
-            batch = self._tokenizer.encode(texts)
-            return Answers(activate(self._logits(batch)), batch.truncated, np.ones(len(batch.lengths), np.int64))
         batch, offsets = self._tokenizer.encode_windows(texts, windows)
-        scores = COMBINATIONS[windows.combine](activate(self._logits(batch)), offsets)
+        scores = combined(activate(self._logits(batch)), offsets, windows)
         return Answers(scores, batch.truncated[offsets[:-1]], np.diff(offsets))
 
     def _activation(self, asked: Activation | None) -> Activation:
         if asked is None:
             return self.manifest.activation
-        if asked not in ACTIVATIONS:
+        if asked not in tuple(ACTIVATIONS):  # which asks no list for its hash
             raise InputError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {asked!r}.")
         return asked
 

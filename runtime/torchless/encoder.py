@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,21 @@ from .manifest import Manifest, Pooling, Precision
 from .plan import cut
 from .tokens import Batch
 from .windows import Windows
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What an encoder answers to n texts.
+
+    Attributes:
+        vectors: float32 (n, dim).
+        truncated: bool (n,). True where a text was longer than the model takes, and its end was not read.
+        windows: int64 (n,). How many windows each text was read in.
+    """
+
+    vectors: NDArray[np.float32]
+    truncated: NDArray[np.bool_]
+    windows: NDArray[np.int64]
 
 
 class Encoder:
@@ -64,8 +80,6 @@ class Encoder:
         Raises:
             InputError: as in `embed`.
         """
-        if windows is None:
-            return self._tokenizer.encode(texts).truncated
         batch, offsets = self._tokenizer.encode_windows(texts, windows)
         return batch.truncated[offsets[:-1]]
 
@@ -117,7 +131,7 @@ class Encoder:
 
         Args:
             texts: n texts, any iterable but a bare str. One longer than `manifest.max_tokens` tokens is cut;
-                `truncated` tells which.
+                `truncated` and `answer` tell which.
             pooling: "mean" over all tokens, "max" of each dimension, or "cls" for the first token's state, as
                 sentence-transformers defines them; None takes the manifest's.
             normalize: scale every vector to length 1, so that a dot product is the cosine; None takes the manifest's.
@@ -130,18 +144,31 @@ class Encoder:
             InputError: as in `hidden_states`, or the pooling is unknown, or the windows do not fit.
             InferenceError: as in `hidden_states`.
         """
+        return self.answer(texts, pooling=pooling, normalize=normalize, windows=windows).vectors
+
+    def answer(
+        self,
+        texts: Iterable[Text],
+        *,
+        pooling: Pooling | None = None,
+        normalize: bool | None = None,
+        windows: Windows | None = None,
+    ) -> Embeddings:
+        """The vectors of `embed`, and how much of each text they come from.
+
+        Raises:
+            InputError, InferenceError: as in `embed`.
+        """
         pool = self._pool(pooling)
-        if windows is None:
-            vectors = self._vectors(self._tokenizer.encode(texts), pool)
-        else:
-            batch, offsets = self._tokenizer.encode_windows(texts, windows)
-            vectors = numerics.COMBINATIONS[windows.combine](self._vectors(batch, pool), offsets)
-        scaled = self.manifest.normalize if normalize is None else normalize
-        return numerics.normalize(vectors) if scaled else vectors
+        batch, offsets = self._tokenizer.encode_windows(texts, windows)
+        vectors = numerics.combined(self._vectors(batch, pool), offsets, windows)
+        if self.manifest.normalize if normalize is None else normalize:
+            vectors = numerics.normalize(vectors)
+        return Embeddings(vectors, batch.truncated[offsets[:-1]], np.diff(offsets))
 
     def _pool(self, asked: Pooling | None) -> numerics.Pool:
         pooling = self.manifest.pooling if asked is None else asked
-        if pooling not in numerics.POOLINGS:
+        if pooling not in tuple(numerics.POOLINGS):  # which asks no list for its hash
             raise InputError(f"pooling: expected one of {', '.join(numerics.POOLINGS)}, got {pooling!r}.")
         return numerics.POOLINGS[pooling]
 

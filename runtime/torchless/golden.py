@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import Text, TextPair
 from .bundle import GOLDEN, TOKENIZER, Bundle
 from .classifier import Classifier
 from .encoder import Encoder
@@ -44,7 +45,7 @@ class Answers:
 class Golden:
     """golden.json, as docs/bundle.md describes it."""
 
-    texts: list[str]
+    texts: list[Text]
     input_ids: list[list[int]]
     variants: Mapping[Precision, Answers]
 
@@ -56,7 +57,7 @@ class Golden:
             ManifestError: a field is missing, or not what it should be; the message says which.
         """
         root = parse(data, GOLDEN)
-        texts, input_ids = root.texts("texts"), root.sequence("input_ids")
+        texts, input_ids = _texts(root), root.sequence("input_ids")
         if not texts:
             raise root.wrong("texts", "one or more", "none")
         if len(input_ids) != len(texts):
@@ -66,6 +67,16 @@ class Golden:
             for precision in manifest.variants
         }
         return cls(texts, input_ids, variants)
+
+
+def _texts(root: Fields) -> list[Text]:
+    texts: list[Text] = []
+    for index, value in enumerate(root.sequence("texts")):
+        parts = value if isinstance(value, list) and len(value) == 2 else [value]
+        if not all(isinstance(part, str) for part in parts):
+            raise root.wrong(f"texts[{index}]", "a string, or an array of two", describe(value))
+        texts.append(TextPair(*parts) if len(parts) == 2 else parts[0])
+    return texts
 
 
 def _answers(fields: Fields, precision: Precision, manifest: Manifest, texts: int) -> Answers:
@@ -160,7 +171,8 @@ def verify_bundle(bundle: Bundle) -> list[Replay]:
 
 
 def _replay_ids(bundle: Bundle, golden: Golden) -> list[str]:
-    batch = Tokenizer(bundle.path / TOKENIZER, bundle.manifest.max_tokens).encode(golden.texts)
+    manifest = bundle.manifest
+    batch = Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens, pairs=manifest.pairs).encode(golden.texts)
     rows = np.split(batch.input_ids, batch.offsets[1:-1])
     return [
         f"golden text {index}: token ids {row.tolist()}, recorded {expected}"

@@ -92,7 +92,8 @@ def _package(name: str) -> Path | None:
     from importlib.metadata import entry_points  # here, because it takes as long as everything else
     from importlib.util import find_spec
 
-    modules = sorted({entry.value for entry in entry_points(group=ENTRY_POINTS, name=name)})
+    wanted = _normalised(name)
+    modules = sorted({entry.value for entry in entry_points(group=ENTRY_POINTS) if _normalised(entry.name) == wanted})
     if not modules:
         return None
     if len(modules) > 1:
@@ -102,6 +103,11 @@ def _package(name: str) -> Path | None:
     if found is None or not found.submodule_search_locations:
         raise BundleError(f"{name}: its package is installed, but the module {modules[0]} is gone. Install it again.")
     return Path(found.submodule_search_locations[0], *below)
+
+
+def _normalised(name: str) -> str:
+    """As package indexes compare names: https://packaging.python.org/en/latest/specifications/name-normalization."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _no_package() -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .manifest import Activation, Pooling
-from .windows import Combination
+from .windows import Combination, Windows
 
 Floats = NDArray[np.float32]
 
@@ -67,3 +67,8 @@ Pool = Callable[[Floats, NDArray[np.int64]], Floats]
 POOLINGS: dict[Pooling, Pool] = {"cls": pool_first, "mean": pool_mean, "max": pool_max}
 # From the answers to a text's windows to its answer.
 COMBINATIONS: dict[Combination, Pool] = {"first": pool_first, "mean": pool_mean, "max": pool_max}
+
+
+def combined(rows: Floats, offsets: NDArray[np.int64], windows: Windows | None) -> Floats:
+    """One row a text from the rows of its windows: those from offsets[i] to offsets[i + 1]."""
+    return rows if windows is None else COMBINATIONS[windows.combine](rows, offsets)

@@ -201,6 +201,12 @@ def report_truncated(truncated: int, count: int, limit: int) -> None:
         print(f"torchless: {truncated} of {count} texts were cut to {limit} tokens", file=sys.stderr)  # noqa: T201
 
 
+def report_windows(windowed: int, count: int) -> None:
+    """Say on stderr how many texts took more than one window."""
+    if windowed:
+        print(f"torchless: {windowed} of {count} texts were read in several windows", file=sys.stderr)  # noqa: T201
+
+
 @contextmanager
 def text_output(path: str | None) -> Iterator[Callable[[str], object]]:
     """What writes text to stdout, or to a UTF-8 file that appears whole or not at all.

@@ -124,15 +124,21 @@ class Tokenizer:
         ]
         return _packed(ids, [encoding.type_ids for encoding in encodings], truncated)
 
-    def encode_windows(self, texts: Iterable[Text], windows: Windows) -> tuple[Batch, NDArray[np.int64]]:
+    def encode_windows(self, texts: Iterable[Text], windows: Windows | None) -> tuple[Batch, NDArray[np.int64]]:
         """Tokenise n texts in windows, each with the special tokens around it, and each a text of the batch.
 
         Returns:
-            The batch, and int64 (n + 1,): the windows of text i are those from offsets[i] to offsets[i + 1].
+            The batch, and int64 (n + 1,): the windows of text i are those from offsets[i] to offsets[i + 1]. For None
+            that is one each, of a text that is cut.
 
         Raises:
-            InputError: as in `encode`, or a window has no room for its stride, or is larger than the model's limit.
+            InputError: as in `encode`, or windows is none, is larger than the model's limit, or has no room to move on.
         """
+        if windows is None:
+            batch = self.encode(texts)
+            return batch, np.arange(len(batch.lengths) + 1)
+        if not isinstance(windows, Windows):
+            raise InputError(f"windows: expected Windows(stride=…) or None, got {windows!r}.")
         groups = self._assembler.windows(text_list(texts, pairs=self._pairs), windows)
         return _batch([row for group in groups for row in group]), _offsets([len(group) for group in groups])
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
 
-from .arguments import TextPair, text_list
+from .arguments import TextPair, refuse_lone_surrogate, text_list
 from .classifier import Classifier
 from .errors import IncompatibleError, InputError
 from .loading import Device
 from .numerics import softmax
-from .ranking import Answers, Prediction, Ranking
+from .ranking import Answers, Prediction, Ranking, Threshold
 from .windows import Windows
 
 TEMPLATE = "This example is {}."
@@ -51,19 +51,21 @@ class ZeroShotClassifier:
         precision: str = "auto",
         device: Device = "cpu",
         threads: int | None = None,
+        revision: str | None = None,
     ) -> ZeroShotClassifier:
         """Load a bundle of a model for natural language inference; arguments and errors as in `Classifier.load`."""
-        classifier = Classifier.load(path, precision=precision, device=device, threads=threads)
+        classifier = Classifier.load(path, precision=precision, device=device, threads=threads, revision=revision)
         return cls(classifier, entailment=entailment)
 
     def rank(
         self,
         texts: Iterable[str],
-        labels: Sequence[str],
+        labels: Iterable[str],
         *,
         hypothesis_template: str = TEMPLATE,
         multi_label: bool = False,
         top_k: int | None = None,
+        threshold: Threshold | None = None,
     ) -> list[list[Prediction]]:
         """The labels of every text, best first.
 
@@ -74,19 +76,21 @@ class ZeroShotClassifier:
             multi_label: any number of labels may be right: each has its own score between contradiction and entailment.
                 Otherwise one is, and the scores of a text sum to 1.
             top_k: at most so many a text; None for all.
+            threshold: leave out what scores less, as in `Classifier.rank`.
 
         Raises:
-            InputError: as in `Classifier.predict`; labels is empty, a bare str, or holds what is no str; the template
-                has no {}; or top_k is less than 1.
+            InputError: as in `Classifier.rank`; labels is empty, has no order, or holds what is no text; the template
+                has no {}; or a hypothesis leaves no room for a text.
             InferenceError: as in `Classifier.predict`.
         """
-        ranking = Ranking(_label_list(labels), "softmax", top_k, None)
+        labels = label_list(labels)
+        ranking = Ranking(labels, "softmax", top_k, threshold)
         return ranking.of(self.answer(texts, labels, hypothesis_template=hypothesis_template, multi_label=multi_label))
 
     def answer(
         self,
         texts: Iterable[str],
-        labels: Sequence[str],
+        labels: Iterable[str],
         *,
         hypothesis_template: str = TEMPLATE,
         multi_label: bool = False,
@@ -99,11 +103,10 @@ class ZeroShotClassifier:
         Raises:
             InputError, InferenceError: as in `rank`.
         """
-        hypotheses = _hypotheses(_label_list(labels), hypothesis_template)
+        hypotheses = _hypotheses(label_list(labels), hypothesis_template)
         premises = text_list(texts, pairs=False)
         pairs = [TextPair(str(premise), hypothesis) for premise in premises for hypothesis in hypotheses]
-        # The hypothesis stays whole: it is the question.
-        answers = self._classifier.answer(pairs, activation="none", windows=Windows(combine="first"))
+        answers = self._answer(pairs, hypotheses)
         logits = answers.scores.reshape(len(premises), len(hypotheses), len(self._classifier.labels))
         if multi_label or len(hypotheses) == 1:
             scores = softmax(logits[:, :, [self._contradiction, self._entailment]])[:, :, 1]
@@ -111,6 +114,21 @@ class ZeroShotClassifier:
             scores = softmax(logits[:, :, self._entailment])
         truncated = answers.truncated.reshape(logits.shape[:2])
         return Answers(scores, np.logical_or.reduce(truncated, axis=1), np.ones(len(premises), np.int64))
+
+    def _answer(self, pairs: Sequence[TextPair], hypotheses: Sequence[str]) -> Answers:
+        first = Windows(combine="first")  # the hypothesis stays whole: it is the question
+        try:
+            return self._classifier.answer(pairs, activation="none", windows=first)
+        except InputError:
+            for index, hypothesis in enumerate(hypotheses):  # whose fault was it?
+                try:
+                    self._classifier.answer([TextPair("a", hypothesis)], windows=first)
+                except InputError as error:
+                    raise InputError(
+                        f"labels[{index}]: its hypothesis leaves no room for a text within the model's "
+                        f"{self.manifest.max_tokens} tokens."
+                    ) from error
+            raise
 
 
 def _entailment(classifier: Classifier, asked: str | None) -> int:
@@ -128,29 +146,39 @@ def _entailment(classifier: Classifier, asked: str | None) -> int:
             return index
     raise IncompatibleError(
         f"{name} has the labels {', '.join(labels)}, and none that begins with 'entail'. If it is a model for NLI, say "
-        "which one means that the hypothesis follows: entailment=LABEL."
+        "which one means that the hypothesis follows: entailment=LABEL (--entailment LABEL)."
     )
 
 
-def _label_list(labels: Sequence[str]) -> list[str]:
-    if isinstance(labels, str):
-        raise InputError("labels: expected a list of str, got a bare str. Pass [label].")
+def label_list(labels: Iterable[str]) -> list[str]:
+    """Candidate labels as a list, read once.
+
+    Raises:
+        InputError: there are none, they have no order, or one is blank or no text; the message says which.
+    """
+    if isinstance(labels, (str, Set, Mapping)) or not isinstance(labels, Iterable):
+        raise InputError(f"labels: expected a list of str, got {type(labels).__name__}.")
     listed = list(labels)
     if not listed:
         raise InputError("labels: expected one candidate label or more, got none.")
     for index, label in enumerate(listed):
         if not isinstance(label, str) or not label.strip():
             raise InputError(f"labels[{index}]: expected a str that is not blank, got {label!r}.")
+        refuse_lone_surrogate(label, f"labels[{index}]")
     return listed
 
 
 def _hypotheses(labels: Sequence[str], template: str) -> list[str]:
+    if not isinstance(template, str):
+        raise InputError(f"hypothesis_template: expected a sentence with {{}}, got {template!r}.")
+    refuse_lone_surrogate(template, "hypothesis_template")
     try:
         hypotheses = [template.format(label) for label in labels]
+        placed = template.format("a") != template.format("b")
     except (LookupError, ValueError, AttributeError) as error:
         raise InputError(
             f"hypothesis_template: expected a sentence with one {{}}, got {template!r} ({error})."
         ) from error
-    if hypotheses[0] == template:
+    if not placed:
         raise InputError(f"hypothesis_template: expected {{}} where the label goes, got {template!r}.")
     return hypotheses

@@ -47,6 +47,15 @@ def test_pairs_are_read_from_two_columns(tmp_path: Path) -> None:
     assert samples.calibration(tmp_path / "dev.tsv", where).texts == pairs
     dev = samples.labelled(tmp_path / "dev.tsv", ["no", "yes"], where)
     assert (dev.texts, dev.labels) == (pairs, [1, 0])
+    assert samples.for_int8(tmp_path / "dev.tsv", dev, where)[1] is dev
+    scales, judged = samples.for_int8(tmp_path / "dev.tsv", None, where)
+    assert (scales.texts, judged.texts) == (pairs[:1], pairs[1:])
+    assert judged.name == "1 other texts of dev.tsv"
+
+
+def test_rows_with_several_labels_are_said_to_be_too_much(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"row 2: expected a label of 0, 1, got '0,1'\. Rows with several labels"):
+        samples.labelled(labels_file(tmp_path, "1", "0,1"), ["a", "b"])
 
 
 @pytest.mark.parametrize(

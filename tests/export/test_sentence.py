@@ -85,7 +85,7 @@ def test_both_ways_of_naming_the_pooling_are_read(settings: Path) -> None:
             "expected one pooling mode of cls, mean, max, got mean, max",
         ),
         ("1_Pooling/config.json", {"pooling_mode": "lasttoken"}, "got lasttoken"),
-        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False}, "got none"),
+        ("1_Pooling/config.json", {"pooling_mode": 5}, "expected one pooling mode of cls, mean, max, got 5"),
         ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case false"),
         ("config_sentence_transformers.json", {"default_prompt_name": "query"}, "no default_prompt_name"),
     ],
@@ -96,6 +96,33 @@ def test_what_embed_does_not_do_is_refused(
     change(file, **fields)
     with pytest.raises(UnsupportedModelError, match=complaint):
         SentenceSettings.read(settings)
+
+
+@pytest.mark.parametrize("limit", ["128", 64.5, True, 0, -3, 2])
+def test_a_length_that_is_none_is_named(settings: Path, change: Callable[..., None], limit: object) -> None:
+    change("sentence_bert_config.json", max_seq_length=limit)
+    with pytest.raises(
+        CheckpointError, match=r"sentence_bert_config.json, max_seq_length: expected a whole number of 4"
+    ):
+        SentenceSettings.read(settings)
+
+
+def test_settings_stand_in_files_of_several_names(settings: Path, change: Callable[..., None]) -> None:
+    (settings / "sentence_bert_config.json").rename(settings / "sentence_xlm-roberta_config.json")
+    read = SentenceSettings.read(settings)
+    assert read is not None
+    assert read.max_tokens == 256
+    change("sentence_roberta_config.json", max_seq_length=None)
+    read = SentenceSettings.read(settings)
+    assert read is not None
+    assert read.max_tokens is None
+
+
+def test_the_mean_is_what_sentence_transformers_takes_where_nothing_is_said(settings: Path) -> None:
+    (settings / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": false}')
+    read = SentenceSettings.read(settings)
+    assert read is not None
+    assert read.pooling == "mean"
 
 
 def test_modules_that_follow_the_pooling_are_refused(settings: Path) -> None:

@@ -253,10 +253,10 @@ def test_embeddings_of_the_first_texts_are_enough(tiny_copy: Path, regolden: Rew
     [
         (lambda golden: golden.clear(), "texts: expected a list, got nothing"),
         (lambda golden: golden.update(texts=[]), "texts: expected one or more, got none"),
-        (lambda golden: golden["input_ids"].pop(), "input_ids: expected 25 lists, one for each text, got 24"),
+        (lambda golden: golden["input_ids"].pop(), "input_ids: expected 27 lists, one for each text, got 26"),
         (lambda golden: golden["variants"].pop("int8"), r"variants\.int8: expected an object"),
         (lambda golden: golden["variants"]["int8"].pop("logits"), r"variants\.int8\.logits: expected a list"),
-        (lambda golden: golden["variants"]["int8"]["logits"].pop(), r"int8\.logits: expected 25 rows, one for each"),
+        (lambda golden: golden["variants"]["int8"]["logits"].pop(), r"int8\.logits: expected 27 rows, one for each"),
         (lambda golden: golden["variants"]["int8"]["logits"][0].pop(), r"int8\.logits: expected rows of 3 numbers"),
         (lambda golden: golden["variants"]["fp32"].update(embeddings=[]), r"embeddings: expected rows of 32 numbers"),
         (lambda golden: golden["variants"]["fp32"].update(embeddings=["a"]), r"embeddings: expected rows of 32"),

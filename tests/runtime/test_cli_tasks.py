@@ -76,14 +76,14 @@ def test_a_second_text_that_is_none_is_named(run: Run, tiny: Path, tmp_path: Pat
 def test_windows_are_asked_for_and_counted(run: Run, tiny: Path) -> None:
     code, out, err = run("predict", tiny, LONG, "a", "--stride", "10", "--combine", "max", "--json")
     long, short = Classifier.load(tiny).predict([LONG, "a"], windows=Windows(stride=10, combine="max"))
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "torchless: 1 of 2 texts were read in several windows\n")
     assert [(line["label"], line["score"], line["windows"]) for line in lines(out)] == [
         (long.label, long.score, 4),
         (short.label, short.score, 1),
     ]
     _, out, err = run("predict", tiny, LONG, "--window", "20", "--combine", "first", "--json")
     assert [(line["truncated"], line["windows"]) for line in lines(out)] == [(True, 1)]
-    assert "1 of 1 texts were cut" in err
+    assert "1 of 1 texts were cut to 20 tokens" in err
     _, out, _ = run("embed", tiny, LONG, "--stride", "10", "--no-normalize", "--pooling", "max")
     expected = Encoder.load(tiny).embed([LONG], windows=Windows(stride=10), normalize=False, pooling="max")
     np.testing.assert_allclose([json.loads(out)], expected, atol=1e-6)
@@ -108,6 +108,12 @@ def test_thresholds_are_one_for_all_with_exceptions(run: Run, tiny: Path) -> Non
     assert (code, "expected a number for every label" in err) == (2, True)
 
 
+def test_the_label_for_entailment_can_be_named(run: Run, tiny: Path) -> None:
+    code, out, _ = run("predict", tiny, "good", "--candidate-labels", "a,b", "--entailment", "positive", "--json")
+    (expected,) = ZeroShotClassifier.load(tiny, entailment="positive").rank(["good"], ["a", "b"], top_k=1)
+    assert (code, lines(out)[0]["label"]) == (0, expected[0].label)
+
+
 def test_labels_of_ones_own(run: Run, tiny_copy: Path, rewrite: Callable[..., None]) -> None:
     rewrite(lambda manifest: manifest.update(labels=["contradiction", "neutral", "entailment"]))
     labels = ("--candidate-labels", "films, food", "--hypothesis-template", "About {}.", "--json")
@@ -124,7 +130,9 @@ def test_labels_of_ones_own(run: Run, tiny_copy: Path, rewrite: Callable[..., No
     [
         (["x", "--pair-column", "c"], "--column and --pair-column go with --input"),
         (["--input", "y.tsv", "--pair", "a", "--pair-column", "c"], "--pair TEXT or --pair-column C, not both"),
-        (["x", "--multi-label"], "--hypothesis-template and --multi-label go with --candidate-labels"),
+        (["x", "--multi-label"], "--entailment and --multi-label go with --candidate-labels"),
+        (["x", "--threshold", "0.1", "--threshold", "0.2"], "--threshold: expected one for all labels, got 2"),
+        (["x", "--threshold", "neutral=0.1", "--threshold", "neutral=0.2"], "expected one for neutral, got 2"),
         (["x", "--candidate-labels", "a", "--stride", "1"], "--stride: does not go with --candidate-labels"),
         (["x", "--candidate-labels", "a", "--pair", "b"], "--pair: does not go with --candidate-labels"),
         (["x", "--threshold", "high"], "expected a number, or LABEL=number, got 'high'"),

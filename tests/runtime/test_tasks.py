@@ -61,6 +61,13 @@ def test_windows_of_a_pair_keep_its_second_text(classifier: Classifier) -> None:
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
+def test_a_pair_that_fits_is_its_own_window_whatever_the_stride(classifier: Classifier) -> None:
+    pairs = [TextPair("a b", " ".join(LONG.split()[:57])), TextPair("", " ".join(LONG.split()[:61]))]
+    assert classifier.predict(pairs, windows=Windows(stride=40)) == classifier.predict(pairs)
+    (first,) = classifier.predict([TextPair("a b c d e", pairs[0].second)], windows=Windows(stride=40, combine="first"))
+    assert first.truncated
+
+
 def test_logits_and_embeddings_have_windows_too(classifier: Classifier, tiny: Path) -> None:
     windows = Windows(stride=5)
     texts = slow_windows(LONG.split(), classifier.manifest.max_tokens - 2, 5)
@@ -72,6 +79,9 @@ def test_logits_and_embeddings_have_windows_too(classifier: Classifier, tiny: Pa
     np.testing.assert_allclose(encoder.embed([LONG], normalize=False, windows=windows)[0], vectors.mean(0), atol=1e-5)
     assert encoder.truncated([LONG]).tolist() == [True]
     assert encoder.truncated([LONG], windows=windows).tolist() == [False]
+    answer = encoder.answer([LONG, "a"], windows=windows)
+    assert (answer.windows.tolist(), answer.truncated.tolist()) == ([len(texts), 1], [False, False])
+    assert encoder.answer([LONG, "a"]).truncated.tolist() == [True, False]
 
 
 def test_a_text_that_fits_is_its_own_window(classifier: Classifier, sentences: list[str]) -> None:
@@ -132,11 +142,11 @@ BAD: dict[str, tuple[Callable[[Classifier, Encoder], Any], str]] = {
     ),
     "stride of a window": (
         lambda c, _: c.predict([], windows=Windows(stride=8, size=10)),
-        "stride: expected less than the 8 tokens of its text that a window of 10 holds, got 8",
+        "stride: expected less than the 8 tokens of a text that a window of 10 holds, got 8",
     ),
     "second text fills the window": (
         lambda c, _: c.predict(["x", TextPair("a", LONG)], windows=Windows()),
-        r"texts\[1\]: stride: expected less than the 0 tokens of its text that a window of 64 holds, got 0",
+        r"texts\[1\].second: it stands in every window, and with 211 of 64 tokens leaves the first text 0",
     ),
     "threshold": (lambda c, _: c.rank(["x"], threshold=1.1), "threshold: expected a number from 0 to 1, got 1.1"),
     "threshold of nan": (
@@ -162,6 +172,19 @@ BAD: dict[str, tuple[Callable[[Classifier, Encoder], Any], str]] = {
     ),
     "tuple": (lambda c, _: c.predict([("a", "b")]), r"texts\[0\]: expected str, got tuple. Wrap .* TextPair"),
     "bare pair": (lambda c, _: c.predict(PAIR), "expected a list of str, got a bare TextPair"),
+    "windows of a number": (
+        lambda c, _: c.predict(["x"], windows=64),
+        r"windows: expected Windows\(.*\) or None, got 64",
+    ),
+    "vectors of windows of a number": (
+        lambda _, e: e.embed(["x"], windows=True),
+        "windows: expected Windows.*, got True",
+    ),
+    "list of activations": (
+        lambda c, _: c.predict(["x"], activation=["x"]),
+        r"activation: expected one of .*, got \['x'\]",
+    ),
+    "list of poolings": (lambda _, e: e.embed(["x"], pooling=[]), r"pooling: expected one of .*, got \[\]"),
     "half a pair": (lambda c, _: c.predict([TextPair("a", None)]), r"texts\[0\].second: expected str, got NoneType"),  # type: ignore[arg-type]
     "half a character": (lambda c, _: c.predict([TextPair("\ud83d", "")]), r"texts\[0\].first: lone surrogate U\+D83D"),
 }
@@ -230,9 +253,11 @@ def test_zero_shot_ranks_the_labels_given(nli: Callable[..., Path]) -> None:
     zero_shot = ZeroShotClassifier.load(nli("contradiction", "neutral", "entailment"))
     candidates = ["films", "food", "war"]
     (scores,) = zero_shot.answer(["the film was good"], candidates).scores
-    (ranking,) = zero_shot.rank(["the film was good"], candidates, top_k=2)
+    (ranking,) = zero_shot.rank(["the film was good"], (label for label in candidates), top_k=2)
     best = sorted(range(3), key=lambda index: -scores[index])[:2]
     assert [(p.label, p.score) for p in ranking] == [(candidates[index], float(scores[index])) for index in best]
+    above = zero_shot.rank(["the film was good"], candidates, threshold={"films": 1, "food": 0, "war": 1})
+    assert [p.label for p in above[0]] == ["food"]
 
 
 def test_zero_shot_takes_an_nli_model(mini: Path, tiny: Path) -> None:
@@ -251,7 +276,13 @@ def test_zero_shot_takes_an_nli_model(mini: Path, tiny: Path) -> None:
     ("labels", "template", "message"),
     [
         ([], "{}", "labels: expected one candidate label or more, got none"),
-        ("a,b", "{}", "labels: expected a list of str, got a bare str"),
+        ("a,b", "{}", "labels: expected a list of str, got str"),
+        ({"a", "b"}, "{}", "labels: expected a list of str, got set"),
+        (None, "{}", "labels: expected a list of str, got NoneType"),
+        (["a", "\ud800"], "{}", r"labels\[1\]: lone surrogate U\+D800"),
+        (["a", LONG], "{}", r"labels\[1\]: its hypothesis leaves no room for a text within the model's 64 tokens"),
+        (["a"], "{{}}", "hypothesis_template: expected {} where the label goes, got '{{}}'"),
+        (["a"], None, "hypothesis_template: expected a sentence with {}, got None"),
         (["a", " "], "{}", r"labels\[1\]: expected a str that is not blank, got ' '"),
         (["a", 5], "{}", r"labels\[1\]: expected a str that is not blank, got 5"),
         (["a"], "no place", "hypothesis_template: expected {} where the label goes, got 'no place'"),
@@ -260,7 +291,7 @@ def test_zero_shot_takes_an_nli_model(mini: Path, tiny: Path) -> None:
     ],
 )
 def test_zero_shot_refuses_what_is_no_label_and_no_template(
-    tiny: Path, labels: Any, template: str, message: str
+    tiny: Path, labels: Any, template: Any, message: str
 ) -> None:
     zero_shot = ZeroShotClassifier.load(tiny, entailment="positive")
     with pytest.raises(InputError, match=message):

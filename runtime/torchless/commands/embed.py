@@ -37,15 +37,16 @@ def run(options: argparse.Namespace) -> int:
     from torchless.output import replacing
 
     encoder = Encoder.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
-    vectors, count, truncated = [], 0, 0
+    vectors, count, truncated, windowed = [], 0, 0, 0
     with texts.Progress("texts embedded") as progress:
         for chunk in itertools.chain([first], chunks):
-            truncated += int(encoder.truncated(chunk, windows=windows).sum())
-            rows = encoder.embed(chunk, pooling=options.pooling, normalize=options.normalize, windows=windows)
+            answer = encoder.answer(chunk, pooling=options.pooling, normalize=options.normalize, windows=windows)
+            truncated += int(answer.truncated.sum())
+            windowed += int((answer.windows > 1).sum())
             if options.output:
-                vectors.append(rows)
+                vectors.append(answer.vectors)
             else:
-                for row in rows:
+                for row in answer.vectors:
                     print(json.dumps(row.tolist()), flush=True)
             count += len(chunk)
             progress.show(count)
@@ -56,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
         with replacing(Path(options.output)) as output:  # np.save's own message for a full disk does not say so
             output.write(header.getvalue())
             output.write(array.reshape(-1).view(np.uint8).data)
-    texts.report_truncated(truncated, count, encoder.manifest.max_tokens)
+    texts.report_truncated(truncated, count, options.window or encoder.manifest.max_tokens)
+    texts.report_windows(windowed, count)
     return 0
 
 

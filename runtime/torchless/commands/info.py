@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchless.bundle import Bundle
 
+_SCORES = {"softmax": "softmax", "sigmoid": "sigmoid", "none": "logits as they are"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
@@ -38,7 +40,7 @@ def _lines(bundle: Bundle) -> list[tuple[str, str]]:
         ("from", origin),
         ("license", source.license or "not stated"),
         ("labels", ", ".join(manifest.labels) if manifest.labels else "none: an encoder without a head"),
-        ("scores", {"softmax": "softmax", "sigmoid": "sigmoid", "none": "logits as they are"}[manifest.activation]),
+        *([("scores", _SCORES[manifest.activation])] if manifest.labels else []),
         ("reads", "texts and pairs of texts" if manifest.pairs else "texts"),
         ("limit", f"{manifest.max_tokens} tokens a text"),
         ("dimension", str(manifest.hidden_size)),
@@ -50,7 +52,11 @@ def _lines(bundle: Bundle) -> list[tuple[str, str]]:
         default = ", the default" if precision == manifest.default_precision else ""
         lines.append((precision, f"{size / 1e6:.1f} MB{default}"))
     for report, figures in manifest.quality.items():
-        lines += [(report, f"{name.replace('_', ' ')}: {_short(value)}") for name, value in figures.items()]
+        lines += [
+            (report, f"{name.replace('_', ' ')}: {_short(value)}")
+            for name, value in figures.items()
+            if value is not None
+        ]
     lines.append(("made by", manifest.created_by))
     return lines
 

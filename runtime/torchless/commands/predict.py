@@ -8,6 +8,7 @@ import itertools
 import json
 
 from torchless import texts
+from torchless.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("labels of your own, with a model for natural language inference").add_argument
     group("--candidate-labels", metavar="A,B,…", help="the labels to choose from")
     group("--hypothesis-template", metavar="TEXT", help="a sentence with {} for the label (This example is {}.)")
+    group(
+        "--entailment",
+        metavar="LABEL",
+        help="the model's label for 'follows from the text' (default: the one that begins with entail)",
+    )
     group("--multi-label", action="store_true", help="any number of them may be right")
     parser.add_argument("--json", action="store_true", help="JSON lines instead of label, score and text")
     parser.add_argument(
@@ -54,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     first = next(chunks, [])  # complain about the input before spending time on the model
     limit, ranking, answer = _zero_shot(options) if options.candidate_labels is not None else _classifier(options)
     form = _plain if not options.json else _json_best if options.top_k == 1 and not options.threshold else _json_ranking
-    count = truncated = 0
+    count = truncated = windowed = 0
     with texts.text_output(options.output) as write, texts.Progress("texts labelled") as progress:
         for chunk in itertools.chain([first], chunks):
             answers = answer(chunk)
@@ -63,18 +69,20 @@ def run(options: argparse.Namespace) -> int:
                 about = [{**each, "windows": int(n)} for each, n in zip(about, answers.windows, strict=True)]
             write("".join(map(form, chunk, ranking.of(answers), about)))
             truncated += int(answers.truncated.sum())
+            windowed += int((answers.windows > 1).sum())
             count += len(chunk)
             progress.show(count)
-    texts.report_truncated(truncated, count, limit)
+    texts.report_truncated(truncated, count, options.window or limit)
+    texts.report_windows(windowed, count)
     return 0
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
     if options.candidate_labels is None:
-        if options.hypothesis_template is not None or options.multi_label:
-            options.wrong_usage("--hypothesis-template and --multi-label go with --candidate-labels")
+        if options.hypothesis_template is not None or options.entailment is not None or options.multi_label:
+            options.wrong_usage("--hypothesis-template, --entailment and --multi-label go with --candidate-labels")
         return
-    others = ("threshold", "activation", "stride", "combine", "window", "pair", "pair_column")
+    others = ("activation", "stride", "combine", "window", "pair", "pair_column")
     given = [f"--{name.replace('_', '-')}" for name in others if getattr(options, name) is not None]
     if given:
         options.wrong_usage(f"{', '.join(given)}: does not go with --candidate-labels")
@@ -101,7 +109,11 @@ def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
 
     labels = [label.strip() for label in options.candidate_labels.split(",")]
     classifier = ZeroShotClassifier.load(
-        options.model, precision=options.precision, device=options.device, threads=options.threads
+        options.model,
+        entailment=options.entailment,
+        precision=options.precision,
+        device=options.device,
+        threads=options.threads,
     )
     answer = functools.partial(
         classifier.answer,
@@ -109,7 +121,8 @@ def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
         hypothesis_template=TEMPLATE if options.hypothesis_template is None else options.hypothesis_template,
         multi_label=options.multi_label,
     )
-    return classifier.manifest.max_tokens, Ranking(labels, "softmax", _number(options.top_k), None), answer
+    threshold = _thresholds(options.threshold, labels) if options.threshold else None
+    return classifier.manifest.max_tokens, Ranking(labels, "softmax", _number(options.top_k), threshold), answer
 
 
 def _top_k(value: str) -> int | str:
@@ -138,11 +151,14 @@ def _threshold(value: str) -> tuple[str | None, float]:
 
 def _thresholds(given: Sequence[tuple[str | None, float]], labels: Sequence[str]) -> Threshold:
     """One for all, with exceptions by name."""
-    own = {label: number for label, number in given if label is not None}
-    common = [number for label, number in given if label is None]
-    if not own:
-        return common[-1]
-    return {**dict.fromkeys(labels, common[-1]), **own} if common else own
+    names = [label for label, _ in given]
+    if twice := [label for label in names if names.count(label) > 1]:
+        raise InputError(f"--threshold: expected one for {twice[0] or 'all labels'}, got {names.count(twice[0])}.")
+    values = dict(given)
+    if None not in values:
+        return {label: number for label, number in given if label is not None}
+    common = values.pop(None)
+    return {**dict.fromkeys(labels, common), **values} if values else common  # type: ignore[dict-item]  # None is gone
 
 
 def _plain(text: Text, ranking: Sequence[Prediction], _about: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,7 +13,7 @@ import tokenizers
 from numpy.typing import NDArray
 
 from torchless.bundle import GOLDEN, TOKENIZER, Bundle
-from torchless.golden import verify_bundle
+from torchless.golden import Golden, verify_bundle
 from torchless.loading import Device, load
 from torchless.manifest import Manifest, Pooling
 from torchless.numerics import ACTIVATIONS, POOLINGS
@@ -68,7 +67,7 @@ class Engine:
             head = load(path, "classifier", precision=settings.precision, device=self.device, threads=settings.threads)
             self._sessions |= {"scores": head.session, "logits": head.session}
             self.width |= {"scores": len(self.manifest.labels), "logits": len(self.manifest.labels)}
-        batch = self.tokenizer.encode(json.loads(bundle.read(GOLDEN))["texts"])
+        batch = self.tokenizer.encode(Golden.from_bytes(bundle.read(GOLDEN), self.manifest).texts)
         for session in self._sessions.values():
             session.run(batch)  # the first run allocates
 
