@@ -285,7 +285,7 @@ def test_without_files_the_card_says_that_int8_was_judged_on_the_texts_that_cali
 
 def test_golden_answers_hold_rare_words_and_stay_small(bundle: Path) -> None:
     golden = json.loads((bundle / "golden.json").read_bytes())
-    assert len(golden["texts"]) == len(golden["input_ids"]) == 25
+    assert len(golden["texts"]) == len(golden["input_ids"]) == 27
     assert "" in golden["texts"]
     assert len(golden["variants"]["int8"]["embeddings"]) == 12
     assert golden["variants"]["int8"]["min_cosine"] == 0.99
