@@ -43,8 +43,8 @@ def test_logits_of_pairs_are_those_of_pytorch(exported: Exported, sentences: lis
 
 def test_parity_says_how_many_texts_were_pairs(exported: Exported) -> None:
     _, bundle, report = exported
-    assert report.parity.pairs == 10
-    assert "texts (10 of them pairs) of" in (bundle / "README.md").read_text()
+    assert report.parity.pairs == 11
+    assert "texts (11 of them pairs) of" in (bundle / "README.md").read_text()
     assert Bundle.open(bundle).manifest.pairs
 
 

@@ -435,13 +435,16 @@ def test_a_call_answers_what_transformers_answers(name: str, pipelines: Callable
 
 
 @pytest.mark.parametrize("name", BAD_CALLS)
-def test_what_transformers_refuses_is_refused(name: str, pipelines: Callable[..., tuple[Any, Any]]) -> None:
+def test_what_transformers_refuses_is_refused(
+    name: str, pipelines: Callable[..., tuple[Any, Any]], models: Callable[[str], tuple[Path, Path]]
+) -> None:
     task, call = BAD_CALLS[name]
     if call.settings or task not in ("text-classification", "zero-shot-classification", "feature-extraction"):
+        checkpoint, bundle = models(call.model)
         with pytest.raises(Exception):  # noqa: B017, PT011
-            transformers.pipeline(task, model="nowhere", **call.settings)
+            transformers.pipeline(task, model=str(checkpoint), **call.settings)
         with pytest.raises(InputError):
-            pipeline(task, model="nowhere", **call.settings)
+            pipeline(task, model=str(bundle), **call.settings)
         return
     theirs, ours = pipelines(task, call)
     with pytest.raises(Exception):  # noqa: B017, PT011 (whatever it raises)
