@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-import select
-import stat
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from .arguments import Text, TextPair, refuse_lone_surrogate
+from .arriving import Arriving, comes_bit_by_bit
 from .errors import InputError
 from .rows import TEXT_COLUMNS, columns, lines
 from .windows import Windows
@@ -65,7 +62,7 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         yield from _chunks(_from_arguments(options.texts, ()), options.pair, lambda: False)
         return
     with _open(options.input or "-") as file:
-        arriving = _Arriving(file) if _comes_bit_by_bit(file) else None
+        arriving = Arriving(file) if comes_bit_by_bit(file) else None
         waits = arriving.waits if arriving else lambda: False
         if options.input:
             wanted = [(options.column,) if options.column else TEXT_COLUMNS]
@@ -109,42 +106,6 @@ def _open(name: str) -> Iterator[BinaryIO]:
         raise InputError(f"--input {name}: {getattr(error, 'strerror', None) or error}.") from error
     with file:
         yield file
-
-
-def _comes_bit_by_bit(file: BinaryIO) -> bool:
-    """Whether it is a pipe, a socket or a terminal."""
-    try:
-        mode = os.fstat(file.fileno()).st_mode
-    except OSError:  # no file of the system's
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
-
-
-class _Arriving:
-    """The lines of a pipe or a terminal, and whether the next one would have to be waited for."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file.fileno()
-        self._lines: deque[bytes] = deque()
-
-    def waits(self) -> bool:
-        """Whether no whole line is here and none is coming in."""
-        if self._lines:
-            return False
-        try:
-            return not select.select([self._file], [], [], 0)[0]
-        except OSError:  # Windows selects sockets alone
-            return False
-
-    def __iter__(self) -> Iterator[bytes]:
-        rest = b""
-        while data := os.read(self._file, 1 << 16):
-            *whole, rest = (rest + data).split(b"\n")
-            self._lines.extend(line + b"\n" for line in whole)
-            while self._lines:
-                yield self._lines.popleft()
-        if rest:
-            yield rest
 
 
 class Progress:
