@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from torchless.manifest import Activation, Manifest
+from torchless.zero_shot import entailment_index
 
 _TEXT = "I hate this so much"
 _SCORES: dict[Activation, str] = {
@@ -70,7 +71,7 @@ def _usage(manifest: Manifest) -> str:
         commands.append(f'torchless {shell[0]} . "A man plays a guitar" --pair "Someone makes music"{shell[1]}')
         calls.append(f'model.{call[0]}([TextPair("A man plays a guitar", "Someone makes music")]{call[1]})')
         names.append("TextPair")
-    if manifest.pairs and any(label.lower().startswith("entail") for label in manifest.labels):
+    if manifest.pairs and entailment_index(manifest.labels) is not None:
         commands.append(f'torchless predict . "{_TEXT}" --candidate-labels "complaint,praise"')
         calls.append(f'ZeroShotClassifier(model).rank(["{_TEXT}"], ["complaint", "praise"])')
         names.append("ZeroShotClassifier")

@@ -8,6 +8,7 @@ import pickle
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from torchless.errors import MissingExtraError
+from torchless.hub import client
 from torchless.manifest import Activation, Source
 
 from .errors import CheckpointError, UnsupportedModelError
@@ -134,7 +136,7 @@ class Checkpoint:
         """
         import tokenizers
 
-        tokenizer = self.transformers_tokenizer()
+        tokenizer = self.transformers_tokenizer
         content = tokenizer.backend_tokenizer.to_str()
         if not _hands_out_types(tokenizer):
             content = json.dumps(_without_types(json.loads(content)), ensure_ascii=False)
@@ -143,8 +145,9 @@ class Checkpoint:
         backend.no_truncation()
         return str(backend.to_str()).encode()
 
+    @cached_property
     def transformers_tokenizer(self) -> Any:
-        """The tokenizer that the checkpoint was trained with, as transformers loads it."""
+        """The tokenizer that the checkpoint was trained with, as transformers loads it: once, it may take seconds."""
         from transformers import AutoTokenizer
 
         _require_sentencepiece(self.folder)
@@ -170,13 +173,13 @@ class Checkpoint:
         backend = tokenizers.Tokenizer.from_str(self.tokenizer_json().decode())
         apart = backend.num_special_tokens_to_add(True) > backend.num_special_tokens_to_add(False)
         given, known = max(backend.encode("a", "b").type_ids), self.config.get("type_vocab_size") or 0
-        matches = not given or not known or (given < known and _hands_out_types(self.transformers_tokenizer()))
+        matches = not given or not known or (given < known and _hands_out_types(self.transformers_tokenizer))
         return apart and matches
 
     @property
     def padding_id(self) -> int:
         """The token id that fills up a batch."""
-        padding = self.transformers_tokenizer().pad_token_id
+        padding = self.transformers_tokenizer.pad_token_id
         return 0 if padding is None else int(padding)
 
     def standard_files(self) -> Iterator[tuple[str, bytes]]:
@@ -224,17 +227,11 @@ def _require_sentencepiece(folder: Path) -> None:
 
 
 def _download(name: str, revision: str | None, *, code: bool) -> tuple[Path, str]:
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ModuleNotFoundError as error:
-        if error.name != "huggingface_hub":
-            raise
-        raise MissingExtraError(f"no folder {name}; reading it from the Hub", "huggingface_hub", "hub") from error
+    hub = client(f"no folder {name}; reading it from the Hub")
     patterns = [*_HUB_FILES, "*.py"] if code else _HUB_FILES
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        folder = Path(hub.snapshot_download(name, revision=revision, allow_patterns=patterns))
+    except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, OSError) as error:
         raise CheckpointError(
             f"no checkpoint {name}: there is no such folder, and the Hub did not give one ({error})."
         ) from error
@@ -308,7 +305,7 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: Sent
 
     transformers writes 1e30 where nobody set a length.
     """
-    stated = checkpoint.transformers_tokenizer().model_max_length
+    stated = checkpoint.transformers_tokenizer.model_max_length
     if stated < 1:
         raise UnsupportedModelError(f"tokenizer_config.json, model_max_length: expected 1 or more, got {stated}.")
     if max_positions is None and stated > 1e9:

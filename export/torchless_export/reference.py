@@ -42,7 +42,7 @@ class Reference:
         self._inputs = set(inspect.signature(self._model.forward).parameters)
         self._model.base_model.register_forward_hook(self._keep_states)
         self._states: Any = None
-        self._tokenizer: Any = checkpoint.transformers_tokenizer()
+        self._tokenizer: Any = checkpoint.transformers_tokenizer
         self.max_tokens = max_tokens
         self._head = head
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import Text, whole_number
+from .arguments import Text
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Activation, Manifest, Precision
@@ -30,6 +30,7 @@ class Classifier:
     def __init__(self, model: Model) -> None:
         self.manifest: Manifest = model.manifest
         self.precision: Precision = model.precision
+        self._model = model
         self._tokenizer = model.tokenizer
         self._session = model.session
 
@@ -74,9 +75,7 @@ class Classifier:
         Raises:
             InputError: it is more than that, or has no room for the special tokens.
         """
-        most = self.manifest.max_tokens
-        max_tokens = whole_number(max_tokens, "max_tokens", f"a whole number from 1 to {most}, the model's limit", most)
-        return Classifier(Model(self.manifest, self.precision, self._tokenizer.limited(max_tokens), self._session))
+        return Classifier(self._model.limited(max_tokens))
 
     @property
     def labels(self) -> tuple[str, ...]:

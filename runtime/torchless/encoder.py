@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import numerics
-from .arguments import Text, whole_number
+from .arguments import Text
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Manifest, Pooling, Precision
@@ -45,6 +45,7 @@ class Encoder:
     def __init__(self, model: Model) -> None:
         self.manifest: Manifest = model.manifest
         self.precision: Precision = model.precision
+        self._model = model
         self._tokenizer = model.tokenizer
         self._session = model.session
 
@@ -70,9 +71,7 @@ class Encoder:
         Raises:
             InputError: it is more than that, or has no room for the special tokens.
         """
-        most = self.manifest.max_tokens
-        max_tokens = whole_number(max_tokens, "max_tokens", f"a whole number from 1 to {most}, the model's limit", most)
-        return Encoder(Model(self.manifest, self.precision, self._tokenizer.limited(max_tokens), self._session))
+        return Encoder(self._model.limited(max_tokens))
 
     def truncated(self, texts: Iterable[Text], *, windows: Windows | None = None) -> NDArray[np.bool_]:
         """Which texts are longer than the model takes, so that their end is not read: bool (n,).

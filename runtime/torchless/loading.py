@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
+from .arguments import whole_number
 from .bundle import TOKENIZER, Bundle
 from .errors import DeviceError, IncompatibleError
 from .manifest import Manifest, Precision
@@ -28,6 +29,16 @@ class Model:
     precision: Precision
     tokenizer: Tokenizer
     session: Session
+
+    def limited(self, max_tokens: int) -> Model:
+        """The same graph behind a tokenizer that cuts texts at fewer tokens.
+
+        Raises:
+            InputError: it is more than the model's limit, or has no room for the special tokens.
+        """
+        most = self.manifest.max_tokens
+        max_tokens = whole_number(max_tokens, "max_tokens", f"a whole number from 1 to {most}, the model's limit", most)
+        return replace(self, tokenizer=self.tokenizer.limited(max_tokens))
 
 
 def load(

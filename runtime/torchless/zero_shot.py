@@ -131,6 +131,11 @@ class ZeroShotClassifier:
             raise
 
 
+def entailment_index(labels: Sequence[str]) -> int | None:
+    """The label that begins with "entail", as transformers finds it; None where there is none."""
+    return next((index for index, label in enumerate(labels) if label.lower().startswith("entail")), None)
+
+
 def _entailment(classifier: Classifier, asked: str | None) -> int:
     labels, name = classifier.labels, classifier.manifest.source.name
     if not classifier.manifest.pairs:
@@ -141,9 +146,9 @@ def _entailment(classifier: Classifier, asked: str | None) -> int:
         if asked not in labels:
             raise InputError(f"entailment: expected one of {', '.join(labels)}, got {asked!r}.")
         return labels.index(asked)
-    for index, label in enumerate(labels):
-        if label.lower().startswith("entail"):
-            return index
+    found = entailment_index(labels)
+    if found is not None:
+        return found
     raise IncompatibleError(
         f"{name} has the labels {', '.join(labels)}, and none that begins with 'entail'. If it is a model for NLI, say "
         "which one means that the hypothesis follows: entailment=LABEL (--entailment LABEL)."

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from torchless.classifier import Classifier
 from torchless.errors import InputError
-from torchless.zero_shot import ZeroShotClassifier
+from torchless.zero_shot import ZeroShotClassifier, entailment_index
 
 from .flow import feed, refuse_unknown, take_batch_size
 
@@ -120,7 +120,7 @@ def _candidates(labels: Any) -> list[Any]:
 
 def _entailment(labels: tuple[str, ...]) -> str | None:
     """The label that means "follows from", where its name does not say so: as in transformers the last one."""
-    if len(labels) < 2 or any(label.lower().startswith("entail") for label in labels):
+    if len(labels) < 2 or entailment_index(labels) is not None:
         return None
     warnings.warn(
         f"None of the labels {', '.join(labels)} begins with 'entail': {labels[-1]!r} is taken for it.", stacklevel=4
