@@ -7,15 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import Text, text_list
-from .assembly import Assembler, Row
 from .errors import IncompatibleError, InputError
 from .windows import Windows
+
+if TYPE_CHECKING:
+    from .assembly import Assembler, Row
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ class Tokenizer:
     @cached_property
     def _assembler(self) -> Assembler:
         """Made when it is first asked for, because few do; with a tokenizer of its own, which does not truncate."""
+        from .assembly import Assembler
+
         whole = type(self._tokenizer).from_str(self._tokenizer.to_str())
         whole.no_truncation()
         return Assembler(whole, self._max_tokens)

@@ -27,6 +27,7 @@ class Outcomes:
         inference_s: what the server says that its model took for it; empty where it says nothing.
         statuses: how often each status came; "reset" and "refused" are connections that ended without one.
         wall_s: how long requests were sent.
+        cpu_s: CPU time that this process, the client, took meanwhile.
         settled_s: how long the last answers took after that.
     """
 
@@ -35,6 +36,7 @@ class Outcomes:
     statuses: Counter[str] = field(default_factory=Counter)
     retry_after_s: list[int] = field(default_factory=list)
     wall_s: float = 0.0
+    cpu_s: float = 0.0
     settled_s: float = 0.0
 
     @property
@@ -114,7 +116,7 @@ async def closed_loop(
     port: int, made: Sequence[bytes], *, concurrency: int, seconds: float, until: asyncio.Event | None = None
 ) -> Outcomes:
     """So many clients, each of which sends its next request when it has its answer; `until` ends them early."""
-    outcomes, begun_s = Outcomes(), perf_counter()
+    outcomes, begun_s, cpu_s = Outcomes(), perf_counter(), time.process_time()
 
     def over() -> bool:
         return perf_counter() - begun_s > seconds or (until is not None and until.is_set())
@@ -134,7 +136,7 @@ async def closed_loop(
             connection.close()
 
     await asyncio.gather(*(client(place) for place in range(concurrency)))
-    outcomes.wall_s = perf_counter() - begun_s
+    outcomes.wall_s, outcomes.cpu_s = perf_counter() - begun_s, time.process_time() - cpu_s
     return outcomes
 
 
@@ -171,10 +173,10 @@ async def open_loop(
             loop.call_soon_threadsafe(send, place)
         loop.call_soon_threadsafe(sent.set)
 
-    begun_s = perf_counter()
+    begun_s, cpu_s = perf_counter(), time.process_time()
     threading.Thread(target=pace).start()
     await sent.wait()
-    outcomes.wall_s = perf_counter() - begun_s
+    outcomes.wall_s, outcomes.cpu_s = perf_counter() - begun_s, time.process_time() - cpu_s
     if tasks:
         await asyncio.wait(tasks, timeout=60)
     outcomes.settled_s = perf_counter() - begun_s - outcomes.wall_s

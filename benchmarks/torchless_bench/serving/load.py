@@ -3,20 +3,54 @@
 from __future__ import annotations
 
 import argparse
+import heapq
+import os
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
+from torchless.threads import available_threads
 from torchless_bench.serving.client import Outcomes, closed_loop, open_loop, requests
 from torchless_bench.serving.process import torchless_server
 from torchless_bench.serving.report import add_arguments, publish, read_texts
 
 CONCURRENCY = (1, 8, 32, 128)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One turn through all loads.
+
+    Attributes:
+        offline: texts a second without a server.
+        loads: what came back, by the label of the load.
+    """
+
+    offline: float
+    loads: dict[str, Outcomes]
+
+    @property
+    def lone(self) -> Outcomes:
+        """What came back when nobody else asked."""
+        return self.loads[_at_a_time(1)]
+
+    @property
+    def half(self) -> float:
+        """Half of the most requests a second."""
+        return max(self.loads[_at_a_time(each)].per_second for each in CONCURRENCY) / 2
+
+    def ideal_p99_ms(self) -> float:
+        """The slowest of a hundred at half load, if nothing but the queue for a CPU cost time."""
+        return Outcomes(ideal_queue(self.lone.seconds, self.half, available_threads())).percentile_ms(99)
 
 
 def offline(model: str, texts_file: str, threads: int, seconds: float) -> float:
@@ -38,6 +72,23 @@ def offline(model: str, texts_file: str, threads: int, seconds: float) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+def ideal_queue(service_s: Sequence[float], per_second: float, servers: int, *, count: int = 100_000) -> list[float]:
+    """Seconds a request takes where nothing but the queue costs time: an M/G/k queue, simulated.
+
+    Requests come at random times; each takes one of the servers for one of `service_s`, the first come first. With
+    CPUs as servers and lone requests' times this is the best that any order of single requests could do: a lone
+    request keeps one CPU busy after another from its sending to its answer.
+    """
+    chance, now_s = random.Random(0), 0.0
+    free_s, taken_s = [0.0] * servers, []
+    for _ in range(count):
+        now_s += chance.expovariate(per_second)
+        end_s = max(now_s, heapq.heappop(free_s)) + chance.choice(service_s)
+        heapq.heappush(free_s, end_s)
+        taken_s.append(end_s - now_s)
+    return taken_s
+
+
 def main() -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -56,52 +107,52 @@ def main() -> None:
     _publish(options, rounds)
 
 
-def _round(options: argparse.Namespace, port: int, made: list[bytes]) -> dict[str, Outcomes | float]:
+def _round(options: argparse.Namespace, port: int, made: list[bytes]) -> Round:
     time.sleep(0.5)  # threads of the one before spin for a while
-    found: dict[str, Outcomes | float] = {
-        "offline": offline(options.model, options.texts, options.threads, options.seconds)
-    }
+    found = Round(offline(options.model, options.texts, options.threads, options.seconds), {})
     for concurrency in CONCURRENCY:
         run = closed_loop(port, made, concurrency=concurrency, seconds=options.seconds)
-        found[str(concurrency)] = uvloop.run(run)
-    best = max(each.per_second for each in found.values() if isinstance(each, Outcomes))
-    for name, even in (("even", True), ("random", False)):
-        run = open_loop(port, made, per_second=best / 2, seconds=options.seconds, even=even)
-        found[name] = uvloop.run(run)
+        found.loads[_at_a_time(concurrency)] = uvloop.run(run)
+    for name in ("even", "random"):
+        run = open_loop(port, made, per_second=found.half, seconds=options.seconds, even=name == "even")
+        found.loads[f"half load, {name} arrivals"] = uvloop.run(run)
     return found
 
 
-def _publish(options: argparse.Namespace, rounds: list[dict[str, Outcomes | float]]) -> None:
+def _at_a_time(concurrency: int) -> str:
+    return f"{concurrency} at a time"
+
+
+def _publish(options: argparse.Namespace, rounds: list[Round]) -> None:
+    median = statistics.median
+    lone_ms = [each.lone.percentile_ms(50) for each in rounds]
     rows = []
-    for name in [*map(str, CONCURRENCY), "even", "random"]:
-        outcomes = [each[name] for each in rounds]
-        shares = [
-            outcome.per_second / each["offline"]
-            for outcome, each in zip(outcomes, rounds, strict=True)
-            if isinstance(outcome, Outcomes) and isinstance(each["offline"], float)
-        ]
-        all_of = [outcome for outcome in outcomes if isinstance(outcome, Outcomes)]
-        lone = [each["1"].percentile_ms(50) for each in rounds if isinstance(each["1"], Outcomes)]
-        label = f"{name} at a time" if name.isdigit() else f"half load, {name} arrivals"
+    for label in rounds[0].loads:
+        outcomes = [each.loads[label] for each in rounds]
+        p99_ms = [each.percentile_ms(99) for each in outcomes]
         rows.append(
             [
                 label,
-                f"{_median([each.per_second for each in all_of]):.0f}",
-                f"{_median(shares):.0%}",
-                f"{_median([each.percentile_ms(50) for each in all_of]):.2f}",
-                f"{_median([each.percentile_ms(99) for each in all_of]):.2f}",
-                f"{_median([a.percentile_ms(99) / b for a, b in zip(all_of, lone, strict=True)]):.2f}",
-                f"{_median([_overhead_ms(each) for each in all_of]):.2f}",
-                ", ".join(f"{status}: {count}" for status, count in _statuses(all_of).items()),
+                f"{median(each.per_second for each in outcomes):.0f}",
+                f"{median(a.per_second / b.offline for a, b in zip(outcomes, rounds, strict=True)):.0%}",
+                f"{median(each.percentile_ms(50) for each in outcomes):.2f}",
+                f"{median(p99_ms):.2f}",
+                f"{median(a / b for a, b in zip(p99_ms, lone_ms, strict=True)):.2f}",
+                f"{median(map(_overhead_ms, outcomes)):.2f}",
+                f"{median(each.cpu_s / each.wall_s for each in outcomes) / (os.cpu_count() or 1):.0%}",
+                _statuses(outcomes),
             ]
         )
-    offlines = [each["offline"] for each in rounds if isinstance(each["offline"], float)]
+    ideal = median(each.ideal_p99_ms() / lone for each, lone in zip(rounds, lone_ms, strict=True))
     note = (
         f"One text a request, asyncio client on the same CPUs, {options.rounds} rounds, medians. Offline, "
-        f"`Classifier.predict` on the whole list with {options.threads} threads: {_median(offlines):.0f} texts/s. "
-        "Overhead: client's time minus the model's."
+        f"`Classifier.predict` on the whole list with {options.threads} threads: "
+        f"{median(each.offline for each in rounds):.0f} texts/s. Overhead: client's time minus the model's. At "
+        f"half load with random arrivals, p99 / lone p50 would be {ideal:.2f} if each request took a CPU for as "
+        "long as a lone one does, and nothing but the queue cost time (M/G/k, simulated)."
     )
-    columns = ["load", "requests/s", "of offline", "p50 ms", "p99 ms", "p99 / lone p50", "overhead p50 ms", "statuses"]
+    columns = ["load", "requests/s", "of offline", "p50 ms", "p99 ms", "p99 / lone p50", "overhead p50 ms"]
+    columns += ["client's share of the CPUs", "statuses"]
     publish(f"Load, {options.threads} threads", note, columns, rows, options.output)
 
 
@@ -110,15 +161,9 @@ def _overhead_ms(outcomes: Outcomes) -> float:
     return statistics.median(total - model for total, model in pairs) * 1e3
 
 
-def _median(values: list[float]) -> float:
-    return statistics.median(values)
-
-
-def _statuses(outcomes: list[Outcomes]) -> dict[str, int]:
-    total = outcomes[0].statuses.copy()
-    for each in outcomes[1:]:
-        total += each.statuses
-    return dict(sorted(total.items()))
+def _statuses(outcomes: Sequence[Outcomes]) -> str:
+    total: Counter[str] = sum((each.statuses for each in outcomes), Counter())
+    return ", ".join(f"{status}: {count}" for status, count in sorted(total.items()))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from torchless.arguments import Text, characters
 from torchless.errors import InferenceError, TorchlessError
 from torchless.tokens import Batch
 
+from .condition import LastFirst
 from .engine import Engine, Task
 from .errors import InvalidError, NotReadyError, OverloadedError, TimedOutError, TooLargeError
 from .metrics import Metrics
@@ -76,7 +77,7 @@ class Batcher:
         self._settings = settings
         self._metrics = metrics
         self._arrived_long: SimpleQueue[Job | None] = SimpleQueue()
-        self._changed = threading.Condition()  # guards all that follows
+        self._changed = LastFirst()  # guards all that follows
         self._arrived: deque[Job] = deque()  # not yet tokenised
         self._waiting: deque[Job] = deque()  # tokenised
         self._queued_tokens = 0
