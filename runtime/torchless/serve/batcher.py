@@ -1,9 +1,10 @@
 """Requests to batches: a queue bounded in tokens, workers that take what fits, and nobody who waits for company.
 
 The event loop admits a request (`submit`). `workers` threads do the rest. Each, as soon as it is free, first tokenises
-what has arrived, then takes the oldest requests of one model and task, up to `budget_tokens`, and leaves their share to
-the workers that are free too. A long list is taken a piece at a time and goes to the back of the queue between pieces,
-so a lone text never waits for thousands. What is very long has a tokeniser of its own, so that nobody waits behind it.
+what has arrived, then takes the oldest requests of one model and task, up to `budget_tokens`, and leaves the other
+workers their share: those that are free, or all of them when what waits is no more than a batch. A long list is taken a
+piece at a time and goes to the back of the queue between pieces, so a lone text never waits for thousands. What is very
+long has a tokeniser of its own, so that nobody waits behind it.
 `plan.cut` puts texts of like length together, as it does for the library.
 """
 
@@ -257,7 +258,9 @@ class Batcher:
         others: list[Job] = []
         begun_s, tokens = perf_counter(), 0
         with self._changed:
-            limit = min(self._settings.budget_tokens, self._ready_tokens // (self._idle + 1))
+            # Who is busy will be free before one batch is done; before several, this worker may as well begin them.
+            sharing = self.workers if self._ready_tokens <= plan.BUDGET_TOKENS else self._idle + 1
+            limit = min(self._settings.budget_tokens, self._ready_tokens // sharing)
             while self._waiting and (tokens < limit or not taken):
                 job = self._waiting.popleft()
                 if job.future.done():  # its client left, or it took too long
