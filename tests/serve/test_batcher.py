@@ -222,3 +222,39 @@ def test_what_waits_when_the_server_ends_is_refused(tiny: Path) -> None:
             await ask(batcher, engine, [words(1)])
 
     asyncio.run(scenario())
+
+
+def test_a_small_backlog_is_shared_with_a_worker_that_is_still_busy(engine: FakeEngine) -> None:
+    batcher = Batcher(Settings(), 2, Metrics())
+    first, second = threading.Event(), threading.Event()
+    entered: list[threading.Event] = []
+
+    def run(task: str, batch: Batch) -> NDArray[np.float32]:
+        engine.batches.append((task, batch.lengths.tolist()))
+        if len(engine.batches) <= 2:
+            entered.append(gate := [first, second][len(entered)])
+            gate.wait(10)
+        return batch.lengths.astype(np.float32)[:, None]
+
+    engine.run = run  # type: ignore[method-assign]
+
+    async def four_wait_while_one_of_two_is_busy() -> None:
+        busy = []
+        for count in (1, 2):
+            busy.append(asyncio.ensure_future(ask(batcher, engine, ["good"])))
+            while len(entered) < count:
+                await asyncio.sleep(0.001)
+        waiting = [asyncio.ensure_future(ask(batcher, engine, ["good"])) for _ in range(4)]
+        await asyncio.sleep(0)
+        first.set()
+        await asyncio.gather(*waiting)
+        second.set()
+        await asyncio.gather(*busy)
+
+    try:
+        asyncio.run(four_wait_while_one_of_two_is_busy())
+    finally:
+        first.set()
+        second.set()
+        batcher.close()
+    assert len(engine.batches[2][1]) == 2
