@@ -5,9 +5,7 @@ import statistics
 
 import pytest
 
-pytest.importorskip("uvloop", reason="the extra serve is not installed")
-
-from torchless_bench.serving.load import ideal_queue
+from torchless_bench.serving.ideal import ideal_queue
 
 
 def test_the_ideal_queue_waits_as_long_as_queueing_theory_says() -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import heapq
-import os
-import random
 import statistics
 import subprocess
 import sys
@@ -20,6 +17,7 @@ import uvloop
 
 from torchless.threads import available_threads
 from torchless_bench.serving.client import Outcomes, closed_loop, open_loop, requests
+from torchless_bench.serving.ideal import ideal_queue
 from torchless_bench.serving.process import torchless_server
 from torchless_bench.serving.report import add_arguments, publish, read_texts
 
@@ -72,23 +70,6 @@ def offline(model: str, texts_file: str, threads: int, seconds: float) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def ideal_queue(service_s: Sequence[float], per_second: float, servers: int, *, count: int = 100_000) -> list[float]:
-    """Seconds a request takes where nothing but the queue costs time: an M/G/k queue, simulated.
-
-    Requests come at random times; each takes one of the servers for one of `service_s`, the first come first. With
-    CPUs as servers and lone requests' times this is the best that any order of single requests could do: a lone
-    request keeps one CPU busy after another from its sending to its answer.
-    """
-    chance, now_s = random.Random(0), 0.0
-    free_s, taken_s = [0.0] * servers, []
-    for _ in range(count):
-        now_s += chance.expovariate(per_second)
-        end_s = max(now_s, heapq.heappop(free_s)) + chance.choice(service_s)
-        heapq.heappush(free_s, end_s)
-        taken_s.append(end_s - now_s)
-    return taken_s
-
-
 def main() -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -139,7 +120,7 @@ def _publish(options: argparse.Namespace, rounds: list[Round]) -> None:
                 f"{median(p99_ms):.2f}",
                 f"{median(a / b for a, b in zip(p99_ms, lone_ms, strict=True)):.2f}",
                 f"{median(map(_overhead_ms, outcomes)):.2f}",
-                f"{median(each.cpu_s / each.wall_s for each in outcomes) / (os.cpu_count() or 1):.0%}",
+                f"{median(each.cpu_s / each.wall_s for each in outcomes) / available_threads():.0%}",
                 _statuses(outcomes),
             ]
         )
