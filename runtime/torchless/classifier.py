@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from . import lists
 from .arguments import Text
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Activation, Manifest, Precision
 from .numerics import ACTIVATIONS, combined
-from .plan import cut
 from .ranking import Answers, Prediction, Ranking, Threshold
 from .tokens import Batch
 from .windows import Windows
@@ -50,8 +50,9 @@ class Classifier:
             path: a folder, the name of an installed model package, or a Hub id, as in `Bundle.open`.
             precision: "fp32", "int8", or "auto" for the bundle's default.
             device: "cpu" or "cuda"; a missing GPU is an error, never a silent run on the CPU.
-            threads: threads of one run of the graph, 1 to 1024; None takes CPU affinity ∩ cgroup quota. The tokenizer
-                has threads of its own, for lists of texts; RAYON_NUM_THREADS in the environment bounds them.
+            threads: CPU threads, 1 to 1024; None takes CPU affinity ∩ cgroup quota. A few texts share them, the batches
+                of a long list take one each. The tokenizer has threads of its own, for lists of texts;
+                RAYON_NUM_THREADS in the environment bounds them.
             revision: branch, tag or commit of a Hub id; None is its main branch.
 
         Raises:
@@ -186,6 +187,6 @@ class Classifier:
 
     def _logits(self, batch: Batch) -> NDArray[np.float32]:
         logits = np.empty((len(batch.lengths), len(self.labels)), np.float32)
-        for places, part in cut(batch, padded=self._session.padded):
-            logits[places] = self._session.run(part)
+        for places, _, rows in lists.run(self._session, batch):
+            logits[places] = rows
         return logits

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import numerics
+from . import lists, numerics
 from .arguments import Text
 from .errors import InputError
 from .loading import Device, Model, load
 from .manifest import Manifest, Pooling, Precision
-from .plan import cut
 from .tokens import Batch
 from .windows import Windows
 
@@ -95,8 +94,7 @@ class Encoder:
         """
         batch = self._tokenizer.encode(texts)
         states: dict[int, NDArray[np.float32]] = {}
-        for places, part in cut(batch, padded=self._session.padded):
-            packed = self._session.run(part)  # (tokens, dim)
+        for places, part, packed in lists.run(self._session, batch):  # packed: (tokens, dim)
             states.update(zip(places.tolist(), np.split(packed, part.offsets[1:-1]), strict=True))
         return [states[place] for place in range(len(states))]
 
@@ -173,6 +171,6 @@ class Encoder:
 
     def _vectors(self, batch: Batch, pool: numerics.Pool) -> NDArray[np.float32]:
         vectors = np.empty((len(batch.lengths), self.manifest.hidden_size), np.float32)
-        for places, part in cut(batch, padded=self._session.padded):
-            vectors[places] = pool(self._session.run(part), part.offsets)
+        for places, part, packed in lists.run(self._session, batch):
+            vectors[places] = pool(packed, part.offsets)
         return vectors

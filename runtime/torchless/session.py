@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class Session:
     Attributes:
         output_size: the last dimension of what the graph answers.
         padded: whether the graph takes padded tokens instead of packed ones.
+        threads: CPU threads that a run may use; 1 on a GPU.
     """
 
     def __init__(self, graph: Path, *, device: str, threads: int | None, padding_id: int | None = None) -> None:
@@ -46,7 +48,9 @@ class Session:
         """
         self.padded = padding_id is not None
         self._padding_id = padding_id
+        self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id)
         provider, options = _provider(device), _options(threads, as_written=not self.padded)
+        self.threads: int = options.intra_op_num_threads if device == "cpu" else 1
         try:
             self._session: Any = ort.InferenceSession(str(graph), options, providers=[provider])
         except Exception as error:  # onnxruntime's exception classes share no base of their own
@@ -61,6 +65,17 @@ class Session:
             )
         self._inputs = {node.name for node in self._session.get_inputs()}
         self.output_size: int = self._session.get_outputs()[0].shape[-1]
+
+    @cached_property
+    def twin(self) -> Session:
+        """The same graph with one thread a run, for callers side by side; loaded when it is first asked for.
+
+        It maps the same weights, and packs them once more. onnxruntime fixes the threads of a session for good.
+
+        Raises:
+            InferenceError: onnxruntime cannot load the graph; the cause is chained.
+        """
+        return self._make_twin()
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Run one batch.
