@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from .contenders import Floats
+from .contenders import Floats, Kind
 
 EXACT_DIFFERENCE = 1e-3
 INT8_DISAGREEMENT = 0.05
@@ -43,14 +43,14 @@ class Agreement:
         difference = float(np.abs(reference - answers).max())
         return cls(len(reference), difference, float(labels.mean()), float(cosines.min()))
 
-    def finding(self, kind: Literal["exact", "int8"], task: Task, max_disagreement: float) -> str | None:
+    def finding(self, kind: Kind, task: Task, max_disagreement: float) -> str | None:
         """Why it is not to be ranked, if so."""
         what = "logits are" if task == "classify" else "vectors are"
         if kind == "exact" and not self.max_difference <= EXACT_DIFFERENCE:
             return f"answers differently: {what} up to {self.max_difference:.2g} from PyTorch's"
-        if kind == "int8" and task == "embed" and not self.min_cosine >= INT8_COSINE:
+        if kind != "exact" and task == "embed" and not self.min_cosine >= INT8_COSINE:
             return f"answers differently: a vector has a cosine of {self.min_cosine:.3f} to PyTorch's"
-        if kind == "int8" and task == "classify" and not self.disagreement <= max_disagreement:
+        if kind != "exact" and task == "classify" and not self.disagreement <= max_disagreement:
             return (
                 f"answers differently: another label than PyTorch's for {self.disagreement:.1%} of {self.texts} texts"
             )

@@ -66,7 +66,7 @@ def measure(row: Row, *, speed: bool) -> list[str]:
 
 
 def _differences(report: ExportReport) -> list[str]:
-    quality = report.quality
+    quality = report.quality.get("int8")
     return [
         f"{report.parity.max_hidden_difference:.1e}",
         f"{report.parity.max_logit_difference:.1e}",

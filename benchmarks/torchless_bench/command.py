@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evaluate", metavar="FILE", help="labelled text (.csv, .tsv, .jsonl): accuracy, disagreement")
     parser.add_argument("--texts", metavar="FILE", help="text for batches and the list; default: made, SST-2's lengths")
     parser.add_argument("--contenders", metavar="A,B", type=_names, help="default: all; an unknown name lists them")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: other engines, fp16")
     parser.add_argument("--threads", metavar="N", type=_count, help="default: the CPUs this process may use")
     parser.add_argument("--rounds", metavar="N", type=_count, help="interleaved rounds (default 7; 3 with --quick)")
     parser.add_argument("--quick", action="store_true", help="fewer engines, lengths and rounds: under 3 minutes")
@@ -42,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--shape makes its own bundle; leave MODEL out.")
     if options.embed and options.evaluate:
         raise InputError("--evaluate: embeddings have no labels to be right about. Leave one of the two out.")
+    if options.embed and options.device != "cpu":
+        raise InputError("--embed: embeddings are compared on the CPU alone. Leave --device out.")
     try:
         from .run import bench
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ _TELLING = (
     "i8mm",
 )
 _PACKAGES = (
-    "torchless", "numpy", "onnxruntime", "tokenizers", "torch", "transformers", "optimum", "optimum-onnx", "openvino",
-    "nncf", "ctranslate2", "sentence-transformers", "fastembed",
+    "torchless", "numpy", "onnxruntime", "onnxruntime-gpu", "tokenizers", "torch", "transformers", "optimum",
+    "optimum-onnx", "openvino", "nncf", "ctranslate2", "sentence-transformers", "fastembed",
 )  # fmt: skip
 
 
@@ -36,6 +37,12 @@ def hardware() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
     }
+
+
+def gpu() -> str:
+    """The GPU's name and its driver's version, as nvidia-smi tells them."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    return subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]
 
 
 def versions() -> dict[str, str]:

@@ -26,7 +26,8 @@ def _setting(results: Results) -> str:
     sets = ", ".join(hardware["instruction_sets"]) or "unknown"
     return (
         f"# {setting['model']}: Torchless beside the others\n\n"
-        f"{hardware['cpu']}, {hardware['cores']} cores ({sets}), {hardware['memory_gib']} GiB · "
+        + (f"{hardware['gpu']} · " if "gpu" in hardware else "")
+        + f"{hardware['cpu']}, {hardware['cores']} cores ({sets}), {hardware['memory_gib']} GiB · "
         f"{setting['threads']} threads each · {setting['created']}\n\n"
         + " · ".join(f"{name} {number}" for name, number in versions.items())
         + "\n\nEvery contender in its own process, one at a time, in interleaved rounds; tokenising is inside every "
@@ -43,18 +44,19 @@ def _disturbance(results: Results) -> str:
 
 
 def _targets(results: Results) -> str:
-    fp32, int8 = results.entry("torchless-fp32"), results.entry("torchless-int8")
+    near = "fp16" if results.entry("torchless-fp16") else "int8"
+    pairs = ((results.entry("torchless-fp32"), "exact"), (results.entry(f"torchless-{near}"), near))
     rows = []
     for workload in results.workloads:
         row = [workload.name]
-        for ours, kind in ((fp32, "exact"), (int8, "int8")):
+        for ours, kind in pairs:
             peer = results.best_peer(workload.name, kind)
             row.append(_times_faster(results.ratio(workload.name, ours, results.reference)))
             ratio = results.ratio(workload.name, ours, peer)
             row.append(f"{_times_faster(ratio)} {peer.contender.title}" if ratio and peer else _NONE)
         rows.append(row)
     them = results.reference.contender.title
-    header = ["", f"fp32 / {them}", "fp32 / best exact peer", f"int8 / {them}", "int8 / best int8 peer"]
+    header = ["", f"fp32 / {them}", "fp32 / best exact peer", f"{near} / {them}", f"{near} / best {near} peer"]
     return "## Torchless: times faster\n\n" + _table(header, rows)
 
 

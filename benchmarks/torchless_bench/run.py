@@ -14,12 +14,13 @@ import tokenizers
 
 from torchless.bundle import TOKENIZER, Bundle
 from torchless.errors import InputError
+from torchless.manifest import Precision
 from torchless.threads import available_threads
 from torchless_export import samples
 
 from . import cold_start, installed_size, machine, markdown, peak, shapes, texts, workloads
 from .answers import INT8_DISAGREEMENT
-from .contenders import CLASSIFIERS, ENCODERS, Contender, Job
+from .contenders import CLASSIFIERS, ENCODERS, ON_GPU, Contender, Job
 from .contest import Contest, Pace
 from .progress import Progress
 from .results import Results
@@ -61,7 +62,7 @@ def write(results: Results, page: str, folder: Path) -> None:
 
 
 def _contenders(options: argparse.Namespace) -> list[Contender]:
-    table = ENCODERS if options.embed else CLASSIFIERS
+    table = ENCODERS if options.embed else CLASSIFIERS if options.device == "cpu" else ON_GPU
     if options.contenders is None:
         return [contender for contender in table if contender.quick or not options.quick]
     unknown = set(options.contenders) - {contender.name for contender in table}
@@ -80,12 +81,13 @@ def _job(options: argparse.Namespace, work: Path, progress: Progress) -> Job:
             raise InputError(f"--against {options.against}: there is no such folder.")
         opened = Bundle.open(options.model)
         opened.fetch()
-        return Job(checkpoint, opened.path.resolve(), work, threads)
+        return Job(checkpoint, opened.path.resolve(), work, threads, options.device)
     checkpoint, bundle = work / "checkpoint", work / "bundle"
     progress.show(f"making a random {options.shape} …")
     shapes.make(options.shape, checkpoint, Path(options.against) if options.against else None)
-    shapes.export(checkpoint, bundle, say=lambda line: progress.show(f"exporting: {line} …"))
-    return Job(checkpoint, bundle, work, threads)
+    precisions: list[Precision] = ["fp32", "int8" if options.device == "cpu" else "fp16"]
+    shapes.export(checkpoint, bundle, precisions, say=lambda line: progress.show(f"exporting: {line} …"))
+    return Job(checkpoint, bundle, work, threads, options.device)
 
 
 def _measure(options: argparse.Namespace, contenders: Sequence[Contender], job: Job, progress: Progress) -> Results:
@@ -108,10 +110,13 @@ def _measure(options: argparse.Namespace, contenders: Sequence[Contender], job: 
         for load in loads:
             contest.time(load, pace)
     starts: dict[str, cold_start.Start] = {}
-    if not options.embed:
+    if not options.embed and options.device == "cpu":
         progress.show("cold starts …")
         starts = cold_start.measure(job, bundle.manifest.variants, rounds=3 if options.quick else max(pace.rounds, 5))
-    progress.show("the machine's peak …")
+    peak_gflops: dict[str, float] = {}
+    if options.device == "cpu":
+        progress.show("the machine's peak …")
+        peak_gflops = peak.sgemm_gflops(job.threads)
     config = json.loads((job.checkpoint / "config.json").read_text(encoding="utf-8"))
     sizes = {}
     if options.installed_size:
@@ -122,7 +127,7 @@ def _measure(options: argparse.Namespace, contenders: Sequence[Contender], job: 
         entries=contest.entries,
         workloads=loads,
         starts=starts,
-        peak_gflops=peak.sgemm_gflops(job.threads),
+        peak_gflops=peak_gflops,
         forward_gflop={
             "lean": peak.forward_gflop(config, 8, 32, first_token_only=not options.embed),
             "whole": peak.forward_gflop(config, 8, 32, first_token_only=False),
@@ -152,6 +157,6 @@ def _setting(options: argparse.Namespace, job: Job, bundle: Bundle) -> dict[str,
         "task": "embed" if options.embed else "classify",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "threads": job.threads,
-        "hardware": machine.hardware(),
+        "hardware": machine.hardware() | ({"gpu": machine.gpu()} if job.device == "cuda" else {}),
         "versions": machine.versions(),
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from torchless.manifest import Precision
 from torchless_export.samples import built_in
 
 SHAPES: dict[str, dict[str, int]] = {
@@ -43,12 +44,13 @@ def make(shape: str, folder: Path, tokenizer_of: Path | None = None) -> None:
         DistilBertForSequenceClassification(config).eval().save_pretrained(folder)
 
 
-def export(checkpoint: Path, bundle: Path, say: Callable[[str], None]) -> None:
-    """Export such a checkpoint; its labels are noise, so int8 may change any of them."""
+def export(checkpoint: Path, bundle: Path, precisions: Sequence[Precision], say: Callable[[str], None]) -> None:
+    """Export such a checkpoint; its labels are noise, so int8 and fp16 may change any of them."""
     from torchless_export.exporting import export as export_bundle
     from torchless_export.quality import Gates
 
-    export_bundle(checkpoint, bundle, gates=Gates(max_disagreement=1.0, max_accuracy_drop=1.0), say=say)
+    gates = Gates(max_disagreement=1.0, max_accuracy_drop=1.0)
+    export_bundle(checkpoint, bundle, precisions=precisions, gates=gates, say=say)
 
 
 def vocabulary(size: int) -> list[str]:

@@ -27,7 +27,8 @@ from .contenders import Engine, Job, load
 def main() -> None:
     """Load, then answer until stdin ends."""
     where, fields = sys.argv[1], json.loads(sys.argv[2])
-    job = Job(Path(fields["checkpoint"]), Path(fields["bundle"]), Path(fields["work"]), fields["threads"])
+    checkpoint, bundle, work = (Path(fields[name]) for name in ("checkpoint", "bundle", "work"))
+    job = Job(checkpoint, bundle, work, fields["threads"], fields["device"])
     channel = _private_stdout()
     _stay_on_cpus(job.threads)
     try:

@@ -19,8 +19,7 @@ _SCORES: dict[Activation, str] = {
 def model_card(manifest: Manifest) -> str:
     """Markdown with the YAML header that model hubs read."""
     parts = [_header(manifest), _origin(manifest), _usage(manifest), _parity(manifest.quality["parity"])]
-    if "int8" in manifest.quality:
-        parts.append(_int8(manifest.quality["int8"]))
+    parts += [_compared(name, manifest.quality[name]) for name in ("fp16", "int8") if name in manifest.quality]
     if "accuracy" in manifest.quality:
         parts.append(_accuracy(manifest.quality["accuracy"]))
     parts.append(_files(manifest))
@@ -106,30 +105,31 @@ def _parity(parity: dict[str, Any]) -> str:
     )
 
 
-def _int8(int8: dict[str, Any]) -> str:
+def _compared(precision: str, report: dict[str, Any]) -> str:
     rows = []
-    if int8["disagreement"] is not None:
-        rows += [("texts with other labels", f"{int8['disagreement']:.2%}")]
-    if int8["score_error"] is not None:
-        rows += [("scores, typical difference", f"{int8['score_error']:.2%} of their spread")]
-    if int8["max_logit_difference"] is not None:
-        rows += [("logits, largest difference", f"{int8['max_logit_difference']:.2f}")]
-    rows += [("embeddings, smallest cosine", f"{int8['min_embedding_cosine']:.5f}")]
-    if int8["neighbour_max_score_difference"] is not None:
-        changed = int8["neighbour_labels_changed"]
+    if report["disagreement"] is not None:
+        rows += [("texts with other labels", f"{report['disagreement']:.2%}")]
+    if report["score_error"] is not None:
+        rows += [("scores, typical difference", f"{report['score_error']:.2%} of their spread")]
+    if report["max_logit_difference"] is not None:
+        rows += [("logits, largest difference", f"{report['max_logit_difference']:.2g}")]
+    rows += [("embeddings, smallest cosine", f"{report['min_embedding_cosine']:.5f}")]
+    if report["neighbour_max_score_difference"] is not None:
+        changed = report["neighbour_labels_changed"]
         labels = "" if changed is None else f", {changed} texts changed labels"
-        moved = f"scores within {int8['neighbour_max_score_difference']:.1e}{labels}"
-        rows += [(f"{int8['neighbour_texts']} texts alone against mixed batches", moved)]
+        moved = f"scores within {report['neighbour_max_score_difference']:.1e}{labels}"
+        rows += [(f"{report['neighbour_texts']} texts alone against mixed batches", moved)]
+    scales = f"Static scales from {report['calibration']}; c" if report["calibration"] else "C"
     return (
-        f"## int8 against fp32\n\nStatic scales from {int8['calibration']}; compared on {int8['texts']} texts "
-        f"({int8['compared_on']}).\n\n" + _table(rows)
+        f"## {precision} against fp32\n\n{scales}ompared on {report['texts']} texts ({report['compared_on']}).\n\n"
+        + _table(rows)
     )
 
 
 def _accuracy(accuracy: dict[str, Any]) -> str:
     rows = [
         (engine, f"{accuracy[key]:.2%}")
-        for engine, key in (("PyTorch", "torch"), ("fp32", "fp32"), ("int8", "int8"))
+        for engine, key in (("PyTorch", "torch"), ("fp32", "fp32"), ("fp16", "fp16"), ("int8", "int8"))
         if accuracy[key] is not None
     ]
     return f"## Accuracy\n\nOn {accuracy['texts']} labelled texts ({accuracy['file']}).\n\n" + _table(rows)

@@ -11,6 +11,7 @@ from torchless.errors import InputError, MissingExtraError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .exporting import ExportReport
+    from .quality import QualityReport
 
 _NEEDED = ("torch", "transformers", "onnx", "safetensors")
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         metavar="P",
         type=_precisions,
-        help="fp32, int8, or fp32,int8 (default; with optimum's graphs: fp32)",
+        help="of fp32, int8 and fp16 (for GPUs), joined by commas; default: fp32,int8, with optimum's graphs fp32",
     )
     parser.add_argument(
         "--engine",
@@ -44,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pair-column", metavar="C", help="that of the second text of each pair; default: no pairs")
     gate = parser.add_argument_group("gates, which fail the export").add_argument
     gate("--max-difference", metavar="X", type=_positive, default=1e-4, help="fp32 from PyTorch (default 1e-4)")
-    gate("--max-disagreement", metavar="SHARE", type=_share, default=0.01, help="int8 labels unlike fp32's (0.01)")
+    gate(
+        "--max-disagreement",
+        metavar="SHARE",
+        type=_share,
+        default=0.01,
+        help="int8 and fp16 labels unlike fp32's (0.01)",
+    )
     gate(
         "--max-score-error",
         metavar="SHARE",
@@ -52,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.05,
         help="the same for a head that answers a number, as a share of its spread (0.05)",
     )
-    gate("--min-embedding-cosine", metavar="C", type=_share, default=0.9, help="int8 embeddings beside fp32's (0.9)")
-    gate("--max-accuracy-drop", metavar="SHARE", type=_share, default=0.005, help="int8 under PyTorch (0.005)")
+    gate("--min-embedding-cosine", metavar="C", type=_share, default=0.9, help="their embeddings beside fp32's (0.9)")
+    gate("--max-accuracy-drop", metavar="SHARE", type=_share, default=0.005, help="they under PyTorch (0.005)")
     parser.add_argument(
         "--trust-remote-code", action="store_true", help="run Python code that the checkpoint brings along"
     )
@@ -94,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         trust_remote_code=options.trust_remote_code,
         say=_say,
     )
-    made = options.precision or (["fp32", "int8"] if report.quality else ["fp32"])
+    made = options.precision or ["fp32", *report.quality]
     print(f"{options.out}: a bundle of {' and '.join(made)}")
     for line in _summary(report):
         print(f"  {line}")
@@ -107,36 +114,43 @@ def _say(line: str) -> None:
 
 
 def _summary(report: ExportReport) -> list[str]:
-    parity, quality, accuracy = report.parity, report.quality, report.accuracy
+    parity, accuracy = report.parity, report.accuracy
     logits = "" if parity.max_logit_difference is None else f"logits within {parity.max_logit_difference:.1e}, "
     lines = [
         f"fp32 against PyTorch: {logits}hidden states within {parity.max_hidden_difference or 0:.1e} "
         f"({parity.texts} texts of {parity.shortest_tokens} to {parity.longest_tokens} tokens)"
     ]
-    if quality:
-        parts = [f"embeddings with a cosine of {quality.min_embedding_cosine:.4f} or more"]
-        if quality.score_error is not None:
-            parts.insert(0, f"scores differ by {quality.score_error:.2%} of their spread")
-        if quality.disagreement is not None:
-            parts.insert(0, f"{quality.disagreement:.2%} of texts have other labels")
-        lines.append(f"int8 against fp32: {', '.join(parts)} ({quality.texts} texts, {quality.compared_on})")
-    if quality and quality.neighbour_max_score_difference is not None:
+    for precision, quality in report.quality.items():
+        lines += _compared(precision, quality)
+    if accuracy:
+        variants = {name: getattr(accuracy, name) for name in ("fp32", "fp16", "int8")}
+        shares = {"PyTorch": accuracy.torch, **variants}
+        told = ", ".join(f"{engine} {share:.2%}" for engine, share in shares.items() if share is not None)
+        lines.append(f"accuracy: {told} ({accuracy.texts} texts)")
+    return lines
+
+
+def _compared(precision: str, quality: QualityReport) -> list[str]:
+    parts = [f"embeddings with a cosine of {quality.min_embedding_cosine:.4f} or more"]
+    if quality.score_error is not None:
+        parts.insert(0, f"scores differ by {quality.score_error:.2%} of their spread")
+    if quality.disagreement is not None:
+        parts.insert(0, f"{quality.disagreement:.2%} of texts have other labels")
+    lines = [f"{precision} against fp32: {', '.join(parts)} ({quality.texts} texts, {quality.compared_on})"]
+    if quality.neighbour_max_score_difference is not None:
         changed = quality.neighbour_labels_changed
         labels = "" if changed is None else f", {changed} texts changed labels"
         lines.append(
-            f"int8 alone against in batches: scores within {quality.neighbour_max_score_difference:.1e}{labels} "
+            f"{precision} alone against in batches: scores within {quality.neighbour_max_score_difference:.1e}{labels} "
             f"({quality.neighbour_texts} texts)"
         )
-    if accuracy:
-        int8 = "" if accuracy.int8 is None else f", int8 {accuracy.int8:.2%}"
-        lines.append(f"accuracy: PyTorch {accuracy.torch:.2%}, fp32 {accuracy.fp32:.2%}{int8} ({accuracy.texts} texts)")
     return lines
 
 
 def _precisions(value: str) -> list[str]:
     names = list(dict.fromkeys(value.split(",")))
-    if set(names) - {"fp32", "int8"}:
-        raise argparse.ArgumentTypeError(f"expected fp32, int8 or fp32,int8, got {value!r}")
+    if set(names) - {"fp32", "fp16", "int8"}:
+        raise argparse.ArgumentTypeError(f"expected some of fp32,fp16,int8, got {value!r}")
     return names
 
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from torchless.errors import TorchlessError
 
 if TYPE_CHECKING:
+    from torchless.manifest import Precision
+
     from .parity import ParityReport
     from .quality import QualityReport
 
@@ -47,11 +49,13 @@ class ParityError(GateError):
 
 
 class QualityError(GateError):
-    """The int8 graph is further from fp32 than its gates allow."""
+    """The fp16 or int8 graph is further from fp32 than its gates allow."""
 
-    def __init__(self, report: QualityReport, findings: Sequence[str]) -> None:
+    def __init__(self, precision: Precision, report: QualityReport, findings: Sequence[str]) -> None:
+        self.precision = precision
         self.report = report
+        calibrate = "Calibrate on text like the model's own with --calibration FILE, s" if precision == "int8" else "S"
         super().__init__(
-            "the int8 graph failed its gate: " + "; ".join(findings) + ". Calibrate on text like the model's own with "
-            "--calibration FILE, ship --precision fp32, or move the gate (torchless export --help names them)."
+            f"the {precision} graph failed its gate: {'; '.join(findings)}. {calibrate}hip --precision fp32, or move "
+            "the gate (torchless export --help names them)."
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -32,8 +32,8 @@ from .weights import WeightsFile
 from .write import Draft, replacing_folder
 
 # How far another machine's answers may lie from the recorded ones. fp32 differs by rounding alone; in int8 a rounding
-# difference can tip a value to the next of its 256 levels (docs/decisions/0004-int8.md).
-_GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 0.1}
+# difference can tip a value to the next of its 256 levels (docs/decisions/0004-int8.md), in fp16 sums have 11 bits.
+_GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.1}
 _GOLDEN_EMBEDDINGS = 12  # of so many texts they are kept: they are what makes the file large
 
 _DEFAULT_GATES = Gates()
@@ -46,17 +46,18 @@ class ExportReport:
 
     Attributes:
         parity: fp32 against PyTorch.
-        quality: int8 against fp32; None where int8 was not asked for.
-        accuracy: of PyTorch, fp32 and int8; None without a labelled file.
+        quality: each other variant against fp32.
+        accuracy: of PyTorch and each variant; None without a labelled file.
     """
 
     parity: ParityReport
-    quality: QualityReport | None
+    quality: Mapping[Precision, QualityReport]
     accuracy: Accuracy | None
 
     def figures(self) -> dict[str, Any]:
         """The reports that there are, as plain data."""
-        reports = {"parity": self.parity, "int8": self.quality, "accuracy": self.accuracy}
+        reports: dict[str, Any] = {"parity": self.parity, "accuracy": self.accuracy}
+        reports |= {str(name): report for name, report in self.quality.items()}
         return {name: asdict(report) for name, report in reports.items() if report is not None}
 
 
@@ -82,8 +83,8 @@ def export(
     Args:
         checkpoint: a folder that transformers wrote, or a Hub id.
         out: the bundle's folder; a bundle that is there already is replaced, and only by one that passed its gates.
-        precisions: "fp32", "int8" or both; int8 is the default to load where it is among them. None takes both, or
-            fp32 alone where optimum writes the graphs.
+        precisions: of "fp32", "int8" and "fp16", which is for GPUs; int8 is the default to load where it is among them,
+            on a GPU fp16. None takes fp32 and int8, or fp32 alone where optimum writes the graphs.
         engine: "lean" for our own graph builder, "optimum" for any architecture that optimum can export, "auto" for
             lean where the architecture has a family, else optimum.
         graph: "lean" for packed graphs, "standard" for padded ones that other servers run too; None takes what the
@@ -93,7 +94,7 @@ def export(
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl); None takes the built-in sample.
         evaluate: labelled text (.csv, .tsv, .jsonl) to measure accuracy on.
         columns: where those two files have their texts, or pairs.
-        gates: how far fp32 may be from PyTorch, and what int8 may cost.
+        gates: how far fp32 may be from PyTorch, and what int8 and fp16 may cost.
         revision: of a Hub id.
         trust_remote_code: run Python code that the checkpoint brings along.
         say: called with a line as each step begins.
@@ -102,11 +103,13 @@ def export(
         CheckpointError, UnsupportedModelError: the checkpoint cannot be read, or its architecture is unknown.
         MissingExtraError: optimum is needed and not installed.
         ParityError: the fp32 graph is not the model.
-        QualityError: int8 costs more than the gates allow.
+        QualityError: int8 or fp16 costs more than the gates allow.
         OutputError: `out` cannot be written. Whatever the error, a bundle at `out` is unchanged.
     """
-    if precisions is not None and (not precisions or set(precisions) - {"fp32", "int8"} or isinstance(precisions, str)):
-        raise InputError(f"precisions: expected fp32, int8 or both, got {precisions!r}.")
+    if precisions is not None and (
+        not precisions or isinstance(precisions, str) or set(precisions) - {*get_args(Precision)}
+    ):
+        raise InputError(f"precisions: expected some of {', '.join(get_args(Precision))}, got {precisions!r}.")
     if encoder_only and evaluate is not None:
         raise InputError("evaluate: an encoder has no labels to be right about. Leave one of the two out.")
     with replacing_folder(Path(out)) as folder:
@@ -151,7 +154,14 @@ def export(
         compared_pairs = samples.pairs_of_many_lengths(limit) if reads_pairs else []
         parity = check_parity(folder, reference, samples.of_many_lengths(), gates.max_difference, compared_pairs)
 
-        quality = accuracy = None
+        quality: dict[Precision, QualityReport] = {}
+        if isinstance(model, Lean) and "fp16" in (precisions or ()):
+            say("writing the fp16 graphs")
+            weights = WeightsFile("weights.fp16")
+            draft.add_variant("fp16", model.fp16(weights), weights)
+            draft.write_manifest()
+            say("comparing fp16 with fp32")
+            quality["fp16"] = measure_quality(folder, "fp16", compared, None)
         if isinstance(model, Lean) and "int8" in (precisions or ("int8",)):
             say(f"calibrating int8 on {scale_texts.name}")
             weights = WeightsFile("weights.int8")
@@ -159,12 +169,14 @@ def export(
             draft.add_variant("int8", model.int8(weights, texts), weights)
             draft.write_manifest()
             say("comparing int8 with fp32")
-            quality = measure_quality(folder, compared, scale_texts.name)
+            quality["int8"] = measure_quality(folder, "int8", compared, scale_texts.name)
+        accuracy = None
         if labelled:
             say(f"measuring accuracy on {len(labelled.texts)} texts")
-            accuracy = measure_accuracy(folder, reference, labelled, int8=quality is not None)
-        if quality and (findings := quality.findings(gates, accuracy)):
-            raise QualityError(quality, findings)
+            accuracy = measure_accuracy(folder, reference, labelled, quality)
+        for precision, found in quality.items():
+            if findings := found.findings(precision, gates, accuracy):
+                raise QualityError(precision, found, findings)
 
         report = ExportReport(parity, quality, accuracy)
         if precisions is not None and "fp32" not in precisions:

@@ -1,8 +1,9 @@
-"""How far int8 is from fp32, in labels, logits and accuracy, and how far it lets neighbours reach."""
+"""How far a variant is from fp32, in labels, logits and accuracy, and how far it lets neighbours reach."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from torchless import Classifier, Encoder
 from torchless.arguments import characters
-from torchless.manifest import Activation
+from torchless.manifest import Activation, Precision
 from torchless.numerics import ACTIVATIONS
 
 from .reference import Reference
@@ -28,10 +29,10 @@ class Gates:
 
     Attributes:
         max_difference: fp32 against PyTorch, largest absolute difference of a hidden state or logit.
-        max_disagreement: int8 against fp32, share of texts with other labels.
+        max_disagreement: int8 or fp16 against fp32, share of texts with other labels.
         max_score_error: the same for heads that answer a number, as a share of the spread of fp32's answers.
-        min_embedding_cosine: int8 against fp32, smallest cosine between mean-pooled embeddings.
-        max_accuracy_drop: share of labelled texts, PyTorch's accuracy minus int8's.
+        min_embedding_cosine: the same two, smallest cosine between mean-pooled embeddings.
+        max_accuracy_drop: share of labelled texts, PyTorch's accuracy minus theirs.
     """
 
     max_difference: float = 1e-4
@@ -49,15 +50,16 @@ class Accuracy:
     texts: int
     torch: float
     fp32: float
+    fp16: float | None
     int8: float | None
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """int8 against fp32.
+    """int8 or fp16 against fp32.
 
     Attributes:
-        calibration: the text that the scales come from.
+        calibration: the text that int8's scales come from; None for fp16.
         texts: how many were compared.
         compared_on: and which.
         disagreement: share of them with other labels (`decisions`); None where there are none to differ.
@@ -70,7 +72,7 @@ class QualityReport:
         neighbour_labels_changed: how many texts changed labels between the two; None like `disagreement`.
     """
 
-    calibration: str
+    calibration: str | None
     texts: int
     compared_on: str
     disagreement: float | None
@@ -81,7 +83,7 @@ class QualityReport:
     neighbour_max_score_difference: float | None
     neighbour_labels_changed: int | None
 
-    def findings(self, gates: Gates, accuracy: Accuracy | None) -> list[str]:
+    def findings(self, precision: Precision, gates: Gates, accuracy: Accuracy | None) -> list[str]:
         """What the gates do not let through."""
         findings = []
         if self.disagreement is not None and not self.disagreement <= gates.max_disagreement:
@@ -99,11 +101,12 @@ class QualityReport:
                 f"embeddings have a cosine with fp32 of {self.min_embedding_cosine:.4f}, "
                 f"expected {gates.min_embedding_cosine:g} or more"
             )
-        if accuracy is not None and accuracy.int8 is not None:
-            drop = accuracy.torch - accuracy.int8
+        share = getattr(accuracy, precision, None)
+        if accuracy is not None and share is not None:
+            drop = accuracy.torch - share
             if not drop <= gates.max_accuracy_drop:
                 findings.append(
-                    f"accuracy fell by {drop:.2%} ({accuracy.torch:.2%} in PyTorch, {accuracy.int8:.2%} in int8), "
+                    f"accuracy fell by {drop:.2%} ({accuracy.torch:.2%} in PyTorch, {share:.2%} in {precision}), "
                     f"allowed {gates.max_accuracy_drop:.2%}"
                 )
         return findings
@@ -136,23 +139,23 @@ def score_error(exact: Floats, logits: Floats) -> float:
     return error / spread if spread else math.inf if error else 0.0
 
 
-def measure_quality(folder: Path, sample: Sample, calibration: str) -> QualityReport:
-    """Compare the int8 variant of a bundle with its fp32 variant."""
+def measure_quality(folder: Path, precision: Precision, sample: Sample, calibration: str | None) -> QualityReport:
+    """Compare a variant of a bundle with its fp32 variant."""
     texts = sample.texts
-    encoders = [Encoder.load(folder, precision=precision) for precision in ("fp32", "int8")]
+    encoders = [Encoder.load(folder, precision=each) for each in ("fp32", precision)]
     exact_embeddings, embeddings = (encoder.embed(texts, pooling="mean", normalize=True) for encoder in encoders)
     manifest = encoders[1].manifest
     disagreement = error = difference = moved = neighbours_changed = None
     neighbours = texts[:_NEIGHBOUR_TEXTS]
-    if manifest.variants["int8"].classifier is not None:
-        fp32, int8 = (Classifier.load(folder, precision=precision) for precision in ("fp32", "int8"))
-        exact, logits = fp32.logits(texts), int8.logits(texts)
+    if manifest.variants[precision].classifier is not None:
+        exact_classifier, classifier = (Classifier.load(folder, precision=each) for each in ("fp32", precision))
+        exact, logits = exact_classifier.logits(texts), classifier.logits(texts)
         changed = _changed(exact, logits, manifest.activation)
         disagreement = None if changed is None else float(changed.mean())
         error = score_error(exact, logits) if changed is None else None
         difference = float(np.abs(exact - logits).max())
-        alone = np.concatenate([int8.logits([text]) for text in neighbours])
-        together = int8.logits(neighbours)
+        alone = np.concatenate([classifier.logits([text]) for text in neighbours])
+        together = classifier.logits(neighbours)
         scores = ACTIVATIONS[manifest.activation]
         moved = float(np.abs(scores(alone) - scores(together)).max())
         changed = _changed(alone, together, manifest.activation)
@@ -171,9 +174,12 @@ def measure_quality(folder: Path, sample: Sample, calibration: str) -> QualityRe
     )
 
 
-def measure_accuracy(folder: Path, reference: Reference, sample: Labelled, *, int8: bool) -> Accuracy:
+def measure_accuracy(folder: Path, reference: Reference, sample: Labelled, variants: Collection[Precision]) -> Accuracy:
     """Accuracy of PyTorch and of each precision of a bundle on labelled texts."""
     texts = sample.texts
+
+    def of(precision: Precision) -> float | None:
+        return share(Classifier.load(folder, precision=precision).logits(texts)) if precision in variants else None
 
     def share(logits: NDArray[np.float32]) -> float:
         return float((logits.argmax(axis=1) == np.array(sample.labels)).mean())
@@ -190,5 +196,6 @@ def measure_accuracy(folder: Path, reference: Reference, sample: Labelled, *, in
         texts=len(texts),
         torch=share(np.array([expected[index] for index in range(len(texts))])),
         fp32=share(Classifier.load(folder, precision="fp32").logits(texts)),
-        int8=share(Classifier.load(folder, precision="int8").logits(texts)) if int8 else None,
+        fp16=of("fp16"),
+        int8=of("int8"),
     )

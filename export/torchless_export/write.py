@@ -23,9 +23,14 @@ from torchless.output import umask, writing
 
 from .weights import WeightsFile
 
-Kind = Literal["encoder", "classifier"]
+Kind = Literal["encoder", "classifier", "lone_encoder", "lone_classifier"]
 # What other servers look for first: optimum, Text Embeddings Inference and transformers.js.
-_STANDARD_NAMES: dict[PrecisionName, str] = {"fp32": "model.onnx", "int8": "model_quantized.onnx"}
+_STANDARD_NAMES: dict[PrecisionName, str] = {
+    "fp32": "model.onnx",
+    "fp16": "model_fp16.onnx",
+    "int8": "model_quantized.onnx",
+}
+_DEFAULTS: tuple[PrecisionName, ...] = ("int8", "fp32", "fp16")  # what is loaded by default, the best that is there
 
 
 class Draft:
@@ -72,7 +77,13 @@ class Draft:
             self.add_file(files[kind], model.SerializeToString(deterministic=True))
         with writing(self._out):
             weights.write(self.folder)
-        self._variants[name] = Variant(weights.name, files["encoder"], files.get("classifier"))
+        self._variants[name] = Variant(
+            weights.name,
+            files["encoder"],
+            files.get("classifier"),
+            files.get("lone_encoder"),
+            files.get("lone_classifier"),
+        )
 
     def drop_variant(self, name: PrecisionName) -> None:
         """Remove one precision again."""
@@ -80,11 +91,11 @@ class Draft:
             (self.folder / file).unlink()
 
     def write_manifest(self, quality: Mapping[str, Any] | None = None) -> Manifest:
-        """Record every file that lies in the folder now; int8 is the default to load where it is there."""
+        """Record every file that lies in the folder now."""
         names = sorted(path.name for path in self.folder.iterdir() if path.name != FILE_NAME)
         manifest = replace(
             self.manifest,
-            default_precision="int8" if "int8" in self._variants else "fp32",
+            default_precision=next(name for name in _DEFAULTS if name in self._variants),
             variants=dict(self._variants),
             quality=quality or {},
             files={name: _record(self.folder / name) for name in names},

@@ -65,7 +65,7 @@ class Bundle:
             IncompatibleError: the bundle does not hold that precision.
         """
         if precision not in ("auto", *get_args(Precision)):
-            raise InputError(f"precision: expected auto, {' or '.join(get_args(Precision))}, got {precision!r}.")
+            raise InputError(f"precision: expected one of auto, {', '.join(get_args(Precision))}, got {precision!r}.")
         variants = self.manifest.variants
         name = self.manifest.default_precision if precision == "auto" else cast(Precision, precision)
         if name in variants:

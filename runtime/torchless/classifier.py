@@ -48,7 +48,7 @@ class Classifier:
 
         Args:
             path: a folder, the name of an installed model package, or a Hub id, as in `Bundle.open`.
-            precision: "fp32", "int8", or "auto" for the bundle's default.
+            precision: "fp32", "fp16", "int8", or "auto": the bundle's default, and on a GPU fp16 where it is there.
             device: "cpu" or "cuda"; a missing GPU is an error, never a silent run on the CPU.
             threads: CPU threads, 1 to 1024; None takes CPU affinity ∩ cgroup quota. A few texts share them, the batches
                 of a long list take one each. The tokenizer has threads of its own, for lists of texts;

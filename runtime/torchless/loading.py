@@ -58,7 +58,7 @@ def load(
     bundle = Bundle.open(path, revision=revision)
     manifest = bundle.manifest
     name, variant = bundle.variant(_precision_for(bundle, device, precision))
-    graph = variant.classifier if kind == "classifier" else variant.encoder
+    graph, lone = variant.graphs(kind)
     if graph is None:
         raise IncompatibleError(f"{path} has no classification head. Load it with Encoder.load({str(path)!r}).")
     bundle.fetch(bundle.files_for(variant))
@@ -67,7 +67,10 @@ def load(
     from .session import Session  # here, because importing onnxruntime takes as long as hashing small weights
 
     padding_id = manifest.padding_id if manifest.layout == "padded" else None
-    creating = _Beside(lambda: Session(bundle.path / graph, device=device, threads=threads, padding_id=padding_id))
+    lone_path = bundle.path / lone if lone and device == "cuda" else None
+    creating = _Beside(
+        lambda: Session(bundle.path / graph, device=device, threads=threads, padding_id=padding_id, lone=lone_path)
+    )
     tokenizer = Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens, pairs=manifest.pairs)
     checking.result()
     session = creating.result()
@@ -83,12 +86,14 @@ def load(
 def _precision_for(bundle: Bundle, device: str, precision: str) -> str:
     if device != "cuda" or precision not in ("auto", "int8"):
         return precision
-    if precision == "auto" and "fp32" in bundle.manifest.variants:
-        return "fp32"
+    if precision == "auto":
+        for name in ("fp16", "fp32"):
+            if name in bundle.manifest.variants:
+                return name
     # onnxruntime would take it and run it on the CPU (microsoft/onnxruntime#10267).
     raise DeviceError(
         f"int8 has no CUDA kernels in onnxruntime, and {bundle.path} holds {', '.join(bundle.manifest.variants)}. "
-        "Load with device='cpu', or with precision='fp32' from a bundle that was exported with --precision fp32,int8."
+        "Load with device='cpu', or export the checkpoint with --precision fp16,int8 and load with precision='fp16'."
     )
 
 

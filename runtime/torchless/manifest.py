@@ -19,7 +19,7 @@ FILE_NAME = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
 Activation = Literal["softmax", "sigmoid", "none"]
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "fp16", "int8"]
 Layout = Literal["packed", "padded"]
 Pooling = Literal["cls", "mean", "max"]
 
@@ -45,16 +45,23 @@ class Variant:
         weights: the file that both graphs keep their tensors in.
         encoder: the graph without the head, packed tokens to hidden states.
         classifier: the graph with the head, packed tokens to logits; None in a bundle without a head.
+        lone_encoder, lone_classifier: the same two for one text alone, which a GPU can replay; None for other devices.
     """
 
     weights: str
     encoder: str
     classifier: str | None
+    lone_encoder: str | None = None
+    lone_classifier: str | None = None
+
+    def graphs(self, kind: Literal["classifier", "encoder"]) -> tuple[str | None, str | None]:
+        """The graph with or without the head, and the same for one text alone."""
+        return (self.classifier, self.lone_classifier) if kind == "classifier" else (self.encoder, self.lone_encoder)
 
     @property
     def files(self) -> tuple[str, ...]:
         """Every file that this variant alone needs."""
-        return tuple(name for name in (self.weights, self.encoder, self.classifier) if name)
+        return tuple(name for name in dataclasses.astuple(self) if name)
 
 
 @dataclass(frozen=True)
@@ -100,8 +107,8 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        stated = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        variants = {name: _stated(variant) for name, variant in self.variants.items()}
+        stated = {**_stated(self), "variants": variants}
         fields: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, **stated}
         unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
         return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
@@ -136,6 +143,11 @@ class Manifest:
             files=_files(root.mapping("files")),
             **_optional(root),
         )
+
+
+def _stated(record: Manifest | Variant) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in dataclasses.fields(record)}
+    return {name: value for name, value in asdict(record).items() if value != defaults[name]}
 
 
 def _optional(root: Fields) -> dict[str, Any]:
@@ -185,7 +197,8 @@ def _variants(root: Fields) -> dict[Precision, Variant]:
     for name, fields in root.mapping("variants").items():
         if name not in get_args(Precision):
             raise fields.wrong(fields.where, "one of " + ", ".join(get_args(Precision)), repr(name))
-        variant = Variant(fields.text("weights"), fields.text("encoder"), fields.optional_text("classifier"))
+        optional = [fields.optional_text(kind) for kind in ("classifier", "lone_encoder", "lone_classifier")]
+        variant = Variant(fields.text("weights"), fields.text("encoder"), *optional)
         for file in variant.files:
             if file not in root.mapping("files").values:
                 raise fields.wrong(fields.where, "files that `files` lists", repr(file))

@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from .tokens import Batch
 
-# Packed tokens a run. Matrix products stop gaining beyond a few hundred rows, while activations outgrow the cache:
-# measured from 64 to 1024, see docs/decisions/0003-batches.md.
-BUDGET_TOKENS = 256
+# Packed tokens a run. On a CPU matrix products stop gaining beyond a few hundred rows, while activations outgrow the
+# cache: measured from 64 to 1024, see docs/decisions/0003-batches.md. A GPU gains up to tens of thousands: 0008.
+BUDGET_TOKENS = {"cpu": 256, "cuda": 16_384}
 
 
-def cut(
-    batch: Batch, budget_tokens: int = BUDGET_TOKENS, *, padded: bool = False
-) -> Iterator[tuple[NDArray[np.intp], Batch]]:
+def cut(batch: Batch, budget_tokens: int, *, padded: bool = False) -> Iterator[tuple[NDArray[np.intp], Batch]]:
     """Cut a batch into smaller ones of at most `budget_tokens` (a longer text stands alone).
 
     Texts of like length go together, because the attention core works on a (texts, longest) rectangle. Where a graph

@@ -1,4 +1,4 @@
-"""The one module that knows onnxruntime: a graph on a device, batches in, arrays out."""
+"""A graph on a device: batches in, arrays out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from .arguments import whole_number
-from .errors import DeviceError, InferenceError, InputError
-from .threads import available_threads
+from .devices import create
+from .errors import InferenceError
+from .plan import BUDGET_TOKENS
+from .replay import MAX_TOKENS, Replay
 from .tokens import Batch
 
 _NOT_READ = {
@@ -20,8 +20,6 @@ _NOT_READ = {
     "rows": np.zeros(1, np.int32),
     "mask": np.zeros((1, 1, 1, 1), np.bool_),
 }
-MAX_THREADS = 1024  # more than any machine has cores; onnxruntime takes whatever fits 32 bits, and tries
-PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class Session:
@@ -31,9 +29,18 @@ class Session:
         output_size: the last dimension of what the graph answers.
         padded: whether the graph takes padded tokens instead of packed ones.
         threads: CPU threads that a run may use; 1 on a GPU.
+        budget_tokens: how large a batch should be at most.
     """
 
-    def __init__(self, graph: Path, *, device: str, threads: int | None, padding_id: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: Path,
+        *,
+        device: str,
+        threads: int | None,
+        padding_id: int | None = None,
+        lone: Path | None = None,
+    ) -> None:
         """Load a graph and map its weights.
 
         Args:
@@ -41,28 +48,18 @@ class Session:
             device: "cpu" or "cuda".
             threads: threads a run may use; None takes CPU affinity ∩ cgroup quota.
             padding_id: the token id that fills up a batch of a padded graph; None for a packed graph.
+            lone: on a GPU, the same graph for one text alone.
 
         Raises:
-            DeviceError: the device is not there.
-            InferenceError: onnxruntime cannot load the graph; the cause is chained.
+            DeviceError, InferenceError: as `devices.create`.
         """
         self.padded = padding_id is not None
         self._padding_id = padding_id
         self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id)
-        provider, options = _provider(device), _options(threads, as_written=not self.padded)
-        self.threads: int = options.intra_op_num_threads if device == "cpu" else 1
-        try:
-            self._session: Any = ort.InferenceSession(str(graph), options, providers=[provider])
-        except Exception as error:  # onnxruntime's exception classes share no base of their own
-            # onnxruntime opens weights in the graph's own folder alone, links followed.
-            hint = " Put the weights themselves beside it, not a link." if "External data path" in str(error) else ""
-            raise InferenceError(f"onnxruntime {ort.__version__} cannot load {graph}: {error}{hint}") from error
-        if self._session.get_providers()[0] != provider:
-            raise DeviceError(
-                f"onnxruntime found the GPU build but could not start {provider} (it fell back to "
-                f"{self._session.get_providers()[0]}). Check the NVIDIA driver, CUDA and cuDNN that "
-                f"onnxruntime-gpu {ort.__version__} asks for."
-            )
+        self._session = create(graph, device, threads=threads, as_written=not self.padded)
+        self._replay = None if lone is None else Replay(lone)
+        self.budget_tokens = BUDGET_TOKENS[device]
+        self.threads: int = self._session.get_session_options().intra_op_num_threads if device == "cpu" else 1
         self._inputs = {node.name for node in self._session.get_inputs()}
         self.output_size: int = self._session.get_outputs()[0].shape[-1]
 
@@ -101,9 +98,12 @@ class Session:
         """
         arrays = layout(batch) if self._padding_id is None else padded(batch, self._padding_id)
         feeds = {name: array for name, array in arrays.items() if name in self._inputs}
+        lone = len(batch.lengths) == 1 and len(batch.input_ids) <= MAX_TOKENS
         try:
+            if self._replay is not None and lone:
+                return [self._replay.run(feeds)]
             outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
-        except Exception as error:  # see __init__
+        except Exception as error:  # see devices.create
             texts, tokens = len(batch.lengths), len(batch.input_ids)
             raise InferenceError(f"onnxruntime refused a batch of {texts} texts, {tokens} tokens: {error}") from error
         if self.padded:
@@ -148,30 +148,3 @@ def padded(batch: Batch, padding_id: int) -> dict[str, NDArray[Any]]:
     ids, types = np.full(filled.shape, padding_id, np.int64), np.zeros(filled.shape, np.int64)
     ids[filled], types[filled] = batch.input_ids, batch.type_ids
     return {"input_ids": ids, "attention_mask": filled.astype(np.int64), "token_type_ids": types}
-
-
-def _provider(device: str) -> str:
-    if device not in PROVIDERS:
-        raise InputError(f"device: expected one of {', '.join(PROVIDERS)}, got {device!r}.")
-    provider, available = PROVIDERS[device], ort.get_available_providers()
-    if provider not in available:
-        raise DeviceError(
-            f"device={device!r} needs {provider}, but this onnxruntime {ort.__version__} offers "
-            f"{', '.join(available)}. Replace it: pip uninstall onnxruntime && pip install onnxruntime-gpu"
-        )
-    return provider
-
-
-def _options(threads: int | None, *, as_written: bool) -> Any:
-    if threads is not None:
-        threads = whole_number(threads, "threads", f"a whole number from 1 to {MAX_THREADS}, or None", MAX_THREADS)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or available_threads()
-    # A packed graph is written as it should run; re-optimising costs start-up time and fuses Add + LayerNormalization
-    # into a kernel that is 3 to 6 times slower on CPU. A padded one may come from any exporter.
-    if as_written:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    # Every batch has another shape, so a remembered memory pattern never fits.
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    return options

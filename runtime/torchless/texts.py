@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--column", metavar="C", help="the column (csv, tsv) or key (jsonl) that holds the text")
     parser.add_argument("--pair", metavar="TEXT", help="the second text of a pair with each of the texts")
     parser.add_argument("--pair-column", metavar="C", help="the column or key that holds the second text of each pair")
-    parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto", help="default: the bundle's")
+    parser.add_argument(
+        "--precision", choices=["auto", "fp32", "fp16", "int8"], default="auto", help="default: the bundle's"
+    )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", metavar="N", type=int, help="default: the CPUs this process may use")
     parser.set_defaults(wrong_usage=parser.error)

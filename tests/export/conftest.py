@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-import torchless.session
+import torchless.devices
 from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
@@ -26,19 +26,20 @@ ANY_LABEL = Gates(max_disagreement=1, max_accuracy_drop=1)  # int8 of random wei
 def _one_thread() -> Iterator[None]:
     """onnxruntime's threads spin as PyTorch's do (tests/conftest.py); tests/runtime runs graphs on all cores."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torchless.session, "available_threads", lambda: 1)
+        patch.setattr(torchless.devices, "available_threads", lambda: 1)
         yield
 
 
 @pytest.fixture(scope="session")
 def exported_row(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
-    """Export a row of the parity table in both precisions, once however many tests look at it; not to be written to."""
+    """Export a row of the parity table in all precisions, once however many tests look at it; not to be written to."""
 
     @cache
     def exported_row(name: str) -> Exported:
         folder = tmp_path_factory.mktemp(name)
         checkpoint = make(ROWS[name], folder / "checkpoint")
-        return checkpoint, folder / "bundle", export(checkpoint, folder / "bundle", gates=ANY_LABEL)
+        report = export(checkpoint, folder / "bundle", precisions=["fp32", "fp16", "int8"], gates=ANY_LABEL)
+        return checkpoint, folder / "bundle", report
 
     return exported_row
 

@@ -27,7 +27,7 @@ EXAMPLES = [
     errors.UnsupportedModelError("what"),
     errors.GateError("what"),
     errors.ParityError(PARITY, ["a", "b"]),
-    errors.QualityError(QUALITY, ["a", "b"]),
+    errors.QualityError("int8", QUALITY, ["a", "b"]),
 ]
 
 

@@ -69,18 +69,18 @@ def test_the_report_is_in_the_manifest_and_on_the_card(exported: tuple[Path, Exp
 def test_every_file_is_in_the_manifest_and_verifies(bundle: Path) -> None:
     listed = set(Bundle.open(bundle).manifest.files)
     assert {path.name for path in bundle.iterdir()} == {*listed, "manifest.json"}
-    assert [replay.precision for replay in verify(bundle)] == ["fp32", "int8"]
+    assert [replay.precision for replay in verify(bundle)] == ["fp32", "fp16", "int8"]
 
 
-def test_both_graphs_share_one_weights_file(bundle: Path) -> None:
-    for variant in Bundle.open(bundle).manifest.variants.values():
+def test_all_graphs_of_a_precision_share_one_weights_file(bundle: Path) -> None:
+    for precision, variant in Bundle.open(bundle).manifest.variants.items():
         graphs = [name for name in variant.files if name.endswith(".onnx")]
-        assert len(graphs) == 2
+        assert len(graphs) == (4 if precision == "fp16" else 2)
         assert all((bundle / name).stat().st_size < 64_000 for name in graphs)
 
 
 def test_an_export_is_reproducible(checkpoint: Path, bundle: Path, tmp_path: Path) -> None:
-    export(checkpoint, tmp_path / "again", gates=LENIENT)
+    export(checkpoint, tmp_path / "again", precisions=["fp32", "fp16", "int8"], gates=LENIENT)
     assert snapshot(tmp_path / "again") == snapshot(bundle)
 
 
@@ -92,7 +92,7 @@ def test_int8_alone_leaves_no_fp32_behind(checkpoint: Path, tmp_path: Path) -> N
 
 def test_fp32_alone_is_the_default_to_load(checkpoint: Path, tmp_path: Path) -> None:
     report = export(checkpoint, tmp_path / "out", precisions=["fp32"])
-    assert report.quality is None
+    assert not report.quality
     assert Classifier.load(tmp_path / "out").precision == "fp32"
 
 
@@ -180,7 +180,7 @@ def test_a_full_disk_leaves_nothing_behind(
 
 @pytest.mark.parametrize("precisions", [[], ["fp64"], "fp32"])
 def test_senseless_precisions_are_refused(checkpoint: Path, tmp_path: Path, precisions: Any) -> None:
-    with pytest.raises(InputError, match="precisions: expected fp32, int8 or both"):
+    with pytest.raises(InputError, match="precisions: expected some of fp32, fp16, int8"):
         export(checkpoint, tmp_path / "out", precisions=precisions)
 
 
@@ -278,8 +278,8 @@ def test_without_files_the_card_says_that_int8_was_judged_on_the_texts_that_cali
     exported: tuple[Path, ExportReport],
 ) -> None:
     bundle, report = exported
-    assert report.quality is not None
-    assert report.quality.compared_on == "the built-in sample, the same texts that calibrated"
+    assert "int8" in report.quality
+    assert report.quality["int8"].compared_on == "the built-in sample, the same texts that calibrated"
     assert "(the built-in sample, the same texts that calibrated)" in (bundle / "README.md").read_text()
 
 
@@ -314,11 +314,11 @@ def test_a_head_that_answers_a_number_is_judged_by_its_scores(
 ) -> None:
     configure(problem_type=problem)
     report = export(one_column, tmp_path / "out", gates=LENIENT)
-    assert report.quality is not None
-    assert report.quality.disagreement is None
-    assert report.quality.score_error is not None
-    assert 0 < report.quality.score_error < 0.5
-    assert f"{report.quality.score_error:.2%} of their spread" in (tmp_path / "out" / "README.md").read_text()
+    assert "int8" in report.quality
+    assert report.quality["int8"].disagreement is None
+    assert report.quality["int8"].score_error is not None
+    assert 0 < report.quality["int8"].score_error < 0.5
+    assert f"{report.quality['int8'].score_error:.2%} of their spread" in (tmp_path / "out" / "README.md").read_text()
     with pytest.raises(QualityError, match=r"scores differ from fp32 by .* of their spread"):
         export(one_column, tmp_path / "out", gates=replace(LENIENT, max_score_error=1e-9))
     (tmp_path / "dev.tsv").write_text("sentence\tlabel\ngood\t0\n")
@@ -345,5 +345,22 @@ def test_an_encoder_alone_has_a_gate_too(checkpoint: Path, tmp_path: Path) -> No
 def test_calibration_text_is_taken_from_a_file(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("good\nbad\n\nneither good nor bad\n")
     report = export(checkpoint, tmp_path / "out", calibration=tmp_path / "train.txt", gates=LENIENT)
-    assert report.quality is not None
-    assert report.quality.calibration == "3 texts of train.txt"
+    assert "int8" in report.quality
+    assert report.quality["int8"].calibration == "3 texts of train.txt"
+
+
+def test_fp16_is_made_when_it_is_asked_for_and_loads_by_default_on_no_cpu(checkpoint: Path, tmp_path: Path) -> None:
+    report = export(checkpoint, tmp_path / "out", precisions=["fp32", "fp16"], gates=LENIENT)
+    assert list(report.quality) == ["fp16"]
+    assert report.quality["fp16"].calibration is None
+    assert "## fp16 against fp32\n\nCompared on" in (tmp_path / "out" / "README.md").read_text()
+    assert Classifier.load(tmp_path / "out").precision == "fp32"
+    sizes = [(tmp_path / "out" / f"weights.{precision}").stat().st_size for precision in ("fp16", "fp32")]
+    assert sizes[0] < 0.55 * sizes[1]
+
+
+def test_fp16_that_is_too_far_from_fp32_fails_by_name(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(QualityError, match=r"the fp16 graph failed its gate: .*expected 1 or more\. Ship") as caught:
+        export(checkpoint, tmp_path / "out", precisions=["fp16"], gates=replace(LENIENT, min_embedding_cosine=1))
+    assert caught.value.precision == "fp16"
+    assert not (tmp_path / "out").exists()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -15,6 +17,7 @@ from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 from torchless import Bundle, Classifier, Encoder, verify
 from torchless.bundle import TOKENIZER
+from torchless.session import Session
 from torchless.tokens import Tokenizer
 from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import ExportReport
@@ -68,8 +71,28 @@ def test_int8_stays_near(exported: Exported, sentences: list[str]) -> None:
     assert (exact * rounded).sum(axis=1).min() > 0.97
 
 
+def test_fp16_is_nearer(exported: Exported, sentences: list[str]) -> None:
+    exact, rounded = (Classifier.load(exported[1], precision=p).logits(sentences[:40]) for p in ("fp32", "fp16"))
+    np.testing.assert_allclose(rounded, exact, rtol=0, atol=0.01 * float(exact.std()) + 1e-3)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "classifier"])
+def test_a_graph_for_lone_texts_has_no_branch_and_answers_as_the_other_does(
+    exported: Exported, kind: Literal["encoder", "classifier"], sentences: list[str]
+) -> None:
+    bundle = Bundle.open(exported[1])
+    ordinary, lone = bundle.manifest.variants["fp16"].graphs(kind)
+    if bundle.manifest.layout == "packed":
+        assert ordinary
+        assert lone
+        assert not [node.op_type for node in onnx.load(bundle.path / lone).graph.node if node.op_type == "If"]
+        batch = Tokenizer(bundle.path / TOKENIZER, bundle.manifest.max_tokens).encode(sentences[7:8])
+        answers = [Session(bundle.path / graph, device="cpu", threads=1).run(batch) for graph in (ordinary, lone)]
+        np.testing.assert_allclose(*answers, rtol=0, atol=1e-2)  # on a CPU float16 is rounded in different places
+
+
 def test_a_bundle_of_any_architecture_verifies(exported: Exported) -> None:
-    assert [replay.precision for replay in verify(exported[1])] == ["fp32", "int8"]
+    assert [replay.precision for replay in verify(exported[1])] == ["fp32", "fp16", "int8"]
 
 
 @pytest.mark.parametrize("name", ["albert", "albert, groups"])

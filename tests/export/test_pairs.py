@@ -61,12 +61,12 @@ def test_int8_is_calibrated_and_judged_on_pairs(checkpoint: Path, tmp_path: Path
     files = {"calibration": tmp_path / "dev.tsv", "evaluate": tmp_path / "dev.tsv", "columns": Columns("a", "b")}
     report = export(checkpoint, tmp_path / "out", gates=ANY_LABEL, **files)
     assert report.accuracy is not None
-    assert report.quality is not None
+    assert "int8" in report.quality
     pairs = list(map(TextPair, sentences[:60], sentences[60:120]))
     labels = [prediction.label for prediction in Classifier.load(tmp_path / "out", precision="fp32").predict(pairs)]
     right = [label == expected for label, expected in zip(labels, ["negative", "positive"] * 30, strict=True)]
     assert report.accuracy.fp32 == report.accuracy.torch == np.mean(right)
-    assert (report.quality.calibration, report.quality.texts) == ("60 texts of dev.tsv", 60)
+    assert (report.quality["int8"].calibration, report.quality["int8"].texts) == ("60 texts of dev.tsv", 60)
 
 
 def test_pairs_to_calibrate_on_take_a_model_that_reads_them(checkpoint: Path, tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def test_hidden_states_are_those_of_pytorch(exported: Exported) -> None:
 
 def test_int8_keeps_embeddings_close(bert: Exported) -> None:
     _, report = bert
-    assert report.quality is not None
-    assert report.quality.min_embedding_cosine > 0.95
+    assert "int8" in report.quality
+    assert report.quality["int8"].min_embedding_cosine > 0.95
 
 
 @pytest.mark.parametrize(("name", "precision"), [("bert", "fp32"), ("bert", "int8"), ("distilbert", "fp32")])

@@ -114,7 +114,7 @@ def test_a_precision_that_is_not_there_names_those_that_are(mini: Path) -> None:
 
 
 def test_a_precision_that_nobody_knows_is_wrong_usage(mini: Path) -> None:
-    with pytest.raises(InputError, match="precision: expected auto, fp32 or int8, got 'bogus'"):
+    with pytest.raises(InputError, match="precision: expected one of auto, fp32, fp16, int8, got 'bogus'"):
         Classifier.load(mini, precision="bogus")
 
 
@@ -159,14 +159,14 @@ def test_a_bundle_without_a_head_points_to_the_encoder(tiny_copy: Path, rewrite:
 
 def test_cuda_where_there_is_none_is_an_error_with_the_fix(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(DeviceError, match=r"needs CUDAExecutionProvider.*pip install onnxruntime-gpu"):
+    with pytest.raises(DeviceError, match=r"needs CUDAExecutionProvider.*pip install \"onnxruntime-gpu\[cuda,cudnn\]"):
         Classifier.load(tiny, device="cuda")
 
 
 def test_int8_on_cuda_is_refused(tiny: Path, mini: Path) -> None:
     with pytest.raises(DeviceError, match="int8 has no CUDA kernels"):
         Classifier.load(tiny, precision="int8", device="cuda")
-    with pytest.raises(DeviceError, match=r"sst2-mini holds int8.*exported with --precision fp32,int8"):
+    with pytest.raises(DeviceError, match=r"sst2-mini holds int8.*export the checkpoint with --precision fp16,int8"):
         Classifier.load(mini, device="cuda")
 
 

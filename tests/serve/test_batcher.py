@@ -86,7 +86,7 @@ def test_what_waited_is_run_together_sorted_and_in_batches_of_the_plan(batcher: 
     assert answers == [[3.0]] + [[7.0], [47.0]] * 10
     assert engine.batches[0] == ("embedding", [3])
     for _, lengths in engine.batches[1:]:
-        assert sum(lengths) <= BUDGET_TOKENS
+        assert sum(lengths) <= BUDGET_TOKENS["cpu"]
     assert engine.batches[1][1][:10] == [7] * 10  # like with like
     assert len(engine.batches) < 6
 

@@ -11,7 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from torchless.loading import Device
+
 Floats = NDArray[np.float32]
+Kind = Literal["exact", "int8", "fp16"]
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,15 @@ class Job:
         checkpoint: the folder that transformers wrote.
         bundle: the same model as Torchless exported it.
         work: a folder for converted models; what is there from an earlier run is used again.
-        threads: threads that a call may use.
+        threads: CPU threads that a call may use.
+        device: where to run.
     """
 
     checkpoint: Path
     bundle: Path
     work: Path
     threads: int
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,9 @@ class Engine:
     batch_sizes: Sequence[int] = field(default=(1, 8, 32))
 
     @classmethod
-    def batched(cls, logits: Callable[[list[str]], Floats], names: Sequence[str]) -> Engine:
+    def batched(
+        cls, logits: Callable[[list[str]], Floats], names: Sequence[str], batch_sizes: Sequence[int] = (1, 8, 32)
+    ) -> Engine:
         """An engine that knows batches only: its lists go through the loop that a careful user would write.
 
         The texts are sorted by length first, so that like lengths pad least.
@@ -62,7 +69,7 @@ class Engine:
                     found[index] = names[best]
             return found
 
-        return cls(logits, labels)
+        return cls(logits, labels, batch_sizes)
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,14 @@ class Contender:
     Attributes:
         name: what --contenders takes.
         title: what tables and plots show.
-        kind: "exact" engines must answer as PyTorch does; "int8" ones may differ a little.
+        kind: "exact" engines must answer as PyTorch does; "int8" and "fp16" ones may differ a little.
         load: "module:function" that takes a Job and returns an Engine, called in the contender's own process.
         quick: takes part in a --quick run; engines that compile or convert for long do not.
     """
 
     name: str
     title: str
-    kind: Literal["exact", "int8"]
+    kind: Kind
     load: str
     quick: bool = True
 
@@ -101,6 +108,13 @@ CLASSIFIERS = (
     Contender("ctranslate2-int8", "CTranslate2 int8", "int8", f"{_HERE}.ctranslate2:load_int8"),
     Contender("torchless-fp32", "Torchless fp32", "exact", f"{_HERE}.torchless:load_fp32"),
     Contender("torchless-int8", "Torchless int8", "int8", f"{_HERE}.torchless:load_int8"),
+)
+ON_GPU = (
+    Contender("torch-eager", "PyTorch eager fp32", "exact", f"{_HERE}.pytorch:load_eager"),
+    Contender("torch-fp16", "PyTorch eager fp16", "fp16", f"{_HERE}.pytorch:load_fp16"),
+    Contender("torch-compile-fp16", "torch.compile fp16", "fp16", f"{_HERE}.pytorch:load_compiled_fp16", quick=False),
+    Contender("torchless-fp32", "Torchless fp32", "exact", f"{_HERE}.torchless:load_fp32"),
+    Contender("torchless-fp16", "Torchless fp16", "fp16", f"{_HERE}.torchless:load_fp16"),
 )
 ENCODERS = (
     Contender("sentence-transformers", "sentence-transformers", "exact", f"{_HERE}.sentence_transformers:load"),

@@ -1,4 +1,4 @@
-"""PyTorch itself: eager with its fused attention (the reference), compiled, and with dynamic int8."""
+"""PyTorch itself: eager with its fused attention (the reference), compiled, with dynamic int8, and on a GPU."""
 
 from __future__ import annotations
 
@@ -23,6 +23,20 @@ def load_compiled(job: Job) -> Engine:
     return _engine(job, model, torch.compile(model, dynamic=True))
 
 
+def load_fp16(job: Job) -> Engine:
+    """Eager, in float16."""
+    model = _model(job).half()
+    return _engine(job, model, model)
+
+
+def load_compiled_fp16(job: Job) -> Engine:
+    """Compiled in float16, kernels fused and replayed as CUDA graphs."""
+    import torch
+
+    model = _model(job).half()
+    return _engine(job, model, torch.compile(model, mode="reduce-overhead", dynamic=True))
+
+
 def load_int8(job: Job) -> Engine:
     """Every linear layer in dynamic int8."""
     import torch
@@ -41,9 +55,10 @@ def _model(job: Job) -> Any:
     torch.set_num_threads(job.threads)
     torch.set_num_interop_threads(1)
     # Attention is sdpa wherever the architecture has it: transformers' default.
-    return AutoModelForSequenceClassification.from_pretrained(
+    model = AutoModelForSequenceClassification.from_pretrained(
         job.checkpoint, local_files_only=True, dtype=torch.float32
-    ).eval()
+    )
+    return model.to(job.device).eval()
 
 
 def _engine(job: Job, original: Any, model: Any) -> Engine:
@@ -54,9 +69,11 @@ def _engine(job: Job, original: Any, model: Any) -> Engine:
     taken = inspect.signature(original.forward).parameters  # BERT's tokenizer has more to offer than DistilBERT takes
 
     def logits(texts: list[str]) -> Floats:
-        inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt").to(job.device)
         with torch.inference_mode():
-            answer: Floats = model(**{name: tensor for name, tensor in inputs.items() if name in taken}).logits.numpy()
+            found = model(**{name: tensor for name, tensor in inputs.items() if name in taken}).logits
+        answer: Floats = found.float().cpu().numpy()
         return answer
 
-    return Engine.batched(logits, label_names(original.config))
+    sizes = (1, 8, 32) if job.device == "cpu" else (32, 128, 512)
+    return Engine.batched(logits, label_names(original.config), sizes)

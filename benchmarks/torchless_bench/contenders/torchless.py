@@ -12,6 +12,11 @@ def load_fp32(job: Job) -> Engine:
     return _classifier(job, "fp32")
 
 
+def load_fp16(job: Job) -> Engine:
+    """The bundle's variant for GPUs."""
+    return _classifier(job, "fp16")
+
+
 def load_int8(job: Job) -> Engine:
     """The bundle's static int8 variant."""
     return _classifier(job, "int8")
@@ -28,7 +33,7 @@ def load_int8_encoder(job: Job) -> Engine:
 
 
 def _classifier(job: Job, precision: str) -> Engine:
-    classifier = Classifier.load(job.bundle, precision=precision, threads=job.threads)
+    classifier = Classifier.load(job.bundle, precision=precision, device=job.device, threads=job.threads)
     # It cuts lists into batches by itself.
     return Engine(classifier.logits, lambda texts, _: classifier.predict(texts), batch_sizes=(0,))
 

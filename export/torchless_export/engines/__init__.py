@@ -29,7 +29,7 @@ def choose(
     """Read the checkpoint the way that its architecture allows.
 
     Raises:
-        UnsupportedModelError: the engine does not know the architecture, or int8 is asked of optimum.
+        UnsupportedModelError: the engine does not know the architecture, or int8 or fp16 is asked of optimum.
         MissingExtraError: optimum is needed and not installed.
         InputError: the engine cannot write such a graph.
     """
@@ -53,8 +53,8 @@ def choose(
         )
     if graph == "lean":
         raise InputError("graph: optimum writes standard graphs only. Leave it out, or ask for standard.")
-    if precisions is not None and "int8" in precisions:
+    if refused := [name for name in precisions or () if name != "fp32"]:
         raise UnsupportedModelError(
-            "precisions: int8 needs an architecture with a family, got int8 for optimum's graph."
+            f"precisions: {refused[0]} needs an architecture with a family, got {refused[0]} for optimum's graph."
         )
     return optimum.Optimum(checkpoint, head=head)

@@ -12,14 +12,18 @@ from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError
 from torchless_export.families import FAMILIES
 from torchless_export.graph import Precision, build
+from torchless_export.graph.lone import lone
 from torchless_export.graph.standard import standard
 from torchless_export.precision.calibration import calibrate
+from torchless_export.precision.fp16 import Fp16
 from torchless_export.precision.fp32 import Fp32
 from torchless_export.precision.int8 import Int8
 from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 from torchless_export.weights import WeightsFile
 from torchless_export.write import Kind
+
+_LONE: Mapping[Kind, Kind] = {"encoder": "lone_encoder", "classifier": "lone_classifier"}
 
 
 class Lean:
@@ -42,6 +46,13 @@ class Lean:
     def fp32(self, weights: WeightsFile) -> Mapping[Kind, onnx.ModelProto]:
         """The graphs in float32."""
         return self._graphs(weights, Fp32(), Fp32())
+
+    def fp16(self, weights: WeightsFile) -> Mapping[Kind, onnx.ModelProto]:
+        """The graphs in float16, and those for one text alone."""
+        graphs = self._graphs(weights, Fp16(), Fp16())
+        if self.layout == "padded":
+            return graphs
+        return {**graphs, **{_LONE[kind]: lone(model) for kind, model in graphs.items()}}
 
     def int8(self, weights: WeightsFile, texts: Batch) -> Mapping[Kind, onnx.ModelProto]:
         """The graphs in int8, calibrated on texts."""

@@ -36,7 +36,7 @@ def build(spec: EncoderSpec, precision: Precision, weights: WeightsFile, *, head
     Returns:
         A model with the output "logits" (texts, labels) for `head`, else "hidden_states" (tokens, dim).
     """
-    graph = Graph(weights)
+    graph = Graph(weights, precision.floats)
     x = embed(graph, spec, precision)
     for index, layer in enumerate(spec.layers):
         name = f"layers.{index}"
@@ -45,6 +45,7 @@ def build(spec: EncoderSpec, precision: Precision, weights: WeightsFile, *, head
         x = feed_forward(graph, f"{name}.ffn", layer, precision, attended, spec)
     if spec.final_norm is not None:
         x = norm(graph, "final.norm", x, spec.final_norm)
+    x = graph.widen("answer", x)
     if not head:
         return graph.model(flat(graph, "hidden_states", x, spec), ("tokens", spec.dim))
     assert spec.head is not None

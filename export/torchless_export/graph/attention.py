@@ -54,7 +54,7 @@ def _core(
         if layer.disentangled is not None:
             added = _disentangled(branch, name, kind, layer.disentangled, q, k, buckets, spec)
         if added and mask:
-            lowest = branch.constant("lowest", np.array(np.finfo(np.float32).min, np.float32))
+            lowest = branch.constant("lowest", np.array(np.finfo(branch.floats).min))
             added = branch.node("Where", f"{name}.{kind}.masked_bias", [mask, added, lowest])
         inputs = [q, k, v, *filter(None, [added or mask])]
         heads = spec.attention_heads

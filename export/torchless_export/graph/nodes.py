@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from onnx import TensorProto, helper
 
 from torchless_export.weights import WeightsFile
@@ -29,10 +29,15 @@ _INPUTS: tuple[tuple[str, int, tuple[str | int, ...]], ...] = (
 
 
 class Graph:
-    """Nodes and constants as they are added; names tell where in the model a node stands."""
+    """Nodes and constants as they are added; names tell where in the model a node stands.
 
-    def __init__(self, weights: WeightsFile) -> None:
+    Attributes:
+        floats: what numbers are computed in; float constants are kept in it.
+    """
+
+    def __init__(self, weights: WeightsFile, floats: DTypeLike) -> None:
         self.nodes: list[onnx.NodeProto] = []
+        self.floats = np.dtype(floats)
         self._weights = weights
         self._tensors: dict[str, onnx.TensorProto] = {}
 
@@ -48,26 +53,32 @@ class Graph:
     def weight(self, name: str, array: NDArray[np.generic]) -> str:
         """A constant in the weights file, shared by every graph that names it."""
         if name not in self._tensors:
-            self._tensors[name] = self._weights.add(name, array)
+            self._tensors[name] = self._weights.add(name, self._kept(array))
         return name
 
     def constant(self, name: str, array: NDArray[np.generic]) -> str:
         """A constant in the graph itself."""
         if name not in self._tensors:
-            self._tensors[name] = onnx.numpy_helper.from_array(np.asarray(array), name)
+            self._tensors[name] = onnx.numpy_helper.from_array(self._kept(array), name)
         return name
+
+    def widen(self, name: str, x: str) -> str:
+        """Go on in float32, from x on: an answer deserves more digits than float16 has."""
+        if self.floats == np.float32:
+            return x
+        self.floats = np.dtype(np.float32)
+        return self.node("Cast", name, [x], to=TensorProto.FLOAT)
 
     def branch(self) -> Graph:
         """A graph for one branch of an If: its own nodes, the same constants."""
-        branch = Graph(self._weights)
+        branch = Graph(self._weights, self.floats)
         branch._tensors = self._tensors
         return branch
 
     def body(self, output: str) -> onnx.GraphProto:
         """The nodes as a branch with one output."""
-        return helper.make_graph(
-            self.nodes, output, [], [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)]
-        )
+        kind = helper.np_dtype_to_tensor_dtype(self.floats)
+        return helper.make_graph(self.nodes, output, [], [helper.make_tensor_value_info(output, kind, None)])
 
     def model(self, output: str, shape: tuple[str | int, ...]) -> onnx.ModelProto:
         """The whole as a model with one output; inputs that nothing reads are left out."""
@@ -77,6 +88,13 @@ class Graph:
         graph = helper.make_graph(self.nodes, "torchless", inputs, outputs, list(self._tensors.values()))
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(CONTRIB, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="torchless")
+
+    def _kept(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        array = np.asarray(array)
+        if array.dtype.kind != "f" or array.dtype == self.floats:
+            return array
+        widest = np.finfo(self.floats).max  # a bias of float32's lowest means "never", which float16's lowest does too
+        return array.clip(-widest, widest).astype(self.floats)
 
     def _all_nodes(self) -> list[onnx.NodeProto]:
         branches = [a.g for node in self.nodes for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from torchless_export.spec import Floats, Linear
 
 from .nodes import Graph
 
 
 class Precision(Protocol):
-    """How numbers are kept: the one thing that differs between an fp32 and an int8 graph."""
+    """How numbers are kept: the one thing that differs between graphs of one model."""
+
+    floats: np.dtype[np.floating]  # of whatever is neither quantised nor the head
 
     def table(self, graph: Graph, name: str, table: Floats, ids: str) -> str:
         """Rows of an embedding table: float (tokens, dim)."""

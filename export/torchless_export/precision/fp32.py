@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from torchless_export.graph import Graph
 from torchless_export.spec import Floats, Linear
 
 
 class Fp32:
     """Weights and activations in float32."""
+
+    floats: np.dtype[np.floating] = np.dtype(np.float32)
 
     def table(self, graph: Graph, name: str, table: Floats, ids: str) -> str:
         """Rows as they are."""

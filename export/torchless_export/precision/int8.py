@@ -25,6 +25,8 @@ _ROW_MAX = 127
 class Int8:
     """uint8 activations with one scale a site, int8 weights with one scale a column, int8 rows of the word table."""
 
+    floats: np.dtype[np.floating] = np.dtype(np.float32)
+
     def __init__(self, sites: Mapping[str, Site]) -> None:
         self._sites = sites
 

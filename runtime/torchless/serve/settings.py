@@ -30,7 +30,7 @@ class Settings:
     port: int = _option(8080, "port to listen on; 0 takes a free one", least=0)
     uds: str | None = _option(None, "listen on this Unix socket instead")
     api_key: str | None = _option(None, "ask every request for `Authorization: Bearer KEY`; allows /admin/reload")
-    precision: str = _option("auto", "variant to serve", choices=("auto", "fp32", "int8"))
+    precision: str = _option("auto", "variant to serve", choices=("auto", "fp32", "fp16", "int8"))
     device: str = _option("cpu", "where to run", choices=("cpu", "cuda"))
     pooling: str = _option("auto", "how token states become an embedding", choices=("auto", "mean", "cls", "max"))
     workers: int | None = _option(None, "batches that run at the same time; default: CPUs / threads", least=1)
