@@ -17,6 +17,11 @@ MAX_THREADS = 1024  # more than any machine has cores; onnxruntime takes whateve
 PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # TensorFloat-32 rounds what fp32 products take in to 11 bits: logits 3e-4 off, where 5e-7 can be had.
 _EXACT = {"use_tf32": "0"}
+# onnxruntime reckons with shapes, a few integers, on the CPU; on numbers these operators have kernels for GPUs.
+_OF_SHAPES = {
+    *("Shape", "Size", "Gather", "Slice", "Concat", "Squeeze", "Unsqueeze", "Reshape", "Expand", "ConstantOfShape"),
+    *("Add", "Sub", "Mul", "Div", "Equal", "Where", "Cast", "Range", "ReduceMax", "ReduceProd"),
+}
 _INSTALL = 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"'
 
 
@@ -61,11 +66,12 @@ def create(
 
 
 def _elsewhere(session: Any, provider: str) -> str:
-    """Nodes that would run on another device than was asked for, so that none does unnoticed."""
+    """Nodes that would work on another device than was asked for, so that none does unnoticed."""
     if provider == PROVIDERS["cpu"]:
         return ""
     assigned = session.get_provider_graph_assignment_info()
-    others = [node for part in assigned if part.ep_name != provider for node in part.get_nodes()]
+    elsewhere = [node for part in assigned if part.ep_name != provider for node in part.get_nodes()]
+    others = [node for node in elsewhere if node.op_type not in _OF_SHAPES]
     return ", ".join(f"{node.name} ({node.op_type})" for node in others[:5])
 
 

@@ -15,7 +15,7 @@ from torchless_export.weights import WeightsFile
 CONTRIB = "com.microsoft"
 _OPSET, _IR_VERSION = 23, 11
 
-_INPUTS: tuple[tuple[str, int, tuple[str | int, ...]], ...] = (
+INPUTS: tuple[tuple[str, int, tuple[str | int, ...]], ...] = (
     ("input_ids", TensorProto.INT32, ("tokens",)),
     ("type_ids", TensorProto.INT32, ("tokens",)),
     ("position_ids", TensorProto.INT32, ("tokens",)),
@@ -83,7 +83,7 @@ class Graph:
     def model(self, output: str, shape: tuple[str | int, ...]) -> onnx.ModelProto:
         """The whole as a model with one output; inputs that nothing reads are left out."""
         read = {name for node in self._all_nodes() for name in node.input}
-        inputs = [helper.make_tensor_value_info(*declared) for declared in _INPUTS if declared[0] in read]
+        inputs = [helper.make_tensor_value_info(*declared) for declared in INPUTS if declared[0] in read]
         outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)]
         graph = helper.make_graph(self.nodes, "torchless", inputs, outputs, list(self._tensors.values()))
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(CONTRIB, 1)]
