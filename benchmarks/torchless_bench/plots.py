@@ -200,11 +200,14 @@ def _label_ends(axis: Any, x: float, ends: Sequence[tuple[float, str, str]]) -> 
 
 def _caption(figure: Any, record: Record, below_inches: float) -> None:
     hardware, versions = record["hardware"], record["versions"]
-    told = ", ".join(f"{name} {versions[name]}" for name in ("torchless", "onnxruntime", "torch") if name in versions)
+    gpu = f"{hardware['gpu']}, " if "gpu" in hardware else ""
+    engine = "onnxruntime-gpu" if gpu else "onnxruntime"
+    told = ", ".join(f"{name} {versions[name]}" for name in ("torchless", engine, "torch") if name in versions)
     figure.text(
         0.01,
         figure.subplotpars.bottom - below_inches / figure.get_figheight(),
-        f"{record['model']} · {hardware['cpu']}, {hardware['cores']} cores, {record['threads']} threads each · "
+        f"{record['model']} · {gpu}{hardware['cpu']}, {hardware['cores']} cores, "
+        f"{record['threads']} threads each · "
         f"{told} · {record['created'][:10]}",
         fontsize=7.5,
         color=_MUTED,

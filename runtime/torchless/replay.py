@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .devices import create
 
+ONE_AT_A_TIME = threading.Lock()  # runs on the GPU, in this process: whatever else runs while one is recorded fails
 MAX_TOKENS = 512  # longer texts keep the GPU busy anyway, and each length has buffers of its own
 _OF_THE_TEXT = ("input_ids", "type_ids")  # the other inputs follow from the number of tokens
 
@@ -23,39 +24,42 @@ _OF_THE_TEXT = ("input_ids", "type_ids")  # the other inputs follow from the num
 class Replay:
     """A graph for one text alone, without branches."""
 
-    def __init__(self, graph: Path) -> None:
-        """Load a graph onto the GPU.
+    def __init__(self, graph: Path, device: str) -> None:
+        """Load a graph onto the GPU; on a CPU it runs too, and nothing is recorded.
 
         Raises:
             DeviceError, InferenceError: as `devices.create`.
         """
-        self._session = create(graph, "cuda", recording=True)
+        self._session = create(graph, device, recording=device == "cuda")
+        self._device = device
         self._recordings: dict[int, _Recording] = {}
-        self._one_at_a_time = threading.Lock()  # a recording has one set of buffers
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Answer one text, as `session.layout` lays it out; the first of its length takes some milliseconds longer."""
+        """Answer one text, as `session.layout` lays it out; the first of its length takes some milliseconds longer.
+
+        For one thread at a time: a recording has one set of buffers.
+        """
         tokens = len(feeds["input_ids"])
-        with self._one_at_a_time:
-            if tokens not in self._recordings:
-                self._recordings[tokens] = _Recording(self._session, feeds, tokens)
-            return self._recordings[tokens].replay(feeds)
+        if tokens not in self._recordings:
+            self._recordings[tokens] = _Recording(self._session, self._device, feeds)
+        return self._recordings[tokens].replay(feeds)
 
 
 class _Recording:
     """The launches for one number of tokens, between buffers that stay where they are."""
 
-    def __init__(self, session: Any, feeds: Mapping[str, NDArray[Any]], tokens: int) -> None:
+    def __init__(self, session: Any, device: str, feeds: Mapping[str, NDArray[Any]]) -> None:
+        tokens = len(feeds["input_ids"])
         self._session = session
         self._binding = session.io_binding()
         self._inputs = {}
         for node in session.get_inputs():
-            self._inputs[node.name] = ort.OrtValue.ortvalue_from_numpy(feeds[node.name], "cuda", 0)
+            self._inputs[node.name] = ort.OrtValue.ortvalue_from_numpy(feeds[node.name], device, 0)
             self._binding.bind_ortvalue_input(node.name, self._inputs[node.name])
         (output,) = session.get_outputs()
         rows = tokens if output.shape[0] == "tokens" else 1
         shape = [rows, output.shape[1]]
-        self._output = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, "cuda", 0)
+        self._output = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, device, 0)
         self._binding.bind_ortvalue_output(output.name, self._output)
         self._options = ort.RunOptions()
         self._options.add_run_config_entry("gpu_graph_id", str(tokens))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from .devices import create
 from .errors import InferenceError
 from .plan import BUDGET_TOKENS
-from .replay import MAX_TOKENS, Replay
+from .replay import MAX_TOKENS, ONE_AT_A_TIME, Replay
 from .tokens import Batch
 
 _NOT_READ = {
@@ -48,7 +50,7 @@ class Session:
             device: "cpu" or "cuda".
             threads: threads a run may use; None takes CPU affinity ∩ cgroup quota.
             padding_id: the token id that fills up a batch of a padded graph; None for a packed graph.
-            lone: on a GPU, the same graph for one text alone.
+            lone: the same graph for one text alone, to be replayed on a GPU.
 
         Raises:
             DeviceError, InferenceError: as `devices.create`.
@@ -57,7 +59,8 @@ class Session:
         self._padding_id = padding_id
         self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id)
         self._session = create(graph, device, threads=threads, as_written=not self.padded)
-        self._replay = None if lone is None else Replay(lone)
+        self._replay = None if lone is None else Replay(lone, device)
+        self._exclusive = nullcontext() if device == "cpu" else ONE_AT_A_TIME
         self.budget_tokens = BUDGET_TOKENS[device]
         self.threads: int = self._session.get_session_options().intra_op_num_threads if device == "cpu" else 1
         self._inputs = {node.name for node in self._session.get_inputs()}
@@ -97,18 +100,22 @@ class Session:
             InferenceError: onnxruntime refused the batch; the cause is chained.
         """
         arrays = layout(batch) if self._padding_id is None else padded(batch, self._padding_id)
-        feeds = {name: array for name, array in arrays.items() if name in self._inputs}
-        lone = len(batch.lengths) == 1 and len(batch.input_ids) <= MAX_TOKENS
         try:
-            if self._replay is not None and lone:
-                return [self._replay.run(feeds)]
-            outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
+            with self._exclusive:
+                outputs = self._outputs(arrays)
         except Exception as error:  # see devices.create
             texts, tokens = len(batch.lengths), len(batch.input_ids)
             raise InferenceError(f"onnxruntime refused a batch of {texts} texts, {tokens} tokens: {error}") from error
         if self.padded:
             filled = arrays["attention_mask"].astype(np.bool_)  # (texts, longest)
             outputs = [output[filled] if output.ndim == 3 else output for output in outputs]
+        return outputs
+
+    def _outputs(self, arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        if self._replay is not None and arrays["alone"] and len(arrays["input_ids"]) <= MAX_TOKENS:
+            return [self._replay.run(arrays)]
+        feeds = {name: array for name, array in arrays.items() if name in self._inputs}
+        outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
         return outputs
 
 

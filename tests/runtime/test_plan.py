@@ -43,7 +43,7 @@ def test_what_fits_is_left_alone() -> None:
 
 
 def test_nothing_has_no_parts() -> None:
-    assert list(cut(batch_of([]))) == []
+    assert list(cut(batch_of([]), budget_tokens=20)) == []
 
 
 def test_layout_of_several_texts_moves_rows_into_a_rectangle_and_back() -> None:

@@ -30,6 +30,7 @@ class FakeEngine:
         self.tokenizer, self.manifest = model.tokenizer, model.manifest
         self.width = {"embedding": 1, "scores": 1}
         self.padded = False
+        self.budget_tokens = BUDGET_TOKENS["cpu"]
         self.batches: list[tuple[str, list[int]]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -258,3 +259,18 @@ def test_a_small_backlog_is_shared_with_a_worker_that_is_still_busy(engine: Fake
         second.set()
         batcher.close()
     assert len(engine.batches[2][1]) == 2
+
+
+@pytest.mark.parametrize("part", ["run", "tokenizer"])
+def test_a_worker_outlives_a_bug_and_the_request_hears_of_it(
+    batcher: Batcher, engine: FakeEngine, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def before_and_after() -> list[float]:
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, part, None)
+            with pytest.raises((TypeError, AttributeError), match="NoneType"):
+                await asyncio.wait_for(ask(batcher, engine, ["good"]), 5)
+        return await asyncio.wait_for(ask(batcher, engine, ["good"]), 5)
+
+    assert asyncio.run(before_and_after()) == [float(engine.tokenizer.encode(["good"]).lengths[0])]
+    assert batcher.queued_tokens == 0

@@ -318,7 +318,7 @@ def test_wrong_usage_exits_with_2(
         ([], "expected one bundle or more"),
         ([str(tiny), "--port", "many"], "--port: expected a whole number, got 'many'"),
         ([str(tiny), "--workers", "0"], "workers: expected a number of 1 or more, got 0"),
-        ([str(tiny), "--precision", "int4"], "precision: expected one of auto, fp32, int8, got 'int4'"),
+        ([str(tiny), "--precision", "int4"], "precision: expected one of auto, fp32, fp16, int8, got 'int4'"),
         ([str(tiny), str(tiny)], "two models are called 'tiny'"),
     ):
         assert main(["serve", *arguments]) == 2

@@ -72,7 +72,7 @@ def pipeline(
             "feature-extraction"; None takes text-classification for a bundle with a head, else feature-extraction.
         model: a bundle, as `Classifier.load` takes it, or a Classifier or Encoder that is loaded already.
         device: "cpu" or -1, "cuda" or 0, or torch's object for one of them; None is the CPU.
-        dtype: "float32" for the bundle's fp32 variant; "auto" or None for its default.
+        dtype: "float32" or "float16" for the bundle's fp32 or fp16 variant; "auto" or None for its default.
         torch_dtype: the older name of dtype.
         revision: branch, tag or commit of a model on the Hub.
         parameters: what the pipeline takes in a call, as its defaults; and transformers' other settings, where they

@@ -102,8 +102,8 @@ def _precision(dtype: Any) -> str:
     name = str(dtype).removeprefix("torch.")
     if name in ("None", "auto"):
         return "auto"
-    if name == "float32":
-        return "fp32"
+    if name in ("float32", "float16"):
+        return f"fp{name[-2:]}"
     raise InputError(
-        f"dtype: expected 'auto' or 'float32', got {dtype!r}. For int8 pass Classifier.load(…, precision='int8')."
+        f"dtype: expected 'auto', 'float32' or 'float16', got {dtype!r}. For int8 pass a Classifier that was loaded so."
     )

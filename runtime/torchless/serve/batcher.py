@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from torchless import plan
 from torchless.arguments import Text, characters
-from torchless.errors import InferenceError, TorchlessError
 from torchless.tokens import Batch
 
 from .condition import LastFirst
@@ -65,7 +64,7 @@ class Job:
         self.order: list[int] = []  # texts that nobody has taken yet, the longest first
         self.unanswered = len(texts)
 
-    def fail(self, error: TorchlessError) -> None:
+    def fail(self, error: Exception) -> None:
         """Give the request an error instead of an answer; from the event loop only."""
         if not self.future.done():
             self.future.set_exception(error)
@@ -210,7 +209,7 @@ class Batcher:
         begun_s = perf_counter()
         try:
             batch = engine.tokenizer.encode([text for job in jobs for text in job.texts])
-        except TorchlessError as error:
+        except Exception as error:  # as in _run
             self._forget(jobs)
             for job in jobs:
                 _tell(job.loop, job.fail, error)
@@ -301,7 +300,7 @@ class Batcher:
         begun_s = perf_counter()
         try:
             rows = engine.run(task, batch)
-        except InferenceError as error:
+        except Exception as error:  # a bug too: the worker must live on, and the request hear of it
             if len(owners) > 1:  # one text must not spoil the answers of its neighbours
                 for place, owner in enumerate(owners):
                     self._run(engine, task, batch.select(np.array([place])), [owner])

@@ -43,7 +43,7 @@ class Service:
         self.models: dict[str, Engine] = {}
         self.draining = False
         self.metrics = Metrics()
-        workers = settings.workers or max(1, available_threads() // settings.threads)
+        workers = settings.workers or _workers(settings)
         self.batcher = Batcher(settings, workers, self.metrics)
         self._loading = threading.Lock()
         self._aside = 0
@@ -140,3 +140,9 @@ class Service:
 def describe(engine: Engine) -> dict[str, str]:
     """What a log line and a metric say of a model."""
     return {"model": engine.name, "precision": engine.precision, "sha256": engine.digest}
+
+
+def _workers(settings: Settings) -> int:
+    if settings.device != "cpu":
+        return 2  # one has the GPU, the other tokenises
+    return max(1, available_threads() // settings.threads)

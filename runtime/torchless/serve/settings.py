@@ -33,7 +33,7 @@ class Settings:
     precision: str = _option("auto", "variant to serve", choices=("auto", "fp32", "fp16", "int8"))
     device: str = _option("cpu", "where to run", choices=("cpu", "cuda"))
     pooling: str = _option("auto", "how token states become an embedding", choices=("auto", "mean", "cls", "max"))
-    workers: int | None = _option(None, "batches that run at the same time; default: CPUs / threads", least=1)
+    workers: int | None = _option(None, "batches that run at once; default: CPUs / threads, 2 on a GPU", least=1)
     threads: int = _option(1, "threads that one batch runs on", least=1)
     budget_tokens: int = _option(1024, "tokens that a free worker takes from the queue at a time", least=1)
     max_queue_tokens: int = _option(32768, "tokens that may wait; beyond it requests get 429", least=1)
