@@ -10,6 +10,7 @@ from typing import Any
 import onnxruntime as ort
 
 from .arguments import whole_number
+from .denormals import flushing
 from .errors import DeviceError, InferenceError, InputError
 from .threads import available_threads
 
@@ -50,7 +51,9 @@ def create(
     settings = {} if device == "cpu" else {**_EXACT, "enable_cuda_graph": str(int(recording))}
     try:
         # By default onnxruntime goes on on the CPU when a device fails, at load and at any run; it prints a line.
-        session = ort.InferenceSession(str(graph), options, providers=[(provider, settings)], enable_fallback=0)
+        session: Any = flushing(
+            lambda: ort.InferenceSession(str(graph), options, providers=[(provider, settings)], enable_fallback=0)
+        )
     except Exception as error:  # onnxruntime's exception classes share no base of their own
         # onnxruntime opens weights in the graph's own folder alone, links followed.
         hint = " Put the weights themselves beside it, not a link." if "External data path" in str(error) else ""
@@ -103,5 +106,7 @@ def _options(threads: int | None) -> Any:
     options.intra_op_num_threads = threads or available_threads()
     # Every batch has another shape, so a remembered memory pattern never fits.
     options.enable_mem_pattern = False
+    # In onnxruntime's own threads, and for good in the thread that makes the first session: hence `flushing` above.
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.log_severity_level = 3
     return options

@@ -32,7 +32,7 @@ def run(session: Session, batch: Batch) -> Iterator[tuple[NDArray[np.intp], Batc
     Raises:
         InferenceError: as `Session.run`; batches that have not been begun are dropped.
     """
-    parts = list(cut(batch, session.budget_tokens, padded=session.padded))
+    parts = list(cut(batch, session.budget, padded=session.padded))
     many = session.threads > 1 and len(parts) >= _ROUNDS * session.threads
     rows = _side_by_side(session, parts) if many else (session.run(part) for _, part in parts)
     for (places, part), answer in zip(parts, rows, strict=True):

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .denormals import flushing
 from .devices import create
 from .errors import InferenceError
-from .plan import BUDGET_TOKENS
+from .plan import BUDGETS
 from .replay import MAX_TOKENS, ONE_AT_A_TIME, Replay
 from .tokens import Batch
 
@@ -31,7 +32,7 @@ class Session:
         output_size: the last dimension of what the graph answers.
         padded: whether the graph takes padded tokens instead of packed ones.
         threads: CPU threads that a run may use; 1 on a GPU.
-        budget_tokens: how large a batch should be at most.
+        budget: how large a batch should be at most.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Session:
         self._session = create(graph, device, threads=threads, as_written=not self.padded)
         self._replay = None if lone is None else Replay(lone, device)
         self._exclusive = nullcontext() if device == "cpu" else ONE_AT_A_TIME
-        self.budget_tokens = BUDGET_TOKENS[device]
+        self.budget = BUDGETS[device]
         self.threads: int = self._session.get_session_options().intra_op_num_threads if device == "cpu" else 1
         self._inputs = {node.name for node in self._session.get_inputs()}
         self.output_size: int = self._session.get_outputs()[0].shape[-1]
@@ -115,7 +116,7 @@ class Session:
         if self._replay is not None and arrays["alone"] and len(arrays["input_ids"]) <= MAX_TOKENS:
             return [self._replay.run(arrays)]
         feeds = {name: array for name, array in arrays.items() if name in self._inputs}
-        outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
+        outputs: list[NDArray[np.float32]] = flushing(self._session.run, None, feeds)
         return outputs
 
 

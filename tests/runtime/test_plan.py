@@ -3,9 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from torchless.plan import cut
+from torchless.plan import Budget, cut
 from torchless.session import layout, padded
 from torchless.tokens import Batch
+
+ANY = 10**9
+TWENTY = Budget(20, ANY)
 
 
 def batch_of(lengths: list[int]) -> Batch:
@@ -18,7 +21,7 @@ def batch_of(lengths: list[int]) -> Batch:
 def test_every_text_is_in_one_part_with_its_own_tokens(lengths: list[int]) -> None:
     batch = batch_of(lengths)
     seen = []
-    for places, part in cut(batch, budget_tokens=20):
+    for places, part in cut(batch, TWENTY):
         for place, row in zip(places, np.split(part.input_ids, part.offsets[1:-1]), strict=True):
             assert row.tolist() == list(range(batch.offsets[place], batch.offsets[place + 1]))
             seen.append(int(place))
@@ -27,23 +30,29 @@ def test_every_text_is_in_one_part_with_its_own_tokens(lengths: list[int]) -> No
 
 
 def test_parts_stay_within_the_budget_and_only_a_long_text_exceeds_it() -> None:
-    for _, part in cut(batch_of([30, 5, 5, 5, 5, 5, 12, 19]), budget_tokens=20):
+    for _, part in cut(batch_of([30, 5, 5, 5, 5, 5, 12, 19]), TWENTY):
         assert len(part.input_ids) <= 20 or len(part.lengths) == 1
 
 
 def test_like_lengths_go_together() -> None:
-    parts = [part.lengths.tolist() for _, part in cut(batch_of([9, 2, 8, 2, 9, 2]), budget_tokens=18)]
+    parts = [part.lengths.tolist() for _, part in cut(batch_of([9, 2, 8, 2, 9, 2]), Budget(18, ANY))]
     assert parts == [[2, 2, 2, 8], [9, 9]]
 
 
+def test_short_texts_do_not_wait_in_the_rectangle_of_a_long_one() -> None:
+    parts = [part.lengths.tolist() for _, part in cut(batch_of([5, 65, 5, 5, 6]), Budget(256, 10_000))]
+    assert parts == [[5, 5, 5, 6], [65]]
+    assert len(list(cut(batch_of([40, 65, 50, 60]), Budget(256, 10_000)))) == 1
+
+
 def test_what_fits_is_left_alone() -> None:
-    ((places, part),) = cut(batch_of([9, 2, 8]), budget_tokens=20)
+    ((places, part),) = cut(batch_of([9, 2, 8]), TWENTY)
     assert places.tolist() == [0, 1, 2]
     assert part.lengths.tolist() == [9, 2, 8]
 
 
 def test_nothing_has_no_parts() -> None:
-    assert list(cut(batch_of([]), budget_tokens=20)) == []
+    assert list(cut(batch_of([]), TWENTY)) == []
 
 
 def test_layout_of_several_texts_moves_rows_into_a_rectangle_and_back() -> None:
@@ -73,7 +82,7 @@ def test_layout_of_a_text_alone_moves_nothing() -> None:
 
 def test_a_padded_part_stays_within_the_budget_with_its_padding() -> None:
     batch = batch_of([1, 1, 1, 1, 1, 1, 9, 9, 10])
-    parts = [part.lengths.tolist() for _, part in cut(batch, budget_tokens=20, padded=True)]
+    parts = [part.lengths.tolist() for _, part in cut(batch, TWENTY, padded=True)]
     assert parts == [[1, 1, 1, 1, 1, 1], [9, 9], [10]]
 
 

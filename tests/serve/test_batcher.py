@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from torchless.errors import InferenceError
 from torchless.loading import load
-from torchless.plan import BUDGET_TOKENS
+from torchless.plan import BUDGETS
 from torchless.serve.batcher import Batcher, Job
 from torchless.serve.errors import NotReadyError, OverloadedError, TooLargeError
 from torchless.serve.metrics import Metrics
@@ -30,7 +30,7 @@ class FakeEngine:
         self.tokenizer, self.manifest = model.tokenizer, model.manifest
         self.width = {"embedding": 1, "scores": 1}
         self.padded = False
-        self.budget_tokens = BUDGET_TOKENS["cpu"]
+        self.budget = BUDGETS["cpu"]
         self.batches: list[tuple[str, list[int]]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -87,7 +87,7 @@ def test_what_waited_is_run_together_sorted_and_in_batches_of_the_plan(batcher: 
     assert answers == [[3.0]] + [[7.0], [47.0]] * 10
     assert engine.batches[0] == ("embedding", [3])
     for _, lengths in engine.batches[1:]:
-        assert sum(lengths) <= BUDGET_TOKENS["cpu"]
+        assert sum(lengths) <= BUDGETS["cpu"].tokens
     assert engine.batches[1][1][:10] == [7] * 10  # like with like
     assert len(engine.batches) < 6
 

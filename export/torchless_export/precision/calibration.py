@@ -151,7 +151,7 @@ def _observing_session(spec: EncoderSpec, folder: Path, *, head: bool) -> tuple[
 
 def _observe(session: Session, observing: _Observing, batch: Batch) -> Iterator[tuple[str, Floats]]:
     """(site, values (rows, dim)), batch by batch."""
-    for _, part in cut(batch, session.budget_tokens):
+    for _, part in cut(batch, session.budget):
         for site, values in zip(observing.sites, session.outputs(part), strict=True):
             yield site, values.reshape(-1, values.shape[-1])
 

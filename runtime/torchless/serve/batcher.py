@@ -259,7 +259,7 @@ class Batcher:
         with self._changed:
             # Who is busy will be free before one batch is done; before several, this worker may as well begin them.
             sharing = (
-                self.workers if self._ready_tokens <= plan.BUDGET_TOKENS[self._settings.device] else self._idle + 1
+                self.workers if self._ready_tokens <= plan.BUDGETS[self._settings.device].tokens else self._idle + 1
             )
             limit = min(self._settings.budget_tokens, self._ready_tokens // sharing)
             while self._waiting and (tokens < limit or not taken):
@@ -293,7 +293,7 @@ class Batcher:
         engine, task = taken[0][0].engine, taken[0][0].task
         owners = [(job, text) for job, texts in taken for text in texts]
         merged = Batch.concatenate([_select(job.batch, texts) for job, texts in taken])
-        for places, part in plan.cut(merged, engine.budget_tokens, padded=engine.padded):
+        for places, part in plan.cut(merged, engine.budget, padded=engine.padded):
             self._run(engine, task, part, [owners[place] for place in places.tolist()])
 
     def _run(self, engine: Engine, task: Task, batch: Batch, owners: list[tuple[Job, int]]) -> None:

@@ -37,7 +37,7 @@ class Engine:
         precision: the variant that runs.
         device: where it runs.
         padded: whether its graphs take padded tokens.
-        budget_tokens: how large a batch should be at most.
+        budget: how large a batch should be at most.
         pooling: how token states become an embedding.
         width: columns of an answer, by task; a bundle without a head has "embedding" alone.
     """
@@ -62,7 +62,7 @@ class Engine:
         self._activate = ACTIVATIONS[self.manifest.activation]
         self.tokenizer = body.tokenizer
         self.padded = body.session.padded
-        self.budget_tokens = body.session.budget_tokens
+        self.budget = body.session.budget
         self._sessions = {"embedding": body.session}
         self.width = {"embedding": self.manifest.hidden_size}
         if self.manifest.variants[self.precision].classifier is not None:
