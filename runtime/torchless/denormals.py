@@ -8,7 +8,7 @@ in threads of its own (session.set_denormal_as_zero); the thread that calls it i
 from __future__ import annotations
 
 import ctypes
-import platform
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _WORDS, _MXCSR = 8, 7
 
 def _functions() -> tuple[Any, Any] | None:
     """C's fegetenv and fesetenv, where we know what they read and write."""
-    if sys.platform != "linux" or platform.machine() != "x86_64":
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
         return None
     process = ctypes.CDLL(None)
     try:
