@@ -161,7 +161,8 @@ def export(
             draft.add_variant("fp16", model.fp16(weights), weights)
             draft.write_manifest()
             say("comparing fp16 with fp32")
-            quality["fp16"] = measure_quality(folder, "fp16", compared, None)
+            texts_of_fp16 = compared if labelled or calibration else scale_texts  # which calibrated nothing
+            quality["fp16"] = measure_quality(folder, "fp16", texts_of_fp16, None)
         if isinstance(model, Lean) and "int8" in (precisions or ("int8",)):
             say(f"calibrating int8 on {scale_texts.name}")
             weights = WeightsFile("weights.int8")

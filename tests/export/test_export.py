@@ -353,6 +353,7 @@ def test_fp16_is_made_when_it_is_asked_for_and_loads_by_default_on_no_cpu(checkp
     report = export(checkpoint, tmp_path / "out", precisions=["fp32", "fp16"], gates=LENIENT)
     assert list(report.quality) == ["fp16"]
     assert report.quality["fp16"].calibration is None
+    assert report.quality["fp16"].compared_on == "the built-in sample"
     assert "## fp16 against fp32\n\nCompared on" in (tmp_path / "out" / "README.md").read_text()
     assert Classifier.load(tmp_path / "out").precision == "fp32"
     sizes = [(tmp_path / "out" / f"weights.{precision}").stat().st_size for precision in ("fp16", "fp32")]
