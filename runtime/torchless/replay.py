@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .devices import create
 
-ONE_AT_A_TIME = threading.Lock()  # runs on the GPU, in this process: whatever else runs while one is recorded fails
+ONE_AT_A_TIME = threading.Lock()  # runs on the GPU, in this process: CUDA forbids most calls while one is recorded
 MAX_TOKENS = 512  # longer texts keep the GPU busy anyway, and each length has buffers of its own
 _OF_THE_TEXT = ("input_ids", "type_ids")  # the other inputs follow from the number of tokens
 
