@@ -17,8 +17,8 @@ from statistics import median
 from typing import Any
 
 from torchless import Bundle
-from torchless.output import replacing
-from torchless.threads import available_threads
+from torchless.atomic_files import replacing
+from torchless.running.threads import available_threads
 from torchless_export.engines import optimum
 from torchless_export.exporting import ExportReport, export
 from torchless_export.quality import Gates

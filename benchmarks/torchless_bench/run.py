@@ -12,10 +12,10 @@ from typing import Any
 
 import tokenizers
 
-from torchless.bundle import TOKENIZER, Bundle
+from torchless.bundle.bundle import Bundle
+from torchless.bundle.manifest import TOKENIZER, Precision
 from torchless.errors import InputError
-from torchless.manifest import Precision
-from torchless.threads import available_threads
+from torchless.running.threads import available_threads
 from torchless_export import samples
 
 from . import cold_start, installed_size, machine, markdown, peak, shapes, texts, workloads

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torchless.manifest import Precision
+from torchless.bundle.manifest import Precision
 from torchless_export.samples import built_in
 
 SHAPES: dict[str, dict[str, int]] = {

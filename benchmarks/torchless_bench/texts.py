@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torchless.errors import InputError
-from torchless.rows import TEXT_COLUMNS, columns
+from torchless.inputs.text_files import TEXT_COLUMNS, columns
 from torchless_export.samples import built_in
 
 CountTokens = Callable[[str], int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from torchless.manifest import Activation, Manifest
+from torchless.bundle.manifest import Activation, Manifest
 from torchless.zero_shot import entailment_index
 
 _TEXT = "I hate this so much"

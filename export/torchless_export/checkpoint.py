@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from torchless.bundle.hub import client
+from torchless.bundle.manifest import Activation, Source
 from torchless.errors import MissingExtraError
-from torchless.hub import client
-from torchless.manifest import Activation, Source
 
 from .errors import CheckpointError, UnsupportedModelError
 from .json_files import read_json

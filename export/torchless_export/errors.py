@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from torchless.errors import TorchlessError
 
 if TYPE_CHECKING:
-    from torchless.manifest import Precision
+    from torchless.bundle.manifest import Precision
 
     from .parity import ParityReport
     from .quality import QualityReport

@@ -12,11 +12,10 @@ from typing import Any, get_args
 import numpy as np
 
 from torchless import Classifier, Encoder
-from torchless.bundle import GOLDEN, TOKENIZER
+from torchless.bundle.golden import MIN_COSINES
+from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Precision
 from torchless.errors import InputError
-from torchless.golden import MIN_COSINE
-from torchless.manifest import Manifest, Precision
-from torchless.tokens import Tokenizer
+from torchless.inputs.tokens import Tokenizer
 
 from . import samples
 from .card import model_card
@@ -213,7 +212,7 @@ def _golden(folder: Path, manifest: Manifest) -> bytes:
     batch = Tokenizer(folder / TOKENIZER, manifest.max_tokens, pairs=manifest.pairs).encode(texts)
     variants: dict[str, Any] = {}
     for precision, variant in manifest.variants.items():
-        answers: dict[str, Any] = {"tolerance": _GOLDEN_TOLERANCE[precision], "min_cosine": MIN_COSINE[precision]}
+        answers: dict[str, Any] = {"tolerance": _GOLDEN_TOLERANCE[precision], "min_cosine": MIN_COSINES[precision]}
         embeddings = Encoder.load(folder, precision=precision).embed(
             texts[:_GOLDEN_EMBEDDINGS], pooling="mean", normalize=True
         )

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Classifier, Encoder, TextPair
-from torchless.arguments import Text
-from torchless.bundle import TOKENIZER
-from torchless.tokens import Tokenizer
+from torchless.bundle.manifest import TOKENIZER
+from torchless.inputs.arguments import Text
+from torchless.inputs.tokens import Tokenizer
 
 from .errors import ParityError
 from .reference import Reference

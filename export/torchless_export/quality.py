@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Classifier, Encoder
-from torchless.arguments import characters
-from torchless.manifest import Activation, Precision
+from torchless.bundle.manifest import Activation, Precision
+from torchless.inputs.arguments import characters
 from torchless.numerics import ACTIVATIONS
 
 from .reference import Reference

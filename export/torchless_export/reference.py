@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.arguments import Text, TextPair
+from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from torchless.arguments import Text, TextPair
 from torchless.errors import InputError
-from torchless.rows import LABEL_COLUMNS, TEXT_COLUMNS, columns
+from torchless.inputs.arguments import Text, TextPair
+from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns
 
 CALIBRATION_TEXTS = 2000
 BUILT_IN = "the built-in sample"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from torchless.manifest import Pooling
+from torchless.bundle.manifest import Pooling
 
 from .errors import CheckpointError, UnsupportedModelError
 from .json_files import read_json, read_json_list

@@ -17,9 +17,9 @@ from typing import Any, Literal
 import onnx
 
 import torchless
-from torchless.manifest import FILE_NAME, FORMAT, FileRecord, Manifest, Variant
-from torchless.manifest import Precision as PrecisionName
-from torchless.output import umask, writing
+from torchless.atomic_files import umask, writing
+from torchless.bundle.manifest import FORMAT, MANIFEST, FileRecord, Manifest, Variant
+from torchless.bundle.manifest import Precision as PrecisionName
 
 from .weights import WeightsFile
 
@@ -92,7 +92,7 @@ class Draft:
 
     def write_manifest(self, quality: Mapping[str, Any] | None = None) -> Manifest:
         """Record every file that lies in the folder now."""
-        names = sorted(path.name for path in self.folder.iterdir() if path.name != FILE_NAME)
+        names = sorted(path.name for path in self.folder.iterdir() if path.name != MANIFEST)
         manifest = replace(
             self.manifest,
             default_precision=next(name for name in _DEFAULTS if name in self._variants),
@@ -100,7 +100,7 @@ class Draft:
             quality=quality or {},
             files={name: _record(self.folder / name) for name in names},
         )
-        self.add_file(FILE_NAME, manifest.to_bytes())
+        self.add_file(MANIFEST, manifest.to_bytes())
         return manifest
 
 
@@ -154,13 +154,13 @@ def _refuse_to_destroy(out: Path) -> None:
 def _files_of_bundle(folder: Path) -> set[str]:
     """The files that a manifest of ours accounts for, however damaged the bundle is otherwise."""
     try:
-        fields = json.loads((folder / FILE_NAME).read_bytes())
+        fields = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError, RecursionError):
         return set()
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         return set()
     files = fields.get("files")
-    return {FILE_NAME, *files} if isinstance(files, dict) else set()
+    return {MANIFEST, *files} if isinstance(files, dict) else set()
 
 
 def _move_over(temporary: Path, out: Path) -> None:
@@ -186,7 +186,7 @@ def _move_into(temporary: Path, out: Path) -> None:
         temporary.rename(out)
         return
     # The manifest goes last: without it nobody takes the folder for a bundle.
-    names = sorted((path.name for path in temporary.iterdir()), key=lambda name: name == FILE_NAME)
+    names = sorted((path.name for path in temporary.iterdir()), key=lambda name: name == MANIFEST)
     try:
         for name in names:
             shutil.move(temporary / name, out / name)

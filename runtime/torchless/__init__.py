@@ -13,28 +13,28 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # importing it from typing would cost five times what this package does
 if TYPE_CHECKING:
     from . import errors as errors
-    from .arguments import TextPair
-    from .bundle import Bundle
+    from .bundle.bundle import Bundle
+    from .bundle.manifest import Manifest
     from .classifier import Classifier
     from .encoder import Encoder
     from .errors import TorchlessError
-    from .golden import verify
-    from .manifest import Manifest
+    from .inputs.arguments import TextPair
+    from .inputs.windows import Windows
     from .ranking import Prediction
-    from .windows import Windows
+    from .shipping.verify import verify
     from .zero_shot import ZeroShotClassifier
 else:
     _HOME = {
-        "Bundle": "bundle",
+        "Bundle": "bundle.bundle",
         "Classifier": "classifier",
         "Encoder": "encoder",
-        "Manifest": "manifest",
+        "Manifest": "bundle.manifest",
         "Prediction": "ranking",
-        "TextPair": "arguments",
+        "TextPair": "inputs.arguments",
         "TorchlessError": "errors",
-        "Windows": "windows",
+        "Windows": "inputs.windows",
         "ZeroShotClassifier": "zero_shot",
-        "verify": "golden",
+        "verify": "shipping.verify",
     }
 
     def __getattr__(name):

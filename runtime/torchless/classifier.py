@@ -8,15 +8,15 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from . import lists
-from .arguments import Text
+from .bundle.manifest import Activation, Manifest, Precision
 from .errors import InputError
-from .loading import Device, Model, load
-from .manifest import Activation, Manifest, Precision
+from .inputs.arguments import Text
+from .inputs.tokens import Batch
+from .inputs.windows import Windows
+from .model import Device, Model, load
 from .numerics import ACTIVATIONS, combined
 from .ranking import Answers, Prediction, Ranking, Threshold
-from .tokens import Batch
-from .windows import Windows
+from .running import parallel as lists
 
 
 class Classifier:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import lists, numerics
-from .arguments import Text
+from . import numerics
+from .bundle.manifest import Manifest, Pooling, Precision
 from .errors import InputError
-from .loading import Device, Model, load
-from .manifest import Manifest, Pooling, Precision
-from .tokens import Batch
-from .windows import Windows
+from .inputs.arguments import Text
+from .inputs.tokens import Batch
+from .inputs.windows import Windows
+from .model import Device, Model, load
+from .running import parallel as lists
 
 
 @dataclass(frozen=True)

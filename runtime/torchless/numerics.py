@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .manifest import Activation, Pooling
-from .windows import Combination, Windows
+from .bundle.manifest import Activation, Pooling
+from .inputs.windows import Combination, Windows
 
 Floats = NDArray[np.float32]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import whole_number
+from .bundle.manifest import Activation
 from .errors import InputError
-from .manifest import Activation
+from .inputs.arguments import whole_number
 
 Threshold = float | Mapping[str, float]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
 
-from .arguments import TextPair, refuse_lone_surrogate, text_list
 from .classifier import Classifier
 from .errors import IncompatibleError, InputError
-from .loading import Device
+from .inputs.arguments import TextPair, refuse_lone_surrogate, text_list
+from .inputs.windows import Windows
+from .model import Device
 from .numerics import softmax
 from .ranking import Answers, Prediction, Ranking, Threshold
-from .windows import Windows
 
 TEMPLATE = "This example is {}."
 

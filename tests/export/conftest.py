@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-import torchless.devices
+import torchless.running.devices
 from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
@@ -26,7 +26,7 @@ ANY_LABEL = Gates(max_disagreement=1, max_accuracy_drop=1)  # int8 of random wei
 def _one_thread() -> Iterator[None]:
     """onnxruntime's threads spin as PyTorch's do (tests/conftest.py); tests/runtime runs graphs on all cores."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torchless.devices, "available_threads", lambda: 1)
+        patch.setattr(torchless.running.devices, "available_threads", lambda: 1)
         yield
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-import torchless.tokens
+import torchless.inputs.tokens
 import torchless_export.checkpoint
 from torchless import Bundle, Classifier, Encoder
 from torchless.errors import MissingExtraError
@@ -364,7 +364,7 @@ def test_a_sentencepiece_model_is_a_tokenizer(tmp_path: Path) -> None:
     export(folder, tmp_path / "out", precisions=["fp32"])
     pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     text = "The film was good."
-    batch = torchless.tokens.Tokenizer(tmp_path / "out" / "tokenizer.json", 64).encode([text])
+    batch = torchless.inputs.tokens.Tokenizer(tmp_path / "out" / "tokenizer.json", 64).encode([text])
     assert batch.input_ids.tolist() == [1, *pieces.encode(text), 2]
 
 

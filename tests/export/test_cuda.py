@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from torchless import Classifier, Encoder
-from torchless.devices import create
 from torchless.errors import DeviceError
+from torchless.running.devices import create
 from torchless_bench.random_checkpoints import ROWS
 from torchless_export import ExportReport
 

@@ -16,9 +16,9 @@ from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_p
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 from torchless import Bundle, Classifier, Encoder, verify
-from torchless.bundle import TOKENIZER
-from torchless.session import Session
-from torchless.tokens import Tokenizer
+from torchless.bundle.manifest import TOKENIZER
+from torchless.inputs.tokens import Tokenizer
+from torchless.running.session import Session
 from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import ExportReport
 from torchless_export.checkpoint import Checkpoint

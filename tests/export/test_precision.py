@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from torchless.bundle import TOKENIZER
-from torchless.tokens import Tokenizer
+from torchless.bundle.manifest import TOKENIZER
+from torchless.inputs.tokens import Tokenizer
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.families import FAMILIES
 from torchless_export.graph import build

@@ -10,7 +10,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from torchless import Encoder
-from torchless.manifest import Pooling
+from torchless.bundle.manifest import Pooling
 from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
 

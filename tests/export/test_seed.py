@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from torchless import Classifier, Encoder
-from torchless.bundle import TOKENIZER
-from torchless.tokens import Tokenizer
+from torchless.bundle.manifest import TOKENIZER
+from torchless.inputs.tokens import Tokenizer
 from torchless_export import export
 from torchless_export.errors import CheckpointError
 

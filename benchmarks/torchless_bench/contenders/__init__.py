@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.loading import Device
+from torchless.model import Device
 
 Floats = NDArray[np.float32]
 Kind = Literal["exact", "int8", "fp16"]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from torchless.threads import available_threads
+from torchless.running.threads import available_threads
 from torchless_bench.serving.client import Outcomes, closed_loop, open_loop, requests
 from torchless_bench.serving.ideal import ideal_queue
 from torchless_bench.serving.process import torchless_server

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import onnx
 
-from torchless.manifest import Layout
-from torchless.tokens import Batch
+from torchless.bundle.manifest import Layout
+from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError
 from torchless_export.families import FAMILIES

@@ -11,7 +11,7 @@ from typing import Any
 
 import onnx
 
-from torchless.manifest import Layout
+from torchless.bundle.manifest import Layout
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.reference import Reference

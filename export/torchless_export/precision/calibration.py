@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from torchless.plan import cut
-from torchless.session import Session
-from torchless.tokens import Batch
+from torchless.inputs.tokens import Batch
+from torchless.running.plan import cut
+from torchless.running.session import Session
 from torchless_export.graph import Graph, build
 from torchless_export.spec import EncoderSpec, Floats, Linear
 from torchless_export.weights import WeightsFile

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torchless.arguments import whole_number
 from torchless.errors import InputError
+from torchless.inputs.arguments import whole_number
 
 TOKENIZER_ARGUMENTS = ("truncation", "max_length", "padding", "add_special_tokens")
 _STRATEGIES = {

@@ -8,8 +8,8 @@ from itertools import islice
 from types import GeneratorType
 from typing import Any
 
-from torchless.arguments import whole_number
 from torchless.errors import InputError
+from torchless.inputs.arguments import whole_number
 
 Answer = Callable[[list[Any]], list[Any]]
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from torchless.bundle import Bundle
+from torchless.bundle.bundle import Bundle
 from torchless.classifier import Classifier
 from torchless.encoder import Encoder
 from torchless.errors import InputError
-from torchless.loading import Device
+from torchless.model import Device
 
 # transformers' settings: the values that leave the answers alone, and what to do instead of giving another one.
 _HARMLESS: dict[str, tuple[tuple[Any, ...], str]] = {

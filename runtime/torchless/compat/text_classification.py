@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.arguments import Text, TextPair
+from torchless.bundle.manifest import Activation
 from torchless.classifier import Classifier
 from torchless.errors import InputError
-from torchless.manifest import Activation
+from torchless.inputs.arguments import Text, TextPair
+from torchless.inputs.windows import Windows
 from torchless.numerics import ACTIVATIONS
-from torchless.windows import Windows
 
 from .cutting import TOKENIZER_ARGUMENTS, Cutting
 from .flow import feed, refuse_unknown, take_batch_size

@@ -37,7 +37,7 @@ def create_app(
     with needs_extra("torchless.serve.create_app"):
         from .app import Application
         from .service import Service
-    from torchless.locate import name_of
+    from torchless.bundle.locate import name_of
 
     from .settings import Settings
 

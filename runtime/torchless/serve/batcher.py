@@ -21,9 +21,9 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless import plan
-from torchless.arguments import Text, characters
-from torchless.tokens import Batch
+from torchless.inputs.arguments import Text, characters
+from torchless.inputs.tokens import Batch
+from torchless.running import plan
 
 from .condition import LastFirst
 from .engine import Engine, Task

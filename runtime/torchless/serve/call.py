@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torchless.arguments import Text
+from torchless.inputs.arguments import Text
 from torchless.numerics import Floats, normalize
 
 from .batcher import Job

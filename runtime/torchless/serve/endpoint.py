@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from torchless.arguments import characters
 from torchless.errors import TorchlessError
+from torchless.inputs.arguments import characters
 
 from .call import Call
 from .errors import (

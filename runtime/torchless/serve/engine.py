@@ -12,12 +12,13 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from torchless.bundle import GOLDEN, TOKENIZER, Bundle
-from torchless.golden import Golden, verify_bundle
-from torchless.loading import Device, load
-from torchless.manifest import Manifest, Pooling
+from torchless.bundle.bundle import Bundle
+from torchless.bundle.golden import Golden
+from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Pooling
+from torchless.inputs.tokens import Batch
+from torchless.model import Device, load
 from torchless.numerics import ACTIVATIONS, POOLINGS
-from torchless.tokens import Batch
+from torchless.shipping.verify import verify_bundle
 
 from .errors import InvalidError
 from .settings import Settings

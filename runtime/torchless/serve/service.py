@@ -10,7 +10,7 @@ from typing import Any
 
 from torchless import __version__
 from torchless.errors import InputError
-from torchless.threads import available_threads
+from torchless.running.threads import available_threads
 
 from .batcher import Batcher
 from .engine import Engine

@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
-from torchless.arguments import Text, TextPair
 from torchless.errors import TorchlessError
+from torchless.inputs.arguments import Text, TextPair
 from torchless.serve.call import Call, check_dimensions
 from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
 from torchless.serve.operation import Dialect, Operation, public_message

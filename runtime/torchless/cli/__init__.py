@@ -1,0 +1,105 @@
+"""The command line: one module per command, `add_arguments(parser)` and `run(options) -> exit code`.
+
+Only the module of the chosen command is imported, and it imports what is heavy inside `run`: `--help` costs what bare
+Python costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from contextlib import suppress
+from importlib import import_module
+
+from torchless import __version__
+from torchless.errors import InputError, TorchlessError
+
+# name: (module, summary). Commands of the other two packages are named, never imported here.
+COMMANDS = {
+    "predict": ("torchless.cli.predict", "label texts"),
+    "embed": ("torchless.cli.embed", "turn texts into vectors"),
+    "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it answers the same"),
+    "verify": ("torchless.cli.verify", "check every file and replay the golden answers on this machine"),
+    "push": ("torchless.cli.push", "upload a bundle to the Hugging Face Hub"),
+    "package": ("torchless.cli.package", "wrap a bundle as a wheel, for hosts that reach only a package index"),
+    "serve": ("torchless.cli.serve", "answer over HTTP, in the dialects that existing clients speak"),
+    "info": ("torchless.cli.info", "show what a bundle is and how exact it is"),
+    "bench": ("torchless_bench.command", "measure a bundle beside PyTorch and other engines"),
+}
+
+FAILURE, USAGE = 1, 2
+# The nearest class in an error's ancestry decides.
+EXIT_CODES: dict[type[TorchlessError], int] = {TorchlessError: FAILURE, InputError: USAGE}
+
+
+def exit_code(error: TorchlessError) -> int:
+    """The exit code for an error."""
+    return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; returns its exit code: 0 fine, 1 failed, 2 wrong usage.
+
+    Without arguments it is this process's program: it reads sys.argv, writes UTF-8, and ends cleanly on SIGTERM.
+    """
+    if arguments is None:
+        arguments = sys.argv[1:]
+        _become_program()
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()  # a full disk or a closed pipe shows here, not when Python exits
+    except TorchlessError as error:
+        _complain(str(error))
+        return exit_code(error)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except OSError as error:  # files have errors of their own; what is left is stdout
+        if not isinstance(error, BrokenPipeError):  # the reader (`| head`) has had enough
+            _complain(f"cannot write stdout: {error.strerror or error}.")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains again when it flushes at exit
+        return FAILURE
+
+
+def _become_program() -> None:
+    """Make the standard streams what they should be everywhere, and SIGTERM an exception, so that `finally` runs."""
+    # A stream that was closed (`<&-`) becomes one that cannot be used: reading or writing it fails as it should.
+    sys.stdin = sys.stdin or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull)  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _complain(message: str) -> None:
+    with suppress(OSError):  # nobody listens; the exit code still tells
+        print(f"torchless: {message}", file=sys.stderr)
+
+
+def _run(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="torchless",
+        description="Transformer text classifiers without PyTorch.",
+        epilog="commands:\n"
+        + "\n".join(f"  {name:<9} {summary}" for name, (_, summary) in COMMANDS.items())
+        + "\n\ntorchless COMMAND --help says what a command takes.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"torchless {__version__}")
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of those below")
+    parser.add_argument("rest", metavar="...", nargs=argparse.REMAINDER, help="what the command takes")
+    chosen = parser.parse_args(arguments)
+    module, summary = COMMANDS[chosen.command]
+    command = import_module(module)
+    # A parser of its own, because subparsers do not let options stand between MODEL and TEXT.
+    parser = argparse.ArgumentParser(
+        prog=f"torchless {chosen.command}", description=f"{summary[0].upper()}{summary[1:]}."
+    )
+    command.add_arguments(parser)
+    code: int = command.run(parser.parse_intermixed_args(chosen.rest))
+    return code

@@ -1,0 +1,68 @@
+"""`torchless embed`."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+from pathlib import Path
+
+from . import text_input, text_output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    text_input.add_arguments(parser)
+    parser.add_argument("--pooling", choices=["cls", "mean", "max"], help="default: the bundle's")
+    parser.add_argument(
+        "--normalize",
+        action=argparse.BooleanOptionalAction,
+        help="scale vectors to length 1, or leave them at their own (default: the bundle's)",
+    )
+    text_input.add_window_arguments(parser)
+    parser.add_argument(
+        "--output", metavar="FILE.npy", type=_npy_name, help="one float32 array (texts, dimensions), all or nothing"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Turn texts into vectors: JSON lines on stdout, or one .npy file."""
+    windows = text_input.windows(options)
+    chunks = text_input.read(options)
+    first = next(chunks, [])
+    import numpy as np
+
+    from torchless.atomic_files import replacing
+    from torchless.encoder import Encoder
+
+    encoder = Encoder.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
+    vectors, count, truncated, windowed = [], 0, 0, 0
+    with text_output.Progress("texts embedded") as progress:
+        for chunk in itertools.chain([first], chunks):
+            answer = encoder.answer(chunk, pooling=options.pooling, normalize=options.normalize, windows=windows)
+            truncated += int(answer.truncated.sum())
+            windowed += int((answer.windows > 1).sum())
+            if options.output:
+                vectors.append(answer.vectors)
+            else:
+                for row in answer.vectors:
+                    print(json.dumps(row.tolist()), flush=True)
+            count += len(chunk)
+            progress.show(count)
+    if options.output:
+        array = np.concatenate(vectors)
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+        with replacing(Path(options.output)) as output:  # np.save's own message for a full disk does not say so
+            output.write(header.getvalue())
+            output.write(array.reshape(-1).view(np.uint8).data)
+    text_output.report_truncated(truncated, count, options.window or encoder.manifest.max_tokens)
+    text_output.report_windows(windowed, count)
+    return 0
+
+
+def _npy_name(value: str) -> str:
+    if Path(value).suffix != ".npy":
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .npy, got {value!r}")
+    return value

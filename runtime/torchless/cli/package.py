@@ -1,0 +1,24 @@
+"""`torchless package`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("model", metavar="BUNDLE", help="a bundle: a folder, an installed package or a Hub id")
+    parser.add_argument("--output", metavar="DIR", default=".", help="where the wheel is written (default: here)")
+    parser.add_argument("--name", help="what the package is called, and MODEL once it is installed (default: BUNDLE's)")
+    parser.add_argument("--version", default="1.0.0", help="the package's version (default: 1.0.0)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Verify and wrap a bundle; prints the wheel's path."""
+    from torchless.shipping.package import package
+
+    wheel = package(options.model, options.output, name=options.name, version=options.version)
+    print(wheel)
+    print(f"Install it with: pip install {wheel}", file=sys.stderr)
+    return 0

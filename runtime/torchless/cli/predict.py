@@ -1,0 +1,186 @@
+"""`torchless predict`."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import json
+
+from torchless.errors import InputError
+
+from . import text_input, text_output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from torchless.inputs.arguments import Text
+    from torchless.ranking import Answers, Prediction, Ranking, Threshold
+
+    Answer = Callable[[list[Text]], Answers]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    text_input.add_arguments(parser)
+    parser.add_argument(
+        "--top-k", metavar="N|all", type=_top_k, help="labels a text, best first (default: 1; all with --threshold)"
+    )
+    parser.add_argument(
+        "--threshold",
+        metavar="[LABEL=]X",
+        action="append",
+        type=_threshold,
+        help="leave out labels that score less; repeat it with LABEL= for labels of their own",
+    )
+    parser.add_argument("--activation", choices=["softmax", "sigmoid", "none"], help="default: the bundle's")
+    text_input.add_window_arguments(parser)
+    group = parser.add_argument_group("labels of your own, with a model for natural language inference").add_argument
+    group("--candidate-labels", metavar="A,B,…", help="the labels to choose from")
+    group("--hypothesis-template", metavar="TEXT", help="a sentence with {} for the label (This example is {}.)")
+    group(
+        "--entailment",
+        metavar="LABEL",
+        help="the model's label for 'follows from the text' (default: the one that begins with entail)",
+    )
+    group("--multi-label", action="store_true", help="any number of them may be right")
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of label, score and text")
+    parser.add_argument(
+        "--output", metavar="FILE", type=text_input.file_name, help="write there instead of stdout, all or nothing"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Label texts, chunk by chunk."""
+    _refuse_contradictions(options)
+    options.windows = text_input.windows(options)
+    options.top_k = options.top_k or ("all" if options.threshold else 1)
+    chunks = text_input.read(options)
+    first = next(chunks, [])  # complain about the input before spending time on the model
+    limit, ranking, answer = _zero_shot(options) if options.candidate_labels is not None else _classifier(options)
+    form = _plain if not options.json else _json_best if options.top_k == 1 and not options.threshold else _json_ranking
+    count = truncated = windowed = 0
+    with text_output.text_output(options.output) as write, text_output.Progress("texts labelled") as progress:
+        for chunk in itertools.chain([first], chunks):
+            answers = answer(chunk)
+            about: list[dict[str, Any]] = [{"truncated": bool(cut)} for cut in answers.truncated]
+            if options.windows:
+                about = [{**each, "windows": int(n)} for each, n in zip(about, answers.windows, strict=True)]
+            write("".join(map(form, chunk, ranking.of(answers), about)))
+            truncated += int(answers.truncated.sum())
+            windowed += int((answers.windows > 1).sum())
+            count += len(chunk)
+            progress.show(count)
+    text_output.report_truncated(truncated, count, options.window or limit)
+    text_output.report_windows(windowed, count)
+    return 0
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    if options.candidate_labels is None:
+        if options.hypothesis_template is not None or options.entailment is not None or options.multi_label:
+            options.wrong_usage("--hypothesis-template, --entailment and --multi-label go with --candidate-labels")
+        return
+    others = ("activation", "stride", "combine", "window", "pair", "pair_column")
+    given = [f"--{name.replace('_', '-')}" for name in others if getattr(options, name) is not None]
+    if given:
+        options.wrong_usage(f"{', '.join(given)}: does not go with --candidate-labels")
+
+
+def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
+    """The limit in tokens, and how texts become answers and answers predictions."""
+    from torchless.classifier import Classifier
+    from torchless.ranking import Ranking
+
+    classifier = Classifier.load(
+        options.model, precision=options.precision, device=options.device, threads=options.threads
+    )
+    activation = options.activation or classifier.manifest.activation
+    threshold = _thresholds(options.threshold, classifier.labels) if options.threshold else None
+    ranking = Ranking(classifier.labels, activation, _number(options.top_k), threshold)
+    answer = functools.partial(classifier.answer, activation=activation, windows=options.windows)
+    return classifier.manifest.max_tokens, ranking, answer
+
+
+def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
+    from torchless.ranking import Ranking
+    from torchless.zero_shot import TEMPLATE, ZeroShotClassifier
+
+    labels = [label.strip() for label in options.candidate_labels.split(",")]
+    classifier = ZeroShotClassifier.load(
+        options.model,
+        entailment=options.entailment,
+        precision=options.precision,
+        device=options.device,
+        threads=options.threads,
+    )
+    answer = functools.partial(
+        classifier.answer,
+        labels=labels,
+        hypothesis_template=TEMPLATE if options.hypothesis_template is None else options.hypothesis_template,
+        multi_label=options.multi_label,
+    )
+    threshold = _thresholds(options.threshold, labels) if options.threshold else None
+    return classifier.manifest.max_tokens, Ranking(labels, "softmax", _number(options.top_k), threshold), answer
+
+
+def _top_k(value: str) -> int | str:
+    if value == "all":
+        return value
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, or all, got {value!r}")
+    return number
+
+
+def _number(top_k: int | str) -> int | None:
+    return top_k if isinstance(top_k, int) else None
+
+
+def _threshold(value: str) -> tuple[str | None, float]:
+    label, equals, number = value.rpartition("=")
+    try:
+        return label if equals else None, float(number)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, or LABEL=number, got {value!r}") from None
+
+
+def _thresholds(given: Sequence[tuple[str | None, float]], labels: Sequence[str]) -> Threshold:
+    """One for all, with exceptions by name."""
+    names = [label for label, _ in given]
+    if twice := [label for label in names if names.count(label) > 1]:
+        raise InputError(f"--threshold: expected one for {twice[0] or 'all labels'}, got {names.count(twice[0])}.")
+    values = dict(given)
+    if None not in values:
+        return {label: number for label, number in given if label is not None}
+    common = values.pop(None)
+    return {**dict.fromkeys(labels, common), **values} if values else common  # type: ignore[dict-item]  # None is gone
+
+
+def _plain(text: Text, ranking: Sequence[Prediction], _about: dict[str, Any]) -> str:
+    labels = ", ".join(f"{prediction.label} {prediction.score:.4f}" for prediction in ranking) or "-"
+    columns = [labels, *(" ".join(part.split()) for part in _parts(text).values())]
+    return "\t".join(map(text_output.visible, columns)) + "\n"
+
+
+def _json_best(text: Text, ranking: Sequence[Prediction], about: dict[str, Any]) -> str:
+    (best,) = ranking
+    return _json({**_parts(text), "label": best.label, "score": best.score, **about})
+
+
+def _json_ranking(text: Text, ranking: Sequence[Prediction], about: dict[str, Any]) -> str:
+    labels = [{"label": prediction.label, "score": prediction.score} for prediction in ranking]
+    return _json({**_parts(text), "labels": labels, **about})
+
+
+def _json(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def _parts(text: Text) -> dict[str, str]:
+    return {"text": text} if isinstance(text, str) else {"text": text.first, "text_pair": text.second}

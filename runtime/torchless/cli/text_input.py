@@ -1,0 +1,130 @@
+"""Where the command line's texts come from: arguments, stdin, a file of lines, CSV, TSV or JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from torchless.errors import InputError
+from torchless.inputs.arguments import Text, TextPair, refuse_lone_surrogate
+from torchless.inputs.text_files import TEXT_COLUMNS, columns, lines
+from torchless.inputs.windows import Windows
+
+from .stdin import Arriving, comes_bit_by_bit
+
+CHUNK_TEXTS = 1024  # at most so many are read, answered and written together: bounds memory
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that name a model and its texts."""
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed package or a Hub id")
+    parser.add_argument("texts", metavar="TEXT", nargs="*", help="texts; - reads one a line from stdin")
+    parser.add_argument(
+        "--input", metavar="FILE", type=file_name, help="read texts from .txt (one a line), .csv, .tsv or .jsonl"
+    )
+    parser.add_argument("--column", metavar="C", help="the column (csv, tsv) or key (jsonl) that holds the text")
+    parser.add_argument("--pair", metavar="TEXT", help="the second text of a pair with each of the texts")
+    parser.add_argument("--pair-column", metavar="C", help="the column or key that holds the second text of each pair")
+    parser.add_argument(
+        "--precision", choices=["auto", "fp32", "fp16", "int8"], default="auto", help="default: the bundle's"
+    )
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--threads", metavar="N", type=int, help="default: the CPUs this process may use")
+    parser.set_defaults(wrong_usage=parser.error)
+
+
+def file_name(value: str) -> str:
+    """The type of an option that names a file."""
+    if not value:
+        raise argparse.ArgumentTypeError("expected a file name, got ''")
+    return value
+
+
+def read(options: argparse.Namespace) -> Iterator[list[Text]]:
+    """The texts or pairs that a command line names, in chunks of at most CHUNK_TEXTS.
+
+    What comes through a pipe or from a terminal is not held back until a chunk is full.
+
+    Raises:
+        InputError: a file cannot be read, or a line is not what it should be; the message says which.
+        SystemExit: no texts are named, or two sources are; argparse has said so.
+    """
+    if bool(options.texts) == bool(options.input):
+        options.wrong_usage("expected texts: TEXT arguments, - for stdin, or --input FILE (one of these)")
+    if (options.column or options.pair_column) and not options.input:
+        options.wrong_usage("--column and --pair-column go with --input FILE")
+    if options.pair is not None and options.pair_column:
+        options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
+    if options.pair is not None:
+        refuse_lone_surrogate(options.pair, "--pair")
+    if not options.input and "-" not in options.texts:
+        yield from _chunks(_from_arguments(options.texts, ()), options.pair, lambda: False)
+        return
+    with _open(options.input or "-") as file:
+        arriving = Arriving(file) if comes_bit_by_bit(file) else None
+        waits = arriving.waits if arriving else lambda: False
+        if options.input:
+            wanted = [(options.column,) if options.column else TEXT_COLUMNS]
+            wanted += [(options.pair_column,)] if options.pair_column else []
+            rows = columns(arriving or file, options.input, *wanted)
+        else:
+            rows = _from_arguments(options.texts, arriving or file)
+        yield from _chunks(rows, options.pair, waits)
+
+
+def _chunks(rows: Iterable[tuple[str, ...]], pair: str | None, waits: Callable[[], bool]) -> Iterator[list[Text]]:
+    """A row is a text, or the two of a pair; `pair` is the second text of all of them."""
+    chunk: list[Text] = []
+    for row in rows:
+        first, *second = row if pair is None else (*row, pair)
+        chunk.append(TextPair(first, *second) if second else first)
+        if len(chunk) == CHUNK_TEXTS or waits():
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _from_arguments(texts: list[str], stdin: Iterable[bytes]) -> Iterator[tuple[str]]:
+    for number, text in enumerate(texts, 1):
+        if text == "-":
+            yield from ((line,) for line in lines(stdin, "stdin"))
+        else:
+            refuse_lone_surrogate(text, f"TEXT {number}")
+            yield (text,)
+
+
+@contextmanager
+def _open(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115  # the next statement is its `with`
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InputError(f"--input {name}: {getattr(error, 'strerror', None) or error}.") from error
+    with file:
+        yield file
+
+
+def add_window_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how texts beyond the model's limit are read; without any of these they are cut."""
+    group = parser.add_argument_group("long texts, read in windows instead of cut").add_argument
+    group("--stride", metavar="N", type=int, help="tokens that a window shares with the one before it (default: 0)")
+    group("--combine", choices=["mean", "max", "first"], help="one answer from the windows' (default: mean)")
+    group("--window", metavar="N", type=int, help="tokens of a window (default: the model's limit)")
+
+
+def windows(options: argparse.Namespace) -> Windows | None:
+    """The windows that a command line asks for.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+    if options.stride is None and options.combine is None and options.window is None:
+        return None
+    return Windows(options.stride or 0, options.combine or "mean", options.window)

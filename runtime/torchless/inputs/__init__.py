@@ -1,0 +1,1 @@
+"""What callers hand in, to tokens: texts, pairs, files of them, and windows over long ones."""

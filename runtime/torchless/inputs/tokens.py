@@ -1,0 +1,166 @@
+"""Texts to packed tokens."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchless.errors import IncompatibleError, InputError
+
+from .arguments import Text, text_list
+from .windows import Windows
+
+if TYPE_CHECKING:
+    from .assembly import Assembler, Row
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tokenised texts, one after another with nothing between them: padding does not exist.
+
+    Attributes:
+        input_ids: int32 (tokens,). Text i is input_ids[offsets[i]:offsets[i + 1]].
+        offsets: int64 (texts + 1,).
+        truncated: bool (texts,). True where a text was longer than the model takes.
+        type_ids: int32 (tokens,). Which part of its text a token belongs to, as the tokenizer says: 0 for all but the
+            second text of a pair. Models without token types do not read it.
+    """
+
+    input_ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    truncated: NDArray[np.bool_]
+    type_ids: NDArray[np.int32]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text: int64 (texts,)."""
+        return np.diff(self.offsets)
+
+    def select(self, texts: NDArray[np.intp]) -> Batch:
+        """The batch of these texts, in this order."""
+        spans = [slice(self.offsets[i], self.offsets[i + 1]) for i in texts]
+        return Batch(
+            np.concatenate([self.input_ids[span] for span in spans]),
+            _offsets([span.stop - span.start for span in spans]),
+            self.truncated[texts],
+            np.concatenate([self.type_ids[span] for span in spans]),
+        )
+
+    @classmethod
+    def concatenate(cls, batches: Sequence[Batch]) -> Batch:
+        """All texts of one batch or more, in order."""
+        if len(batches) == 1:
+            return batches[0]
+        return cls(
+            np.concatenate([batch.input_ids for batch in batches]),
+            _offsets(np.concatenate([batch.lengths for batch in batches])),
+            np.concatenate([batch.truncated for batch in batches]),
+            np.concatenate([batch.type_ids for batch in batches]),
+        )
+
+
+def _offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+class Tokenizer:
+    """The model's own tokenizer, cutting texts at the model's limit.
+
+    Whatever padding or truncation was baked into tokenizer.json is reset: it would change the ids.
+    """
+
+    def __init__(self, path: Path, max_tokens: int, *, pairs: bool = False) -> None:
+        import tokenizers
+
+        try:
+            self._tokenizer: Any = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the Rust binding raises bare Exception
+            raise IncompatibleError(
+                f"{path}: tokenizers {tokenizers.__version__} cannot read it ({error}). "
+                "Upgrade it with: pip install -U tokenizers"
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+        self._max_tokens = max_tokens
+        self._pairs = pairs
+
+    def limited(self, max_tokens: int) -> Tokenizer:
+        """The same tokenizer with another limit.
+
+        Raises:
+            InputError: the limit has no room for the special tokens.
+        """
+        special = self._tokenizer.num_special_tokens_to_add(False)
+        if max_tokens < special:  # `tokenizers` would not cut at all then
+            raise InputError(f"max_tokens: expected {special} or more, the special tokens of a text, got {max_tokens}.")
+        cutting = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        cutting.enable_truncation(max_tokens)
+        other = copy.copy(self)
+        vars(other).update(_tokenizer=cutting, _max_tokens=max_tokens)
+        vars(other).pop("_assembler", None)  # cuts at the old limit
+        return other
+
+    def encode(self, texts: Iterable[Text]) -> Batch:
+        """Tokenise n texts, special tokens included. Too long a pair loses tokens of its longer text first.
+
+        Raises:
+            InputError: texts is no list of well-formed texts; see `arguments.text_list`.
+        """
+        listed = text_list(texts, pairs=self._pairs)
+        if self._pairs and not all(isinstance(text, str) for text in listed):
+            return _batch(self._assembler.rows(listed))
+        encodings = self._tokenizer.encode_batch_fast(listed)
+        ids = [encoding.ids for encoding in encodings]
+        # Only a text that fills the limit can have lost something; its overflow tells.
+        truncated = [
+            len(row) >= self._max_tokens and bool(encoding.overflowing)
+            for row, encoding in zip(ids, encodings, strict=True)
+        ]
+        return _packed(ids, [encoding.type_ids for encoding in encodings], truncated)
+
+    def encode_windows(self, texts: Iterable[Text], windows: Windows | None) -> tuple[Batch, NDArray[np.int64]]:
+        """Tokenise n texts in windows, each with the special tokens around it, and each a text of the batch.
+
+        Returns:
+            The batch, and int64 (n + 1,): the windows of text i are those from offsets[i] to offsets[i + 1]. For None
+            that is one each, of a text that is cut.
+
+        Raises:
+            InputError: as in `encode`, or windows is none, is larger than the model's limit, or has no room to move on.
+        """
+        if windows is None:
+            batch = self.encode(texts)
+            return batch, np.arange(len(batch.lengths) + 1)
+        if not isinstance(windows, Windows):
+            raise InputError(f"windows: expected Windows(stride=…) or None, got {windows!r}.")
+        groups = self._assembler.windows(text_list(texts, pairs=self._pairs), windows)
+        return _batch([row for group in groups for row in group]), _offsets([len(group) for group in groups])
+
+    @cached_property
+    def _assembler(self) -> Assembler:
+        """Made when it is first asked for, because few do; with a tokenizer of its own, which does not truncate."""
+        from .assembly import Assembler
+
+        whole = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        whole.no_truncation()
+        return Assembler(whole, self._max_tokens)
+
+
+def _batch(rows: Sequence[Row]) -> Batch:
+    return _packed([row.ids for row in rows], [row.types for row in rows], [row.truncated for row in rows])
+
+
+def _packed(ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]], truncated: Sequence[bool]) -> Batch:
+    offsets = _offsets([len(row) for row in ids])
+    flat = (np.fromiter((value for row in rows for value in row), np.int32, int(offsets[-1])) for rows in (ids, types))
+    input_ids, type_ids = flat
+    return Batch(input_ids, offsets, np.array(truncated, np.bool_), type_ids)

@@ -1,0 +1,44 @@
+"""How a text that is longer than a model takes is read in windows."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torchless.errors import InputError
+
+from .arguments import whole_number
+
+Combination = Literal["mean", "max", "first"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows over a long text; one that fits has one window. Of a pair, the windows go over the first text.
+
+    Attributes:
+        stride: tokens that a window shares with the one before it, as `tokenizers` and `transformers` mean the word.
+        combine: one answer from the windows' scores: their "mean", the "max" of each label (a softmax's then need not
+            sum to 1), or that of the "first" window, the only one that is run then.
+        size: tokens of a window, special tokens included; None takes the model's limit.
+
+    Raises:
+        InputError: stride is negative, combine is unknown, or size is no whole number of 1 or more.
+    """
+
+    stride: int = 0
+    combine: Combination = "mean"
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            valid = not isinstance(self.stride, bool) and operator.index(self.stride) >= 0
+        except TypeError:
+            valid = False
+        if not valid:
+            raise InputError(f"stride: expected a whole number of 0 or more, got {self.stride!r}.")
+        if self.combine not in get_args(Combination):
+            raise InputError(f"combine: expected one of {', '.join(get_args(Combination))}, got {self.combine!r}.")
+        if self.size is not None:
+            whole_number(self.size, "size", "a whole number of 1 or more, or None for the model's limit", 2**31 - 1)

@@ -1,0 +1,1 @@
+"""What a finished bundle goes through on its way to other machines: verified, pushed, packaged."""

@@ -1,0 +1,111 @@
+"""Is a bundle what was exported, and does it answer on this machine as it did where it was made?"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchless.bundle.bundle import Bundle
+from torchless.bundle.golden import Golden
+from torchless.bundle.manifest import GOLDEN, TOKENIZER, Precision
+from torchless.classifier import Classifier
+from torchless.encoder import Encoder
+from torchless.errors import ManifestError, VerificationError
+from torchless.inputs.tokens import Tokenizer
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """How far this machine's answers lie from the recorded ones, for one variant.
+
+    Attributes:
+        logit_difference: largest absolute difference of a logit; None in a bundle without a head.
+        tolerance: what it may reach.
+        embedding_cosine: smallest cosine between an embedding and the recorded one.
+        min_cosine: what it must reach.
+    """
+
+    precision: Precision
+    logit_difference: float | None
+    tolerance: float
+    embedding_cosine: float
+    min_cosine: float
+
+    def findings(self) -> list[str]:
+        """What lies further away than it may."""
+        found = []
+        if self.logit_difference is not None and not self.logit_difference <= self.tolerance:
+            found.append(f"{self.precision} logits differ by {self.logit_difference:.2g}, allowed {self.tolerance:.2g}")
+        if not self.embedding_cosine >= self.min_cosine:
+            found.append(
+                f"{self.precision} embeddings have a cosine of {self.embedding_cosine:.7g}, "
+                f"expected {self.min_cosine:g} or more"
+            )
+        return found
+
+
+def verify(path: str | os.PathLike[str], *, revision: str | None = None) -> list[VerificationReport]:
+    """Check every file of a bundle, then replay its golden texts through every graph on this machine.
+
+    Args:
+        path: a folder, the name of an installed model package, or a Hub id, as in `Bundle.open`.
+        revision: branch, tag or commit of a Hub id.
+
+    Returns:
+        One report per variant.
+
+    Raises:
+        BundleNotFoundError, BundleError, ManifestError, IntegrityError: as in `Classifier.load`, for every file of
+            the bundle.
+        VerificationError: token ids differ, or an answer lies beyond its tolerance.
+    """
+    return verify_bundle(Bundle.open(path, revision=revision))
+
+
+def verify_bundle(bundle: Bundle) -> list[VerificationReport]:
+    """`verify` for a bundle that is open."""
+    if GOLDEN not in bundle.manifest.files:
+        raise ManifestError("files", f"{GOLDEN} among them", ", ".join(bundle.manifest.files))
+    bundle.check()
+    golden = Golden.from_bytes(bundle.read(GOLDEN), bundle.manifest)
+    findings = _changed_ids(bundle, golden)
+    reports = [_compare(bundle, precision, golden) for precision in bundle.manifest.variants]
+    for report in reports:
+        findings += report.findings()
+    if findings:
+        raise VerificationError(bundle.path, findings)
+    return reports
+
+
+def _changed_ids(bundle: Bundle, golden: Golden) -> list[str]:
+    manifest = bundle.manifest
+    batch = Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens, pairs=manifest.pairs).encode(golden.texts)
+    rows = np.split(batch.input_ids, batch.offsets[1:-1])
+    return [
+        f"golden text {index}: token ids {row.tolist()}, recorded {expected}"
+        for index, (row, expected) in enumerate(zip(rows, golden.input_ids, strict=True))
+        if row.tolist() != expected
+    ]
+
+
+def _compare(bundle: Bundle, precision: Precision, golden: Golden) -> VerificationReport:
+    answers = golden.variants[precision]
+    embedded = golden.texts[: len(answers.embeddings)]
+    embeddings = Encoder.load(bundle.path, precision=precision).embed(embedded, pooling="mean", normalize=True)
+    difference = None
+    if answers.logits is not None:
+        logits = Classifier.load(bundle.path, precision=precision).logits(golden.texts)
+        difference = float(np.abs(logits - answers.logits).max())
+    cosine = float(_cosines(embeddings, answers.embeddings).min())
+    return VerificationReport(precision, difference, answers.tolerance, cosine, answers.min_cosine)
+
+
+def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Row by row: (n, dim) and (n, dim) to (n,), in float64 because float32 cannot tell 1 - 1e-7 from 1."""
+    exact_a, exact_b = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(exact_a, axis=1) * np.linalg.norm(exact_b, axis=1)
+    cosines: NDArray[np.float64] = (exact_a * exact_b).sum(axis=1) / np.maximum(lengths, 1e-30)
+    return cosines
