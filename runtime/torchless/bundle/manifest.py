@@ -23,6 +23,7 @@ Activation = Literal["softmax", "sigmoid", "none"]
 Precision = Literal["fp32", "fp16", "int8"]
 Layout = Literal["packed", "padded"]
 Pooling = Literal["cls", "mean", "max"]
+GraphKind = Literal["classifier", "encoder"]  # with the head, without it
 
 _DIGEST_KEY = "manifest_sha256"
 _NO_DIGEST = "0" * 64
@@ -55,7 +56,7 @@ class Variant:
     lone_encoder: str | None = None
     lone_classifier: str | None = None
 
-    def graphs(self, kind: Literal["classifier", "encoder"]) -> tuple[str | None, str | None]:
+    def graphs(self, kind: GraphKind) -> tuple[str | None, str | None]:
         """The graph with or without the head, and the same for one text alone."""
         return (self.classifier, self.lone_classifier) if kind == "classifier" else (self.encoder, self.lone_encoder)
 
@@ -105,6 +106,10 @@ class Manifest:
     pairs: bool = False
     pooling: Pooling = "mean"
     normalize: bool = True
+
+    def columns(self, kind: GraphKind) -> int:
+        """The last axis of what a graph answers: labels with the head, the hidden size without it."""
+        return len(self.labels) if kind == "classifier" else self.hidden_size
 
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
