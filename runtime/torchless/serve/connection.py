@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 connection, with limits on what a client may send before it has sent a request.
+"""uvicorn's HTTP/1.1 connection, with limits on the time that a request takes to arrive and on its headers.
 
 uvicorn alone waits for ever for the rest of a request, and keeps headers of any size.
 """
@@ -37,7 +37,7 @@ class _BoundedConnection(HttpToolsProtocol):
         self._to_tell: set[Callable[[], None]] = set()  # when the client leaves
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(_WholeAnswers(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(transport)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -63,7 +63,7 @@ class _BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._header_bytes = -(2**62)  # bodies are counted elsewhere
+        self._header_bytes = -(2**62)  # a body has a limit of its own
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -87,7 +87,7 @@ class _BoundedConnection(HttpToolsProtocol):
             self._deadline = None
 
     def _end(self, status: int, problem: bytes) -> None:
-        """Refuse and close, unless an answer is already on its way."""
+        """Refuse the request unless its answer has begun, and close the connection."""
         self._stop_timer()
         if self.transport is None or self.transport.is_closing():
             return
@@ -97,34 +97,3 @@ class _BoundedConnection(HttpToolsProtocol):
             head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
-
-
-class _WholeAnswers:
-    """A transport that sends the head of an answer together with its body: one system call, one packet."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._head = b""
-        self.is_closing = transport.is_closing
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if self._head:
-            data, self._head = self._head + data, b""
-        elif data.startswith(b"HTTP/1.1 ") and data.endswith(b"\r\n\r\n"):
-            self._head = data
-            self._loop.call_soon(self._flush)  # an answer to HEAD has no body
-            return
-        self._transport.write(data)
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if self._head:
-            data, self._head = self._head, b""
-            self._transport.write(data)

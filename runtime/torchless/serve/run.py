@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from contextlib import suppress
 from types import FrameType
 
@@ -23,7 +22,6 @@ from .service import Service
 from .settings import Settings
 
 _LAST_REQUESTS_S = 0.2
-_SWITCH_S = 1e-4
 
 
 def serve(folders: dict[str, str], settings: Settings) -> None:
@@ -38,7 +36,6 @@ def serve(folders: dict[str, str], settings: Settings) -> None:
     """
     # Texts come a few at a time; the tokenizer's own threads would wait for each other, and for those of the model.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    sys.setswitchinterval(_SWITCH_S)  # a worker whose model is done need not wait 5 ms for the event loop's pause
     use_json(settings.log_level)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it says at level info, `log` says with more to it
     stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
