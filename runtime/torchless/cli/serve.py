@@ -15,10 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         metavar="MODEL",
         nargs="*",
-        help="bundles: folders, installed packages or Hub ids, or NAME=MODEL; the first answers where a request names "
-        "none (TORCHLESS_MODELS, separated by spaces)",
+        help="a bundle to serve: a folder, an installed model package, a Hub id, or NAME=MODEL to name it; the first "
+        "answers requests that name none [TORCHLESS_MODELS, separated by spaces]",
     )
-    parser.epilog = "Every flag is also a variable: --max-queue-tokens is TORCHLESS_MAX_QUEUE_TOKENS."
+    parser.epilog = "In brackets: the environment variable that counts where the flag is not given."
     settings.add_arguments(parser)
 
 

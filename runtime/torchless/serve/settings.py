@@ -8,14 +8,23 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from torchless.errors import InputError
 
 
-def _option(default: Any, help: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:  # noqa: A002
-    return field(default=default, metadata={"help": help, "least": least, "choices": choices})
+def _option(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    least: float | None = None,
+    choices: tuple[str, ...] = (),
+    shown: str | None = None,
+) -> Any:
+    """A field of `Settings`; `shown` is its default in words, where the value does not say it."""
+    metadata = {"help": help, "least": least, "choices": choices, "shown": shown}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,26 +37,44 @@ class Settings:
 
     host: str = _option("127.0.0.1", "address to listen on")
     port: int = _option(8080, "port to listen on; 0 takes a free one", least=0)
-    uds: str | None = _option(None, "listen on this Unix socket instead")
-    api_key: str | None = _option(None, "ask every request for `Authorization: Bearer KEY`; allows /admin/reload")
-    precision: str = _option("auto", "variant to serve", choices=("auto", "fp32", "fp16", "int8"))
-    device: str = _option("cpu", "where to run", choices=("cpu", "cuda"))
-    pooling: str = _option("auto", "how token states become an embedding", choices=("auto", "mean", "cls", "max"))
-    workers: int | None = _option(None, "batches that run at once; default: CPUs / threads, 2 on a GPU", least=1)
-    threads: int = _option(1, "threads that one batch runs on", least=1)
-    budget_tokens: int = _option(1024, "tokens that a free worker takes from the queue at a time", least=1)
-    max_queue_tokens: int = _option(32768, "tokens that may wait; beyond it requests get 429", least=1)
-    max_batch_texts: int = _option(1024, "texts that one request may hold; beyond it 413", least=1)
-    max_body_bytes: int = _option(2_000_000, "size of a request's body; beyond it 413", least=1)
-    max_header_bytes: int = _option(16_384, "size of a request's line and headers; beyond it 431", least=1)
-    request_timeout_s: float = _option(30.0, "seconds from a request's arrival; beyond it 503", least=0.001)
-    read_timeout_s: float = _option(10.0, "seconds that a client may take to send a request; then 408", least=0.001)
-    keep_alive_s: float = _option(75.0, "seconds that an idle connection stays open", least=0.001)
-    drain_s: float = _option(0.5, "after SIGTERM, seconds of not being ready before new connections end", least=0)
-    max_drain_s: float = _option(30.0, "seconds that requests have to finish after that", least=0)
-    log_level: str = _option("info", "least level to log", choices=("debug", "info", "warning", "error"))
-    access_log: bool = _option(True, "one line a request: its times, never its text")
-    otlp_endpoint: str | None = _option(None, "send OpenTelemetry spans to this OTLP/HTTP collector (extra `otel`)")
+    uds: str | None = _option(None, "path of a Unix socket to listen on instead of host and port")
+    api_key: str | None = _option(
+        None, "key that every request must send as `Authorization: Bearer KEY`; a server with a key has /admin/reload"
+    )
+    precision: str = _option("auto", "variant of the bundle to serve", choices=("auto", "fp32", "fp16", "int8"))
+    device: str = _option("cpu", "device to run on", choices=("cpu", "cuda"))
+    pooling: str = _option(
+        "auto", "how token states become an embedding; auto: as the bundle says", choices=("auto", "mean", "cls", "max")
+    )
+    workers: int | None = _option(
+        None, "number of batches that run at the same time", least=1, shown="CPUs / threads, on a GPU 2"
+    )
+    threads: int = _option(1, "CPU threads per batch", least=1)
+    budget_tokens: int = _option(1024, "most tokens that a free worker takes from the queue at a time", least=1)
+    max_queue_tokens: int = _option(
+        32768, "most tokens that may wait in the queue; a request beyond it is answered 429", least=1
+    )
+    max_batch_texts: int = _option(1024, "most texts per request; a request with more is answered 413", least=1)
+    max_body_bytes: int = _option(2_000_000, "largest request body, in bytes; a larger one is answered 413", least=1)
+    max_header_bytes: int = _option(
+        16_384, "largest request line and headers together, in bytes; larger ones are answered 431", least=1
+    )
+    request_timeout_s: float = _option(
+        30.0, "seconds from a request's arrival until it is answered 503 instead", least=0.001
+    )
+    read_timeout_s: float = _option(
+        10.0, "seconds that a request may take to arrive; a slower one is answered 408", least=0.001
+    )
+    keep_alive_s: float = _option(75.0, "seconds after which an idle connection is closed", least=0.001)
+    drain_s: float = _option(
+        0.5, "seconds after SIGTERM in which the server reports not ready and still accepts connections", least=0
+    )
+    max_drain_s: float = _option(30.0, "seconds after that in which requests may finish", least=0)
+    log_level: str = _option("info", "lowest level to log", choices=("debug", "info", "warning", "error"))
+    access_log: bool = _option(True, "log one line per request, with its times and never its text")
+    otlp_endpoint: str | None = _option(
+        None, "URL of an OTLP/HTTP collector to send OpenTelemetry spans to (needs the extra `otel`)"
+    )
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -61,15 +88,23 @@ class Settings:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One flag for each field; its variable is the default."""
+    """One flag per field; where a flag is not given its variable counts, then its default."""
     for each in fields(Settings):
-        default = "" if each.default is None else f" (default: {each.default})"
-        help_text = f"{each.metadata['help']}{default}"
+        help_text = f"{each.metadata['help']} (default: {_shown(each)}) [{variable(each.name)}]"
         if each.type == "bool":
             parser.add_argument(flag(each.name), action=argparse.BooleanOptionalAction, default=None, help=help_text)
         else:
-            metavar = "|".join(each.metadata["choices"]) or each.name.rsplit("_", 1)[-1].upper()
+            unit = each.name.rsplit("_", 1)[-1].upper()
+            metavar = "|".join(each.metadata["choices"]) or {"S": "SECONDS", "UDS": "PATH", "ENDPOINT": "URL"}.get(
+                unit, unit
+            )
             parser.add_argument(flag(each.name), metavar=metavar, help=help_text)
+
+
+def _shown(setting: Field[Any]) -> str:
+    if setting.type == "bool":
+        return "yes" if setting.default else "no"
+    return setting.metadata["shown"] or ("none" if setting.default is None else str(setting.default))
 
 
 def from_options(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
