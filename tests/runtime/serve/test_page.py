@@ -89,7 +89,7 @@ def test_several_texts_get_their_bars_and_the_time_is_split(page: Page) -> None:
     widths = [bar.size["width"] for bar in page.driver.find_elements(By.CSS_SELECTOR, ".track i")]
     assert widths[0] > widths[1]
     legend = " ".join(page.texts("#legend li"))
-    for part in ("tokenise", "queue", "model", "the way", "12 tokens"):
+    for part in ("tokenise", "queue", "model", "network and browser", "12 tokens"):
         assert part in legend
     page.find("details summary").click()
     assert (
@@ -136,14 +136,14 @@ def test_everything_works_from_the_keyboard_and_is_named_for_screen_readers(page
         assert each.accessible_name, each.get_attribute("outerHTML")
 
 
-def test_what_the_server_refuses_is_said(page: Page) -> None:
+def test_a_refusal_of_the_server_is_shown(page: Page) -> None:
     classify(page, "\n".join(["a"] * 1025))
     page.until(lambda: page.find("#notice").text)
     assert page.find("#notice").text == "Expected at most 1024 texts in a request, got 1025."
     assert not page.find("#output").is_displayed()
 
 
-def test_an_overload_is_said_with_the_time_to_wait(browser: Page, start: Callable[..., Server], mini: Path) -> None:
+def test_an_overload_is_shown_with_the_time_to_wait(browser: Page, start: Callable[..., Server], mini: Path) -> None:
     server = start(mini, "--max-queue-tokens", 600, "--workers", 1)
     browser.open(server.address + "/")
     browser.until(lambda: browser.find("#state").text == "ready")
@@ -174,23 +174,23 @@ def test_a_key_is_asked_for_and_used(browser: Page, start: Callable[..., Server]
     server = start(tiny, "--api-key", "sesame")
     browser.open(server.address + "/")
     browser.until(lambda: browser.find("#key-form").is_displayed())
-    assert browser.find("#state").text == "locked"
+    assert browser.find("#state").text == "needs a key"
     browser.find("#key").send_keys("wrong", Keys.ENTER)
-    browser.until(lambda: browser.find("#notice").text == "That is not the key.")
+    browser.until(lambda: browser.find("#notice").text == "This key is wrong.")
     browser.find("#key").send_keys("sesame", Keys.ENTER)
     browser.until(lambda: browser.find("#state").text == "ready")
     classify(browser, "good")
     browser.until(lambda: len(browser.texts(".scores li")) == 3)
 
 
-def test_a_server_that_went_away_is_said(browser: Page, start: Callable[..., Server], tiny: Path) -> None:
+def test_a_server_that_stopped_is_shown(browser: Page, start: Callable[..., Server], tiny: Path) -> None:
     server = start(tiny)
     browser.open(server.address + "/")
     browser.until(lambda: browser.find("#state").text == "ready")
     server.stop()
     classify(browser, "good")
     browser.until(lambda: browser.find("#notice").text == "The server cannot be reached.")
-    browser.until(lambda: browser.find("#state").text == "away")
+    browser.until(lambda: browser.find("#state").text == "unreachable")
 
 
 def test_dark_is_dark_and_light_is_light(browser: Page, server: Server) -> None:
