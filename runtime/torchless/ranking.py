@@ -68,7 +68,7 @@ class Ranking:
 
     def of(self, answers: Answers) -> list[list[Prediction]]:
         """The predictions for each text, best first; equals keep the order of the manifest."""
-        order = np.argsort(-answers.scores, axis=1, kind="stable")  # (n, labels)
+        order = best_first(answers.scores)
         rows = zip(answers.scores, order, answers.truncated.tolist(), answers.windows.tolist(), strict=True)
         return [
             [Prediction(self._labels[i], float(row[i]), truncated, windows) for i in self._chosen(row, columns)]
@@ -79,6 +79,11 @@ class Ranking:
         if self._least is not None:
             columns = columns[row[columns] >= self._least[columns]]
         return columns[: self._top_k]
+
+
+def best_first(scores: NDArray[np.float32]) -> NDArray[np.intp]:
+    """The columns of every row of scores (n, labels), best first; equals keep their order: intp (n, labels)."""
+    return np.argsort(-scores, axis=1, kind="stable")
 
 
 def _least(threshold: Threshold, labels: Sequence[str], activation: Activation) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""An operation as an ASGI application: the key, the limits, the body, the answer, and what is noted about them."""
+"""An operation as an ASGI application: the key, the limits, the body, the answer, and what is logged and counted."""
 
 from __future__ import annotations
 
@@ -105,25 +105,25 @@ class Endpoint:
     ) -> None:
         service, route = self._service, self._operation.path
         service.metrics.request(route, status)
-        if call.job is not None and problem is None:
-            service.metrics.answered(call.job, total_s)
+        if call.queued is not None and problem is None:
+            service.metrics.answered(call.queued, total_s)
         if status == 500:
             log_error("the model failed", request_id=request_id.decode(), error=str(problem))
         if service.settings.access_log and not self._operation.public:
-            job = call.job
             fields: dict[str, Any] = {"request_id": request_id.decode(), "route": route, "status": status}
             fields["total_ms"] = round(total_s * 1e3, 3)
-            if job is not None and job.lengths:
-                fields |= {"model": job.engine.name, "texts": len(job.lengths), "tokens": sum(job.lengths)}
-                fields |= {"tokenise_ms": round(job.tokenise_s * 1e3, 3), "queue_ms": round(job.queue_s * 1e3, 3)}
-                fields |= {"inference_ms": round(job.run_s * 1e3, 3), "truncated": sum(job.truncated)}
+            if (queued := call.queued) is not None and queued.tokens.lengths:
+                tokens = queued.tokens
+                fields |= {"model": queued.model.name, "texts": len(tokens.lengths), "tokens": sum(tokens.lengths)}
+                fields |= {"tokenise_ms": round(tokens.seconds * 1e3, 3), "queue_ms": round(queued.queue_s * 1e3, 3)}
+                fields |= {"inference_ms": round(queued.run_s * 1e3, 3), "truncated": sum(tokens.truncated)}
             if problem is not None:
                 fields["error"] = type(problem).__name__
             log("request", **fields)
 
 
 def check_key(headers: dict[bytes, bytes], key: str) -> None:
-    """Compare the bearer token with the key, in a time that tells nothing about where they differ.
+    """Compare the bearer token with the key, in constant time.
 
     Raises:
         UnauthorizedError: it is not the key.
@@ -134,11 +134,11 @@ def check_key(headers: dict[bytes, bytes], key: str) -> None:
 
 
 async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
-    """The whole body; nothing is read of one that says it is too large.
+    """The whole body; one whose Content-Length is too large is not read at all.
 
     Raises:
-        TooLargeError: it is.
-        ClientLeftError: it never ended.
+        TooLargeError: the body is larger than `max_bytes`.
+        ClientLeftError: the client left before its end.
     """
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or len(length) > 18 or int(length) > max_bytes:
@@ -158,7 +158,7 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: in
 
 
 def _check_media_type(headers: dict[bytes, bytes]) -> None:
-    """JSON alone: what a form on a foreign web page can send is refused."""
+    """Only JSON: whatever a form on another web page can send is refused."""
     given = headers.get(b"content-type", b"")
     kind = given.partition(b";")[0].strip().lower()
     if kind != _JSON and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
@@ -176,22 +176,23 @@ def _request_id(headers: dict[bytes, bytes]) -> bytes:
 
 def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
     """TEI's headers, in milliseconds; and which texts were cut."""
-    job = call.job
+    queued = call.queued
     total = b"%.3f" % (total_s * 1e3)
-    if job is None or not job.lengths:
+    if queued is None or not queued.tokens.lengths:
         return [(b"x-total-time", total)]
+    tokens = queued.tokens
     found = [
-        (b"x-compute-type", job.engine.device.encode()),
+        (b"x-compute-type", queued.model.device.encode()),
         (b"x-compute-time", total),
-        (b"x-compute-characters", b"%d" % sum(map(characters, job.texts))),
-        (b"x-compute-tokens", b"%d" % sum(job.lengths)),
+        (b"x-compute-characters", b"%d" % sum(map(characters, queued.texts))),
+        (b"x-compute-tokens", b"%d" % sum(tokens.lengths)),
         (b"x-total-time", total),
-        (b"x-tokenization-time", b"%.3f" % (job.tokenise_s * 1e3)),
-        (b"x-queue-time", b"%.3f" % (job.queue_s * 1e3)),
-        (b"x-inference-time", b"%.3f" % (job.run_s * 1e3)),
+        (b"x-tokenization-time", b"%.3f" % (tokens.seconds * 1e3)),
+        (b"x-queue-time", b"%.3f" % (queued.queue_s * 1e3)),
+        (b"x-inference-time", b"%.3f" % (queued.run_s * 1e3)),
     ]
-    if any(job.truncated):
-        cut = [index for index, truncated in enumerate(job.truncated) if truncated]
+    if any(tokens.truncated):
+        cut = [index for index, truncated in enumerate(tokens.truncated) if truncated]
         found.append((b"x-truncated", ",".join(map(str, cut[:100])).encode() + (b",..." if len(cut) > 100 else b"")))
     return found
 

@@ -6,16 +6,16 @@
         ├── UnauthorizedError       401
         ├── NotFoundError           404  no such model, or no such path
         ├── MethodError             405
-        ├── ReloadError             409  the bundle on disk cannot take over
+        ├── ReloadError             409  a bundle to reload cannot be used
         ├── TooLargeError           413
         ├── MediaTypeError          415
         ├── InvalidError            422  JSON, but not what the operation takes
         ├── OverloadedError         429  with Retry-After
         ├── ClientLeftError         499  logged, never sent
-        ├── NotReadyError           503  loading, or draining
+        ├── NotReadyError           503  loading, or shutting down
         └── TimedOutError           503  with Retry-After
 
-Whatever else the library raises is 500, but for what it says of its input: 422.
+All other errors of the library are 500, except `InputError`: 422.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RequestError(TorchlessError):
 
     Attributes:
         status: the HTTP status.
-        retry_after_s: when trying again makes sense; None where it does not.
+        retry_after_s: whole seconds after which to try again; None if trying again does not help.
     """
 
     status = 400
@@ -55,29 +55,31 @@ class NotFoundError(RequestError):
 
 
 class MethodError(RequestError):
-    """The path is there, but not for this method."""
+    """The path exists, but not for this method."""
 
     status = 405
 
 
 class ReloadError(RequestError):
-    """A bundle on disk cannot take over; what ran before goes on."""
+    """A bundle to reload cannot be used; the model that ran before stays."""
 
     status = 409
 
     def __init__(self, cause: TorchlessError) -> None:
-        why = f"the bundle cannot be used ({type(cause).__name__}), and what ran before goes on"
-        super().__init__(f"{why}; the server's log says more")
+        super().__init__(
+            f"the bundle cannot be used ({type(cause).__name__}), and the model that ran before stays; "
+            "the server's log says why"
+        )
 
 
 class TooLargeError(RequestError):
-    """More than this server takes in one request."""
+    """More bytes, texts or tokens than this server takes in one request."""
 
     status = 413
 
 
 class MediaTypeError(RequestError):
-    """The body is not said to be JSON, or is compressed."""
+    """The Content-Type is not JSON, or the body is compressed."""
 
     status = 415
 
@@ -99,7 +101,7 @@ class OverloadedError(RequestError):
 
 
 class ClientLeftError(RequestError):
-    """The client closed its connection; nobody reads the answer."""
+    """The client closed its connection before its answer."""
 
     status = 499
 
@@ -108,14 +110,14 @@ class ClientLeftError(RequestError):
 
 
 class NotReadyError(RequestError):
-    """Models are being loaded, or the server is about to end."""
+    """Models are being loaded, or the server is shutting down."""
 
     status = 503
     retry_after_s = 1
 
 
 class TimedOutError(RequestError):
-    """The answer was not there in time."""
+    """The answer took longer than `request_timeout_s`."""
 
     status = 503
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-if TYPE_CHECKING:
-    from .batcher import Job
+from .queued_request import QueuedRequest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -20,7 +18,7 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 class Metrics:
-    """What one application counts; each has a registry of its own, so several can live in a process."""
+    """The metrics of one application, in a registry of its own: a process can hold several applications."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -36,8 +34,13 @@ class Metrics:
 
         self._duration = seconds("te_request_duration", "Seconds from a request's arrival to its answer.")
         self._tokenise = seconds("te_request_tokenization_duration", "Seconds that tokenising took.")
-        self._queue = seconds("te_request_queue_duration", "Seconds that a request waited for a worker.")
-        self._inference = seconds("te_request_inference_duration", "Seconds that the model ran for a request.")
+        self._queue = seconds(
+            "te_request_queue_duration",
+            "Seconds from a request's arrival, without tokenising, until a worker took its first text.",
+        )
+        self._inference = seconds(
+            "te_request_inference_duration", "Seconds from then until its last text was answered."
+        )
         self._input_length = Histogram(
             "te_request_input_length", "Tokens of a text.", buckets=_SIZES, registry=registry
         )
@@ -47,11 +50,11 @@ class Metrics:
         self._children: dict[tuple[str, int], Counter] = {}
 
     def gauges(self, read: Callable[[], Iterable[tuple[str, str, float]]]) -> None:
-        """Name, help text and value of what is read at the moment of a scrape."""
+        """Add gauges that are read at each scrape: name, help text and value."""
         self.registry.register(_Gauges(read))
 
     def info(self, name: str, text: str, read: Callable[[], Iterable[dict[str, str]]]) -> None:
-        """A metric that is always 1 and whose labels tell something."""
+        """Add a metric that is always 1 and says something by its labels."""
         self.registry.register(_Info(name, text, read))
 
     def request(self, route: str, status: int) -> None:
@@ -61,18 +64,19 @@ class Metrics:
             child = self._children[route, status] = self._requests.labels(route, str(status))
         child.inc()
 
-    def answered(self, job: Job, seconds: float) -> None:
-        """Count the texts of a request, what it took, and what its three steps took."""
+    def answered(self, request: QueuedRequest, seconds: float) -> None:
+        """Count the texts of a request, how long it took, and how long its three steps took."""
+        tokens = request.tokens
         self._duration.observe(seconds)
-        self.answered_texts += len(job.lengths)
-        self._texts.inc(len(job.lengths))
-        self._tokens.inc(sum(job.lengths))
-        if any(job.truncated):
-            self._truncated.inc(sum(job.truncated))
-        self._tokenise.observe(job.tokenise_s)
-        self._queue.observe(job.queue_s)
-        self._inference.observe(job.run_s)
-        for length in job.lengths:
+        self.answered_texts += len(tokens.lengths)
+        self._texts.inc(len(tokens.lengths))
+        self._tokens.inc(sum(tokens.lengths))
+        if any(tokens.truncated):
+            self._truncated.inc(sum(tokens.truncated))
+        self._tokenise.observe(tokens.seconds)
+        self._queue.observe(request.queue_s)
+        self._inference.observe(request.run_s)
+        for length in tokens.lengths:
             self._input_length.observe(length)
 
     def batch(self, texts: int, tokens: int) -> None:

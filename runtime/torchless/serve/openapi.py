@@ -1,32 +1,27 @@
-"""The OpenAPI 3.1 document, from the types that decode, validate and encode.
-
-What a type cannot say is said here: statuses, the headers of an answer, and which routes ask for the API key.
-"""
+"""The OpenAPI 3.1 document, from the operations of the dialects and the types that decode, validate and encode."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import msgspec
 
 from torchless import __version__
 
-from .dialects import DIALECTS
 from .operation import Dialect, Operation
 
 _REF = "#/components/schemas/{name}"
 # Statuses of every operation that takes a body, and what they mean.
-_REFUSALS = {
-    "400": "The body is not JSON.",
-    "408": "The body did not arrive in time.",
-    "413": "More bytes, texts or tokens than the server takes at once.",
-    "415": "The body is not said to be JSON, or is compressed.",
-    "422": "JSON, but not what the operation takes.",
-    "429": "The queue is full; Retry-After says when it will not be.",
-    "500": "The model could not answer.",
-    "503": "Not ready, or no answer in time.",
+_BODY_REFUSALS = {
+    400: "The body is not JSON.",
+    408: "The body did not arrive in time.",
+    413: "More bytes, texts or tokens than the server takes at once.",
+    415: "The Content-Type is not JSON, or the body is compressed.",
+    422: "JSON, but not what the operation takes.",
+    429: "The queue is full; the header Retry-After gives the seconds to wait.",
+    500: "The model could not answer.",
+    503: "Not ready, or no answer in time.",
 }
 _TIMES = {
     "x-total-time": "Milliseconds from the request's arrival to its answer.",
@@ -34,19 +29,18 @@ _TIMES = {
     "x-queue-time": "Milliseconds until a worker was free.",
     "x-inference-time": "Milliseconds until the model had answered.",
     "x-compute-tokens": "Tokens that the model read.",
-    "x-truncated": "Indexes of the texts that were cut, separated by commas; absent where none was.",
-    "x-request-id": "The request's own, or one that was made.",
+    "x-truncated": "Indexes of the texts that were cut, separated by commas; absent if none was.",
+    "x-request-id": "The id that the request gave, or one that the server made.",
 }
 
 
-@cache
-def document() -> bytes:
+def document(dialects: tuple[Dialect, ...]) -> bytes:
     """The document as JSON."""
-    types = list(dict.fromkeys(_types()))
+    types = list(dict.fromkeys(_types(dialects)))
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     named = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for dialect in DIALECTS:
+    for dialect in dialects:
         for operation in dialect.operations:
             if operation.documented:
                 described = _describe(dialect, operation, named)
@@ -57,9 +51,9 @@ def document() -> bytes:
             "info": {
                 "title": "Torchless",
                 "version": __version__,
-                "description": "Text classification and embeddings, in the dialects that existing clients speak.",
+                "description": "Text classification and embeddings, in the dialects of existing clients.",
             },
-            "tags": [{"name": dialect.name, "description": dialect.description} for dialect in DIALECTS],
+            "tags": [{"name": dialect.name, "description": dialect.description} for dialect in dialects],
             "paths": paths,
             "components": {
                 "schemas": components,
@@ -70,8 +64,8 @@ def document() -> bytes:
     return whole.replace(b"torchless.serve.dialects.", b"")  # types that share a name are told apart by their dialect
 
 
-def _types() -> Iterable[Any]:
-    for dialect in DIALECTS:
+def _types(dialects: Iterable[Dialect]) -> Iterable[Any]:
+    for dialect in dialects:
         yield dialect.error_type
         for operation in dialect.operations:
             if operation.documented:
@@ -83,41 +77,49 @@ def _alternatives(operation: Operation) -> tuple[Any, ...]:
 
 
 def _describe(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> dict[str, Any]:
-    refusal = {"application/json": {"schema": named[dialect.error_type]}}
-    answer: dict[str, Any] = {"description": _first_line(operation.run.__doc__)}
-    kind = "text/plain" if operation.response is str else "application/json"
-    shapes = [named[shape] for shape in _alternatives(operation)]
-    answer["content"] = {kind: {"schema": shapes[0] if len(shapes) == 1 else {"anyOf": shapes}}}
-    statuses = {"200": answer}
-    if operation.request is not None:
-        answer["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in _TIMES.items()}
-        statuses |= {status: {"description": text, "content": refusal} for status, text in _REFUSALS.items()}
-    if not operation.public:
-        statuses["401"] = {"description": "The API key is missing or wrong.", "content": refusal}
-    parameters = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
-    if parameters or "model" in getattr(operation.request, "__struct_fields__", ()):
-        statuses["404"] = {"description": "There is none of that name.", "content": refusal}
-    if operation.path == "/admin/reload":
-        statuses["409"] = {"description": "The bundle cannot be used; what ran before goes on.", "content": refusal}
-    if operation.path in ("/ready", "/v2/health/ready") or operation.path.endswith("}/ready"):
-        statuses["503"] = {"description": "Not yet, or no longer.", "content": answer["content"]}
     name = operation.path.replace("/", "_").replace("{", "").replace("}", "")
     described: dict[str, Any] = {
         "tags": [dialect.name],
         "operationId": operation.method.lower() + name,
         "summary": operation.summary,
         "description": _first_line(operation.run.__doc__),
-        "responses": dict(sorted(statuses.items())),
+        "responses": _responses(dialect, operation, named),
     }
-    if parameters:
+    if operation.parameters:
         described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in operation.parameters
         ]
     if operation.request is not None:
         body = {"application/json": {"schema": named[operation.request]}}
         described["requestBody"] = {"required": True, "content": body}
     described["security"] = [] if operation.public else [{}, {"key": []}]
     return described
+
+
+def _responses(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> dict[str, Any]:
+    kind = "text/plain" if operation.response is str else "application/json"
+    shapes = [named[shape] for shape in _alternatives(operation)]
+    content = {kind: {"schema": shapes[0] if len(shapes) == 1 else {"anyOf": shapes}}}
+    answer: dict[str, Any] = {"description": _first_line(operation.run.__doc__), "content": content}
+    if operation.request is not None:
+        answer["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in _TIMES.items()}
+    refusal = {"application/json": {"schema": named[dialect.error_type]}}
+    responses = {200: answer} | {
+        status: {"description": text, "content": refusal} for status, text in _refusals(operation).items()
+    }
+    if operation.readiness:
+        responses[503] = {"description": "Not ready: loading, or shutting down.", "content": content}
+    return {str(status): responses[status] for status in sorted(responses)}
+
+
+def _refusals(operation: Operation) -> dict[int, str]:
+    found = {} if operation.request is None else dict(_BODY_REFUSALS)
+    if not operation.public:
+        found[401] = "The API key is missing or wrong."
+    if operation.names_model:
+        found[404] = "There is no model of that name."
+    return {**found, **operation.refusals}
 
 
 def _first_line(text: str | None) -> str:

@@ -33,8 +33,11 @@ class Operation:
 
     Attributes:
         run: from a call and its decoded body (None for GET) to what is encoded as JSON, or a `Reply`.
-        request: type of the body; None where there is none.
-        response: type of the answer, or a tuple of those that it may have.
+        summary: two or three words for a list of operations; the first line of the docstring of `run` says more.
+        request: type of the body; None if there is none.
+        response: type of the answer, or a tuple of the types that it may have.
+        refusals: statuses of errors that this operation alone answers, and what they mean.
+        readiness: it answers status 503, in the form of its usual answer, while the server or the model is not ready.
         public: no API key is asked for.
         documented: stands in the OpenAPI document.
         binary: takes and gives bytes that are not JSON alone, and decodes them itself.
@@ -46,9 +49,21 @@ class Operation:
     summary: str
     request: Any = None
     response: Any = None
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    readiness: bool = False
     public: bool = False
     documented: bool = True
     binary: bool = False
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the parameters of the path."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+    @property
+    def names_model(self) -> bool:
+        """Whether a request can name a model, and so one that does not exist."""
+        return bool(self.parameters) or "model" in getattr(self.request, "__struct_fields__", ())
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,7 @@ class Dialect:
     """Paths that one family of clients knows.
 
     Attributes:
-        error: an error and its type, as these clients expect them.
+        error: an error as these clients expect it.
         error_type: the type of what `error` returns.
     """
 
@@ -66,9 +81,23 @@ class Dialect:
     error: Callable[[TorchlessError], Any]
     error_type: Any
 
+    def closeness(self, path: str) -> int:
+        """How many leading segments of a path are those of one of this dialect's operations."""
+        asked = path.strip("/").split("/")
+        return max(_common(asked, operation.path.strip("/").split("/")) for operation in self.operations)
+
+
+def _common(asked: list[str], known: list[str]) -> int:
+    count = 0
+    for one, other in zip(asked, known, strict=False):
+        if not one or (one != other and not other.startswith("{")):
+            break
+        count += 1
+    return count
+
 
 def public_message(error: TorchlessError) -> str:
-    """What a client is told: our own explanation of what it did wrong, and nothing about the inside of the server."""
+    """What a client is told: what it did wrong, and nothing about the inside of the server."""
     if status_of(error) == 500:
         return "the model could not answer; the server's log says why"
     return str(error)

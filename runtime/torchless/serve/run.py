@@ -24,22 +24,22 @@ from .settings import Settings
 _LAST_REQUESTS_S = 0.2
 
 
-def serve(folders: dict[str, str], settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then let what was begun finish.
+def serve(sources: dict[str, str], settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests that have arrived.
 
-    The port is open while models are loading: /health answers, /ready says that it is not.
+    The port is open while models are loading: /health answers 200, /ready 503.
 
     Raises:
         BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError: a model
             could not be loaded.
         InputError: the address cannot be listened on.
     """
-    # Texts come a few at a time; the tokenizer's own threads would wait for each other, and for those of the model.
+    # Texts come a few at a time, and the tokenizer's own threads would take CPUs from the model's.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     use_json(settings.log_level)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it says at level info, `log` says with more to it
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its info lines repeat ours
     stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
-    service = Service(folders, settings)
+    service = Service(sources, settings)
     config = uvicorn.Config(
         Application(service),
         loop="auto",  # uvloop where there is one, which is everywhere but on Windows
@@ -69,7 +69,7 @@ def serve(folders: dict[str, str], settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, that loads models in the background, reloads on SIGHUP and drains before it stops listening."""
+    """uvicorn's server; loads models in the background, reloads on SIGHUP and drains before it stops listening."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -85,7 +85,7 @@ class _Server(uvicorn.Server):
         self._begin(self._load)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
-        """First signal: not ready, then stop listening, then wait for what was begun. Second: now."""
+        """First signal: report not ready, then stop listening, then finish requests. Second signal: stop now."""
         if self._service.draining:
             self.force_exit = self.should_exit = True
             return
@@ -97,7 +97,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, let what has just been accepted send its request, then close what is idle."""
+        """Stop listening, wait briefly for requests on connections just accepted, then close idle connections."""
         for server in self.servers:
             server.close()
         await asyncio.sleep(0 if self.force_exit else _LAST_REQUESTS_S)
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
     async def _load(self) -> None:
         try:
             await asyncio.to_thread(self._service.load)
-            log("ready", address=self._address(), workers=self._service.batcher.workers)
+            log("ready", address=self._address(), workers=self._service.queue.workers)
         except TorchlessError as error:
             self.problem = error
             self.should_exit = True

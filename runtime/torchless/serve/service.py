@@ -6,140 +6,146 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TypeVar
 
 from torchless import __version__
 from torchless.errors import InputError
 from torchless.running.threads import available_threads
 
-from .batcher import Batcher
-from .engine import Engine
 from .errors import NotFoundError, NotReadyError, OverloadedError
 from .logs import log
 from .metrics import Metrics
+from .request_queue import RequestQueue
+from .served_model import ServedModel
 from .settings import Settings
+from .workers import Workers
 
 _MOST_ASIDE = 32
+T = TypeVar("T")
 
 
 class Service:
-    """Bundles on their way to being served, and then served.
+    """The models that are served, and what serves them.
 
     Attributes:
-        models: engines by name, in the order given; the first answers where a request names none.
-        draining: the server is about to end and takes no new work for granted.
+        sources: where each model comes from, by name: a folder, an installed package or a Hub id.
+        models: the loaded models by name, in the order of `sources`; empty until all are loaded. The first answers
+            where a request names none.
+        draining: the server is shutting down; it still answers, but reports that it is not ready.
+        queue: the requests that wait.
+        metrics: what is counted.
     """
 
-    def __init__(self, folders: Mapping[str, str | os.PathLike[str]], settings: Settings) -> None:
-        """Start the threads; `load` brings the models.
+    def __init__(self, sources: Mapping[str, str | os.PathLike[str]], settings: Settings) -> None:
+        """Start the threads; `load` loads the models.
 
         Raises:
             InputError: there are no models.
         """
-        if not folders:
+        if not sources:
             raise InputError("models: expected one bundle or more, got none.")
         self.settings = settings
-        self.folders = dict(folders)
-        self.models: dict[str, Engine] = {}
+        self.sources = dict(sources)
+        self.models: dict[str, ServedModel] = {}
         self.draining = False
         self.metrics = Metrics()
-        workers = settings.workers or _workers(settings)
-        self.batcher = Batcher(settings, workers, self.metrics)
+        self.queue = RequestQueue(settings, settings.workers or _workers(settings))
+        Workers(self.queue, self.metrics)
         self._loading = threading.Lock()
         self._aside = 0
         self.metrics.gauges(self._gauges)
-        self.metrics.info("torchless_model_info", "Models and what they are.", self._model_info)
+        self.metrics.info("torchless_model_info", "The models that are served; always 1.", self._model_info)
 
     @property
     def ready(self) -> bool:
-        """Every model is loaded, verified and warm, and the server is not about to end."""
-        return len(self.models) == len(self.folders) and not self.draining
+        """Every model is loaded, verified and warm, and the server is not shutting down."""
+        return len(self.models) == len(self.sources) and not self.draining
 
     def load(self) -> None:
-        """Load every model; nothing is served until all are there. Blocks.
+        """Load every model; none is served until all are loaded. Blocks.
 
         Raises:
             BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
         """
         with self._loading:
-            engines = {name: Engine(name, folder, self.settings) for name, folder in self.folders.items()}
-            self.models = engines
-        for engine in engines.values():
-            log("model loaded", **describe(engine))
+            models = {name: ServedModel(name, source, self.settings) for name, source in self.sources.items()}
+            self.models = models
+        for model in models.values():
+            log("model loaded", **describe(model))
 
-    def reload(self, name: str | None = None) -> list[Engine]:
-        """Load a model again (all for None) from its folder, and swap it in once it is verified and warm. Blocks.
+    def reload(self, name: str | None = None) -> list[ServedModel]:
+        """Load a model (None: every model) again from its source, and swap it in once it is verified and warm. Blocks.
 
-        Requests that are on their way keep the engine they began with. When a bundle cannot be used, the engines
-        that ran before stay, all of them.
+        Requests that are being answered keep the model they began with. If a bundle cannot be used, all models stay
+        as they were.
 
         Raises:
             NotFoundError: no model has that name.
             BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
         """
-        if name is not None and name not in self.folders:
+        if name is not None and name not in self.sources:
             raise self._unknown(name)
         with self._loading:
-            names = [name] if name is not None else list(self.folders)
-            fresh = {each: Engine(each, self.folders[each], self.settings) for each in names}
+            names = [name] if name is not None else list(self.sources)
+            fresh = {each: ServedModel(each, self.sources[each], self.settings) for each in names}
             self.models = {**self.models, **fresh}
-        for engine in fresh.values():
-            log("model reloaded", **describe(engine))
+        for model in fresh.values():
+            log("model reloaded", **describe(model))
         return list(fresh.values())
 
-    async def reload_aside(self, name: str | None = None) -> list[Engine]:
-        """`reload` in a thread of its own, so that requests go on being answered."""
+    async def reload_aside(self, name: str | None = None) -> list[ServedModel]:
+        """`reload` in a thread of its own: requests are answered meanwhile."""
         return await asyncio.to_thread(self.reload, name)
 
-    async def aside(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run what does not need the model in a thread of its own; only so many at a time.
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run work that does not need a model's graph in a thread of its own, at most 32 at a time.
 
         Raises:
-            OverloadedError: too many are under way.
+            OverloadedError: 32 are running.
         """
         if self._aside >= _MOST_ASIDE:
-            raise OverloadedError(f"{self._aside} requests of this kind are under way; try again in 1 s", 1)
+            raise OverloadedError(f"{self._aside} requests of this kind are being answered; try again in 1 s", 1)
         self._aside += 1
         try:
-            return await asyncio.to_thread(function, *arguments)
+            return await asyncio.to_thread(work)
         finally:
             self._aside -= 1
 
-    def engine(self, name: str | None = None) -> Engine:
+    def model(self, name: str | None = None) -> ServedModel:
         """The model of that name; the first for None.
 
         Raises:
             NotFoundError: no model has that name.
             NotReadyError: models are still being loaded.
         """
-        if name is not None and name not in self.folders:
+        if name is not None and name not in self.sources:
             raise self._unknown(name)
         if not self.models:
             raise NotReadyError("models are being loaded")
         return self.models[name] if name is not None else next(iter(self.models.values()))
 
     def close(self) -> None:
-        """Stop the threads."""
-        self.batcher.close()
+        """Stop the threads; requests that wait are refused."""
+        self.queue.close()
 
     def _unknown(self, name: str) -> NotFoundError:
-        return NotFoundError(f"no model {name!r} here; there are {', '.join(self.folders)}")
+        return NotFoundError(f"no model {name!r} here; there are {', '.join(self.sources)}")
 
     def _gauges(self) -> Iterable[tuple[str, str, float]]:
-        yield "te_queue_size", "Requests that wait.", self.batcher.queued_requests
-        yield "torchless_queue_tokens", "Tokens that wait.", self.batcher.queued_tokens
+        yield "te_queue_size", "Requests that wait for a worker.", self.queue.queued_requests
+        yield "torchless_queue_tokens", "Tokens that wait for a worker.", self.queue.queued_tokens
         yield "torchless_queue_limit_tokens", "Tokens that may wait.", self.settings.max_queue_tokens
-        yield "torchless_tokens_per_second", "Tokens that the workers can do.", self.batcher.tokens_per_s
-        yield "torchless_ready", "1 when every model is warm and the server is not ending.", float(self.ready)
+        yield "torchless_tokens_per_second", "Tokens per second of all workers together.", self.queue.tokens_per_s
+        yield "torchless_ready", "1 when every model is warm and the server is not shutting down.", float(self.ready)
 
     def _model_info(self) -> Iterable[dict[str, str]]:
-        for engine in self.models.values():
-            yield {**describe(engine), "version": __version__}
+        for model in self.models.values():
+            yield {**describe(model), "version": __version__}
 
 
-def describe(engine: Engine) -> dict[str, str]:
-    """What a log line and a metric say of a model."""
-    return {"model": engine.name, "precision": engine.precision, "sha256": engine.digest}
+def describe(model: ServedModel) -> dict[str, str]:
+    """What a log line and a metric say about a model."""
+    return {"model": model.name, "precision": model.precision, "sha256": model.digest}
 
 
 def _workers(settings: Settings) -> int:

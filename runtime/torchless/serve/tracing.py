@@ -1,4 +1,4 @@
-"""OpenTelemetry spans, where `configure` was called; otherwise nothing, at no cost."""
+"""OpenTelemetry spans, one per request, once `configure` was called; nothing before that."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _tracer: Any = None
 
 
 def configure(endpoint: str) -> Callable[[], None]:
-    """Send a span for every request to an OTLP/HTTP collector.
+    """Send one span per request to an OTLP/HTTP collector.
 
     Returns:
-        What sends the last ones and stops.
+        A function that sends the last spans and stops.
 
     Raises:
         MissingExtraError: the extra `otel` is not installed.
@@ -78,10 +78,11 @@ def _span(operation: Operation, headers: dict[bytes, bytes]) -> Iterator[Note]:
         def note(status: int, call: Call) -> None:
             current.set_attributes({"http.request.method": operation.method, "http.route": operation.path})
             current.set_attribute("http.response.status_code", status)
-            if call.job is not None and call.job.lengths:
-                job = call.job
-                times = {"tokenise": job.tokenise_s, "queue": job.queue_s, "inference": job.run_s}
+            if call.queued is not None and call.queued.tokens.lengths:
+                tokens = call.queued.tokens
+                times = {"tokenise": tokens.seconds, "queue": call.queued.queue_s, "inference": call.queued.run_s}
                 current.set_attributes({f"torchless.{step}_ms": seconds * 1e3 for step, seconds in times.items()})
-                current.set_attributes({"torchless.texts": len(job.lengths), "torchless.tokens": sum(job.lengths)})
+                counts = {"torchless.texts": len(tokens.lengths), "torchless.tokens": sum(tokens.lengths)}
+                current.set_attributes(counts)
 
         yield note

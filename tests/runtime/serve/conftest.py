@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from torchless.serve.request_queue import RequestQueue
+
+from .served import FakeServedModel, running
+
 READY_S = 30
 
 
@@ -131,3 +135,15 @@ def start(tmp_path: Path, stopping: list[Server]) -> Iterator[Callable[..., Serv
     for each in running:
         each.begin_to_stop()
         stopping.append(each)
+
+
+@pytest.fixture
+def model(tiny: Path) -> FakeServedModel:
+    return FakeServedModel(tiny)
+
+
+@pytest.fixture
+def queue(request: pytest.FixtureRequest) -> Iterator[RequestQueue]:
+    """A queue with one worker; its settings are an indirect parameter."""
+    with running(getattr(request, "param", None)) as queue:
+        yield queue

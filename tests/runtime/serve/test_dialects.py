@@ -235,17 +235,68 @@ def test_other_media_types_are_refused(server: Server) -> None:
     assert server.request("POST", "/predict", body, {"content-type": "application/json; charset=utf-8"})[0] == 200
 
 
-def test_unknown_paths_and_methods_are_refused_in_json(server: Server) -> None:
-    assert json.loads(server.request("GET", "/nope")[2])["error_type"] == "Validation"
-    status, headers, _ = server.request("DELETE", "/predict")
-    assert (status, headers["allow"]) == (405, "POST")
+TEI_ERROR, OPENAI_ERROR, ERROR_ALONE = {"error", "error_type"}, {"message", "type", "param", "code"}, {"error"}
+
+
+def error_fields(answer: bytes) -> set[str]:
+    """Which form of error it is: OpenAI's is an object in an object."""
+    error = json.loads(answer)
+    return set(error["error"]) if isinstance(error["error"], dict) else set(error)
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/predict/nope", TEI_ERROR),
+        ("/embed/", TEI_ERROR),
+        ("/models", ERROR_ALONE),
+        ("/models/tiny/nope", ERROR_ALONE),
+        ("/v1", OPENAI_ERROR),
+        ("/v1/completions", OPENAI_ERROR),
+        ("/v1/models/tiny", OPENAI_ERROR),
+        ("/classify/nope", OPENAI_ERROR),
+        ("/v2/nope", ERROR_ALONE),
+        ("/v2/models/tiny/versions/1/nope", ERROR_ALONE),
+        ("/nope", TEI_ERROR),
+        ("/v3/models", TEI_ERROR),
+        ("/metrics/nope", TEI_ERROR),
+    ],
+)
+def test_a_wrong_path_is_refused_in_the_dialect_of_the_longest_known_part(
+    server: Server, path: str, form: set[str]
+) -> None:
+    status, headers, answer = server.request("POST", path, {})
+    assert (status, headers["content-type"]) == (404, "application/json")
+    assert error_fields(answer) == form
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed", "form"),
+    [
+        ("DELETE", "/predict", "POST", TEI_ERROR),
+        ("PUT", "/models/tiny", "POST", ERROR_ALONE),
+        ("GET", "/classify", "POST", OPENAI_ERROR),
+        ("GET", "/v1/classify", "POST", OPENAI_ERROR),
+        ("GET", "/v1/embeddings", "POST", OPENAI_ERROR),
+        ("POST", "/v1/models", "GET, HEAD", OPENAI_ERROR),
+        ("GET", "/v2/models/tiny/infer", "POST", ERROR_ALONE),
+        ("POST", "/status", "GET, HEAD", TEI_ERROR),
+        ("POST", "/openapi.json", "GET, HEAD", TEI_ERROR),
+    ],
+)
+def test_a_wrong_method_is_refused_in_the_dialect_of_the_path(
+    server: Server, method: str, path: str, allowed: str, form: set[str]
+) -> None:
+    status, headers, answer = server.request(method, path)
+    assert (status, headers["allow"]) == (405, allowed)
+    assert error_fields(answer) == form
 
 
 @pytest.mark.parametrize(("bundle", "name"), [("mini", "sst2-mini"), ("tiny", "tiny")])
-def test_answers_are_the_library_s_to_the_bit_whatever_the_company(
+def test_answers_are_the_library_s_to_the_bit_whatever_else_is_asked(
     server: Server, sentences: list[str], bundle: str, name: str, request: pytest.FixtureRequest
 ) -> None:
-    """One text a request, eight at a time: batches form as they come, and no answer depends on them."""
+    """One text per request, eight at a time: batches form as requests come, and no answer depends on them."""
     expected = Classifier.load(request.getfixturevalue(bundle)).scores(sentences)
     before = server.metric("te_batch_next_size_count")
     with ThreadPoolExecutor(8) as pool:

@@ -27,6 +27,7 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
     jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(value)
 
 
+V1_POST = ("/v1/classify", "/v1/embeddings")
 OPERATIONS = [
     ("post", "/predict", "/predict", {"inputs": [["a"], ["b"]]}),
     ("post", "/predict", "/predict", {"inputs": "a", "raw_scores": True}),
@@ -72,3 +73,21 @@ def test_refusals_are_as_described(server: Server, document: dict[str, Any], pat
         assert got == status
         check(document, responses[str(status)]["content"]["application/json"]["schema"], json.loads(answer))
     assert {"408", "413", "415", "429", "500", "503"} <= set(responses)
+
+
+def test_statuses_are_those_of_the_operation(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    described = {
+        (method, path): set(operation["responses"])
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+    for (_, path), statuses in described.items():
+        assert ("409" in statuses) == (path == "/admin/reload")
+        assert ("404" in statuses) == ("{" in path or path in {"/classify", "/admin/reload", *V1_POST}), path
+    for path in ("/ready", "/v2/health/ready", "/v2/models/{name}/ready", "/v2/models/{name}/versions/{version}/ready"):
+        responses = paths[path]["get"]["responses"]
+        assert responses["503"]["content"] == responses["200"]["content"]
+    assert "503" not in described["get", "/health"]
+    assert "401" not in described["get", "/health"]
+    assert "401" in described["get", "/status"]

@@ -1,4 +1,4 @@
-"""One file a dialect. A request's path alone decides which one it speaks."""
+"""One file per dialect; a request's path alone decides which one it speaks."""
 
 from .huggingface import HUGGINGFACE
 from .openai import OPENAI

@@ -1,6 +1,6 @@
 """Hugging Face's Inference API: POST / and POST /models/{name}, as `huggingface_hub.InferenceClient` sends them.
 
-The answer is a list for each text even when there is one: both of their clients read its first element.
+The answer is one list per text, even for a lone text: both of their clients read its first element.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from torchless.errors import TorchlessError
 from torchless.numerics import ACTIVATIONS
 from torchless.serve.call import Call
 from torchless.serve.operation import Dialect, Operation, public_message
-from torchless.serve.ranking import Scored, rank
+
+from .labels import Scored, rank
 
 
 class Error(msgspec.Struct):
@@ -39,13 +40,12 @@ class Request(msgspec.Struct):
 async def classify(call: Call, body: Request) -> list[list[Scored]]:
     """The labels of every text, best first: all of them unless top_k says how many."""
     parameters = body.parameters or Parameters()
-    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-    engine = call.engine()
+    model = call.model()
     if parameters.function_to_apply is None:
-        rows = await call.scores(engine, texts)
+        rows = await call.scores(model, body.inputs)
     else:
-        rows = ACTIVATIONS[parameters.function_to_apply](await call.logits(engine, texts))
-    return rank(engine.manifest.labels, rows, parameters.top_k)
+        rows = ACTIVATIONS[parameters.function_to_apply](await call.logits(model, body.inputs))
+    return rank(model.manifest.labels, rows, parameters.top_k)
 
 
 def error(problem: TorchlessError) -> Error:
@@ -58,7 +58,7 @@ HUGGINGFACE = Dialect(
     "Hugging Face's Inference API for text classification.",
     (
         Operation("POST", "/", classify, "Label texts", Request, list[list[Scored]]),
-        Operation("POST", "/models/{name}", classify, "Label texts, model by name", Request, list[list[Scored]]),
+        Operation("POST", "/models/{name}", classify, "Label texts with a named model", Request, list[list[Scored]]),
     ),
     error,
     Error,

@@ -29,7 +29,7 @@ class Error(msgspec.Struct):
 
 
 class Request(msgspec.Struct):
-    """Texts to embed. base64 is the little-endian float32 bytes of a vector."""
+    """Texts to embed. A vector in base64 is its little-endian float32 bytes."""
 
     input: str | list[str]
     model: str | None = None
@@ -54,7 +54,7 @@ class Embedding(msgspec.Struct):
 
 
 class Response(msgspec.Struct):
-    """One vector a text."""
+    """One vector per text."""
 
     data: list[Embedding]
     model: str
@@ -63,7 +63,7 @@ class Response(msgspec.Struct):
 
 
 class Model(msgspec.Struct):
-    """A model that can be asked."""
+    """A model that requests can name."""
 
     id: str
     created: int = 0
@@ -79,11 +79,10 @@ class Models(msgspec.Struct):
 
 
 async def embeddings(call: Call, body: Request) -> Response:
-    """One vector of length 1 for each text."""
-    engine = call.engine(body.model)
-    check_dimensions(engine, body.dimensions)
-    texts = [body.input] if isinstance(body.input, str) else body.input
-    vectors = await call.embeddings(engine, texts)
+    """One vector per text, scaled to length 1."""
+    model = call.model(body.model)
+    check_dimensions(model, body.dimensions)
+    vectors = await call.embeddings(model, body.input)
     rows: list[list[float] | str]
     if body.encoding_format == "base64":
         rows = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
@@ -91,12 +90,12 @@ async def embeddings(call: Call, body: Request) -> Response:
         rows = vectors.tolist()
     tokens = call.token_count
     data = [Embedding(index, row) for index, row in enumerate(rows)]
-    return Response(data, engine.name, Usage(tokens, tokens))
+    return Response(data, model.name, Usage(tokens, tokens))
 
 
 async def models(call: Call, _body: None) -> Models:
-    """The models by name."""
-    return Models([Model(name) for name in call.service.folders])
+    """The names of the models."""
+    return Models([Model(name) for name in call.service.sources])
 
 
 _TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -111,10 +110,10 @@ def error(problem: TorchlessError) -> Error:
 
 OPENAI = Dialect(
     "openai",
-    "OpenAI's embeddings.",
+    "OpenAI's embeddings, as its Python package asks for them.",
     (
         Operation("POST", "/v1/embeddings", embeddings, "Embed texts", Request, Response),
-        Operation("GET", "/v1/models", models, "Models by name", None, Models),
+        Operation("GET", "/v1/models", models, "Names of the models", None, Models),
     ),
     error,
     Error,

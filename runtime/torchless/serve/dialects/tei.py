@@ -15,7 +15,8 @@ from torchless.inputs.arguments import Text, TextPair
 from torchless.serve.call import Call, check_dimensions
 from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
 from torchless.serve.operation import Dialect, Operation, public_message
-from torchless.serve.ranking import Scored, rank
+
+from .labels import Scored, rank
 
 # One text; [text]; [text, text pair]; or a batch of those, each in a list of its own.
 Inputs = str | list[str | list[str]]
@@ -100,7 +101,7 @@ class Model(msgspec.Struct):
 
 
 class Info(msgspec.Struct):
-    """The first model and the limits, as TEI tells them, and all models."""
+    """The first model and the limits, as TEI reports them, and all models."""
 
     model_id: str
     model_sha: str | None
@@ -123,51 +124,45 @@ class Info(msgspec.Struct):
 async def predict(call: Call, body: PredictRequest) -> list[Scored] | list[list[Scored]]:
     """All labels of every text, best first; a lone text is answered with a flat list."""
     _refuse_left(body.truncation_direction)
-    engine = call.engine()
-    texts, lone = _texts(body.inputs, pairs=engine.manifest.pairs)
+    model = call.model()
+    texts, lone = _texts(body.inputs, pairs=model.manifest.pairs)
     answer = call.logits if body.raw_scores else call.scores
-    rows = rank(engine.manifest.labels, await answer(engine, texts, truncate=body.truncate))
+    rows = rank(model.manifest.labels, await answer(model, texts, truncate=body.truncate))
     return rows[0] if lone else rows
 
 
 async def embed(call: Call, body: EmbedRequest) -> list[list[float]]:
-    """One vector a text."""
+    """One vector per text."""
     _refuse_left(body.truncation_direction)
-    if body.prompt_name is not None:
-        raise InvalidError("prompt_name: this server has no prompts; put it before the text yourself")
-    engine = call.engine()
-    check_dimensions(engine, body.dimensions)
-    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-    vectors = await call.embeddings(engine, texts, unit_length=body.normalize, truncate=body.truncate)
+    _refuse_prompt(body.prompt_name)
+    model = call.model()
+    check_dimensions(model, body.dimensions)
+    vectors = await call.embeddings(model, body.inputs, unit_length=body.normalize, truncate=body.truncate)
     rows: list[list[float]] = vectors.tolist()
     return rows
 
 
 async def tokenize(call: Call, body: TokenizeRequest) -> list[list[Token]]:
     """The tokens of every text, not truncated."""
-    if body.prompt_name is not None:
-        raise InvalidError("prompt_name: this server has no prompts; put it before the text yourself")
-    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-    return [
-        [Token(*token) for token in tokens]
-        for tokens in await call.tokens(call.engine(), texts, special_tokens=body.add_special_tokens)
-    ]
+    _refuse_prompt(body.prompt_name)
+    answers = await call.tokens(call.model(), body.inputs, special_tokens=body.add_special_tokens)
+    return [[Token(*token) for token in tokens] for tokens in answers]
 
 
 async def info(call: Call, _body: None) -> Info:
     """What is served, and within which limits."""
-    service, engine = call.service, call.engine()
-    manifest, settings = engine.manifest, call.service.settings
+    service, model = call.service, call.model()
+    manifest, settings = model.manifest, call.service.settings
     labels = manifest.labels
-    kind = Kind(embedding=Pooling(engine.pooling))
+    kind = Kind(embedding=Pooling(model.pooling))
     if labels:
         names = {str(index): label for index, label in enumerate(labels)}
         kind = Kind(classifier=Labels(names, {label: index for index, label in enumerate(labels)}))
     return Info(
         model_id=manifest.source.name,
         model_sha=manifest.source.revision,
-        model_dtype=engine.precision,
-        served_model_name=engine.name,
+        model_dtype=model.precision,
+        served_model_name=model.name,
         model_type=kind,
         max_concurrent_requests=settings.max_queue_tokens // 2,  # no text has fewer tokens than two
         max_input_length=manifest.max_tokens,
@@ -223,6 +218,11 @@ def _texts(inputs: Inputs, *, pairs: bool) -> tuple[list[Text], bool]:
             raise InvalidError(f"inputs: expected one text or a pair in each inner list, got {len(item)}")
         texts.append(item[0] if len(item) == 1 else TextPair(*item))
     return texts, bool(inputs) and not nested
+
+
+def _refuse_prompt(name: str | None) -> None:
+    if name is not None:
+        raise InvalidError("prompt_name: this server has no prompts; send the text with its prompt in front")
 
 
 def _refuse_left(direction: Direction | None) -> None:

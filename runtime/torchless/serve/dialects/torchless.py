@@ -1,4 +1,4 @@
-"""What belongs to the server itself: health, metrics, reloading, the page and its documents. Errors as TEI's."""
+"""The server itself: health, metrics, reloading, and the page with its documentation. Errors are in TEI's form."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Health(msgspec.Struct):
 
 
 class Status(msgspec.Struct):
-    """What goes on right now."""
+    """The queue and the throughput at this moment."""
 
     ready: bool
     queued_requests: int
@@ -43,7 +43,7 @@ class Status(msgspec.Struct):
 
 
 class ReloadRequest(msgspec.Struct):
-    """Which model to load again; all of them if none is named."""
+    """Which model to load again; every model if none is named."""
 
     model: str | None = None
 
@@ -61,23 +61,23 @@ async def health(_call: Call, _body: None) -> Health:
 
 
 async def ready(call: Call, _body: None) -> Reply:
-    """Every model is verified and warm, and the server is not about to end."""
+    """Every model is verified and warm, and the server is not shutting down."""
     service = call.service
     state = Health("ready" if service.ready else "draining" if service.draining else "loading")
     return Reply(msgspec.json.encode(state), status=200 if service.ready else 503)
 
 
 async def status(call: Call, _body: None) -> Status:
-    """Queue and throughput."""
-    service, batcher = call.service, call.service.batcher
+    """The queue and the throughput."""
+    service, queue = call.service, call.service.queue
     return Status(
         ready=service.ready,
-        queued_requests=batcher.queued_requests,
-        queued_tokens=batcher.queued_tokens,
+        queued_requests=queue.queued_requests,
+        queued_tokens=queue.queued_tokens,
         max_queue_tokens=service.settings.max_queue_tokens,
-        tokens_per_s=round(batcher.tokens_per_s, 1),
+        tokens_per_s=round(queue.tokens_per_s, 1),
         answered_texts=service.metrics.answered_texts,
-        workers=batcher.workers,
+        workers=queue.workers,
         version=__version__,
     )
 
@@ -90,37 +90,30 @@ async def metrics(call: Call, _body: None) -> Reply:
 async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
     """Load bundles again and swap them in once they are verified."""
     if call.service.settings.api_key is None:
-        raise NotFoundError("/admin/reload is there only when the server has an API key")
+        raise NotFoundError("/admin/reload exists only on a server with an API key")
     try:
-        engines = await call.service.reload_aside(body.model)
+        models = await call.service.reload_aside(body.model)
     except RequestError:
         raise
     except TorchlessError as problem:
         log_error("reload failed; the models that ran before go on", error=str(problem))
         raise ReloadError(problem) from problem
-    return [Reloaded(engine.name, engine.digest) for engine in engines]
+    return [Reloaded(model.name, model.digest) for model in models]
 
 
 async def page(_call: Call, _body: None) -> Reply:
-    """The page for people."""
+    """The page to try the models on."""
     return _page("index.html")
 
 
 async def docs(_call: Call, _body: None) -> Reply:
-    """The OpenAPI document for people, with nothing from elsewhere."""
+    """The OpenAPI document as a page; it loads nothing from elsewhere."""
     return _page("docs.html")
-
-
-async def openapi(_call: Call, _body: None) -> Reply:
-    """The OpenAPI document."""
-    from torchless.serve.openapi import document  # it reads the dialects, of which this is one
-
-    return Reply(document())
 
 
 @cache
 def _page(name: str) -> Reply:
-    """A page that holds all that it needs: it may run its own script and talk to this server, and nothing else."""
+    """A page whose security policy allows its own script and style and this server, and nothing else."""
     html = (_PAGES / name).read_bytes()
     policy = (
         f"default-src 'none'; script-src {_hash(html, 'script')}; style-src {_hash(html, 'style')}; img-src data:; "
@@ -131,7 +124,7 @@ def _page(name: str) -> Reply:
 
 
 def _hash(html: bytes, element: str) -> str:
-    """What a content security policy calls the one element of that kind."""
+    """The hash by which a content security policy names the one element of that kind."""
     content = html.partition(f"<{element}>".encode())[2].partition(f"</{element}>".encode())[0]
     return f"'sha256-{base64.b64encode(hashlib.sha256(content).digest()).decode()}'"
 
@@ -141,13 +134,20 @@ TORCHLESS = Dialect(
     "The server itself.",
     (
         Operation("GET", "/health", health, "Alive", None, Health, public=True),
-        Operation("GET", "/ready", ready, "Warm", None, Health, public=True),
+        Operation("GET", "/ready", ready, "Ready", None, Health, readiness=True, public=True),
         Operation("GET", "/status", status, "Queue and throughput", None, Status),
         Operation("GET", "/metrics", metrics, "Prometheus metrics", None, str),
-        Operation("POST", "/admin/reload", reload, "Load bundles again", ReloadRequest, list[Reloaded]),
-        Operation("GET", "/openapi.json", openapi, "This document", None, dict, public=True, documented=False),
-        Operation("GET", "/", page, "The page for people", None, str, public=True, documented=False),
-        Operation("GET", "/docs", docs, "The documentation for people", None, str, public=True, documented=False),
+        Operation(
+            "POST",
+            "/admin/reload",
+            reload,
+            "Load bundles again",
+            ReloadRequest,
+            list[Reloaded],
+            refusals={409: "The bundle cannot be used; the model that ran before stays."},
+        ),
+        Operation("GET", "/", page, "The page", None, str, public=True, documented=False),
+        Operation("GET", "/docs", docs, "The documentation", None, str, public=True, documented=False),
     ),
     error,
     Error,

@@ -1,4 +1,4 @@
-"""vLLM's classification: POST /classify, also at /v1/classify."""
+"""vLLM's classification: POST /classify, also at /v1/classify. Its errors are OpenAI's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .openai import Error, error
 
 
 class Request(msgspec.Struct):
-    """Texts to label. `use_activation: false` answers logits as `probs`."""
+    """Texts to label. With `use_activation: false`, `probs` are logits."""
 
     input: str | list[str]
     model: str | None = None
@@ -43,7 +43,7 @@ class Classified(msgspec.Struct):
 
 
 class Response(msgspec.Struct):
-    """One classification a text."""
+    """One classification per text."""
 
     id: str
     created: int
@@ -55,19 +55,18 @@ class Response(msgspec.Struct):
 
 async def classify(call: Call, body: Request) -> Response:
     """The best label of every text, and the scores of all."""
-    engine = call.engine(body.model)
-    limit, wanted = engine.manifest.max_tokens, body.truncate_prompt_tokens
+    model = call.model(body.model)
+    limit, wanted = model.manifest.max_tokens, body.truncate_prompt_tokens
     if wanted not in (None, -1, limit):
         raise InvalidError(f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {wanted}")
-    texts = [body.input] if isinstance(body.input, str) else body.input
-    rows = await (call.scores if body.use_activation else call.logits)(engine, texts)
-    labels = engine.manifest.labels
+    rows = await (call.scores if body.use_activation else call.logits)(model, body.input)
+    labels = model.manifest.labels
     data = [
         Classified(index, labels[best], row, len(labels))
         for index, (row, best) in enumerate(zip(rows.tolist(), rows.argmax(axis=1).tolist(), strict=True))
     ]
     tokens = call.token_count
-    return Response(f"classify-{uuid.uuid4().hex}", int(time.time()), engine.name, data, Usage(tokens, tokens))
+    return Response(f"classify-{uuid.uuid4().hex}", int(time.time()), model.name, data, Usage(tokens, tokens))
 
 
 VLLM = Dialect(

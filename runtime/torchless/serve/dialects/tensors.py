@@ -1,0 +1,142 @@
+"""Tensors of the Open Inference Protocol, in JSON or as bytes after it: texts in, labels and numbers out.
+
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md and
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_classification.md
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from torchless.ranking import best_first
+from torchless.serve.errors import InvalidError
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Input(msgspec.Struct):
+    """A tensor of texts; its data is here, flat or nested, or in the bytes after the JSON."""
+
+    name: str
+    shape: list[Count]
+    datatype: str
+    parameters: dict[str, bool | int | float | str] = {}
+    data: list[Any] | None = None
+
+
+class WantedOutput(msgspec.Struct):
+    """An output to answer. `classification: N` asks for the N best as "score:index:label"."""
+
+    name: str
+    parameters: dict[str, bool | int | float | str] = {}
+
+
+class Output(msgspec.Struct, omit_defaults=True):
+    """A tensor of answers; its data is here, flat, or in the bytes after the JSON."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: dict[str, int] = {}
+    data: list[str | float] | None = None
+
+
+def read_texts(tensor: Input, rest: memoryview) -> list[str]:
+    """The texts of a tensor; `rest` is what follows the JSON.
+
+    Raises:
+        InvalidError: it holds something else, or not as much as its shape says.
+    """
+    if tensor.datatype != "BYTES":
+        raise InvalidError(f"inputs[0].datatype: expected BYTES, got {tensor.datatype!r}")
+    size = tensor.parameters.get("binary_data_size")
+    items = _unpack(rest, size) if tensor.data is None else _flatten(tensor.data)
+    if math.prod(tensor.shape) != len(items):
+        raise InvalidError(f"inputs[0]: shape {tensor.shape} does not hold the {len(items)} texts that were sent")
+    return items
+
+
+def write_output(
+    wanted: WantedOutput, labels: Sequence[str], rows: NDArray[np.float32], *, binary: bool
+) -> tuple[Output, bytes]:
+    """One output, and its bytes if it is asked for in binary.
+
+    Args:
+        wanted: "label" is the best label of each row; with `classification`, and else, the rows themselves.
+        labels: names of the columns.
+        rows: float32 (texts, columns).
+        binary: whether an output is binary that does not say.
+    """
+    top = wanted.parameters.get("classification", 0)
+    texts: list[str] | None = None
+    shape = list(rows.shape)
+    if wanted.name == "label":
+        texts, shape = [labels[best] for best in rows.argmax(axis=1)], [len(rows)]
+    elif top:
+        texts, shape = _classification(labels, rows, int(top))
+    datatype = "FP32" if texts is None else "BYTES"
+    if not wanted.parameters.get("binary_data", binary):
+        data: list[Any] = rows.ravel().tolist() if texts is None else texts
+        return Output(wanted.name, shape, datatype, data=data), b""
+    packed = rows.astype("<f4").tobytes() if texts is None else _pack(texts)
+    return Output(wanted.name, shape, datatype, parameters={"binary_data_size": len(packed)}), packed
+
+
+def _pack(texts: Sequence[str]) -> bytes:
+    """Texts of the binary extension: each after its length, four bytes little-endian."""
+    return b"".join(struct.pack("<I", len(text)) + text for text in (each.encode() for each in texts))
+
+
+def _unpack(rest: memoryview, size: object) -> list[str]:
+    if size != len(rest):
+        raise InvalidError(f"inputs[0]: binary_data_size is {size}, but {len(rest)} bytes follow the JSON")
+    items: list[str] = []
+    place = 0
+    while place < len(rest):
+        if place + 4 > len(rest):
+            raise InvalidError("inputs[0]: a text's length is cut off")
+        (length,) = struct.unpack_from("<I", rest, place)
+        place += 4
+        if place + length > len(rest):
+            raise InvalidError(f"inputs[0]: text {len(items)} is cut off")
+        items.append(_text(bytes(rest[place : place + length]), len(items)))
+        place += length
+    return items
+
+
+def _text(data: bytes, index: int) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidError(f"inputs[0]: text {index} is not UTF-8") from None
+
+
+def _flatten(data: list[Any]) -> list[str]:
+    items: list[str] = []
+    for item in data:
+        if isinstance(item, list):
+            items += _flatten(item)
+        elif isinstance(item, str):
+            items.append(item)
+        else:
+            raise InvalidError(f"inputs[0].data: expected texts, got {type(item).__name__}")
+    return items
+
+
+def _classification(labels: Sequence[str], rows: NDArray[np.float32], top: int) -> tuple[list[str], list[int]]:
+    """Triton's classification extension: "value:index:label" for the best."""
+    best = best_first(rows)[:, : max(top, 1)]
+    names = labels if rows.shape[1] == len(labels) else None
+    texts = [
+        f"{row[index]:f}:{index}" + (f":{names[index]}" if names else "")
+        for row, indexes in zip(rows.tolist(), best.tolist(), strict=True)
+        for index in indexes
+    ]
+    return texts, [len(rows), best.shape[1]]

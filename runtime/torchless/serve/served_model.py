@@ -1,0 +1,100 @@
+"""A bundle that is being served: verified, warm, both of its graphs over one set of weights."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any, Literal
+
+from torchless.bundle.bundle import Bundle
+from torchless.bundle.golden import Golden
+from torchless.bundle.manifest import GOLDEN, Manifest, Pooling
+from torchless.classifier import Classifier
+from torchless.encoder import Encoder
+from torchless.inputs.tokens import Batch
+from torchless.model import Device
+from torchless.numerics import Floats
+from torchless.shipping.verify import verify_bundle
+
+from .errors import InvalidError
+from .settings import Settings
+
+Task = Literal["scores", "logits", "embeddings"]
+
+
+class ServedModel:
+    """One model, ready to answer from any number of threads.
+
+    Attributes:
+        name: what requests call it.
+        encoder: the graph without the head.
+        classifier: the graph with the head; None in a bundle without one.
+        manifest: the bundle's contract.
+        digest: sha256 of the manifest, which vouches for every other file.
+        tokenizer: texts to tokens, for both graphs.
+        precision: the variant that runs.
+        device: where it runs.
+        padded: whether its graphs take padded tokens.
+        budget: how large a batch should be at most.
+        pooling: how token states become an embedding.
+        columns: numbers in the answer to one text, by task: labels, or the hidden size. A bundle without a head has
+            "embeddings" alone.
+    """
+
+    def __init__(self, name: str, source: str | os.PathLike[str], settings: Settings) -> None:
+        """Verify a bundle, load both of its graphs and run each once.
+
+        Raises:
+            BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
+        """
+        bundle = Bundle.open(source)
+        verify_bundle(bundle)
+        path = bundle.path  # of this very revision: one on the Hub may move on meanwhile
+        self.name = name
+        self.device: Device = "cuda" if settings.device == "cuda" else "cpu"
+        how: Any = {"precision": settings.precision, "device": self.device, "threads": settings.threads}
+        self.encoder = encoder = Encoder.load(path, **how)
+        self.classifier: Classifier | None = None
+        self.manifest: Manifest = encoder.manifest
+        self.digest = hashlib.sha256(self.manifest.to_bytes()).hexdigest()
+        self.precision = encoder.precision
+        self.tokenizer = encoder.tokenizer
+        self.padded, self.budget = encoder.session.padded, encoder.session.budget
+        pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
+        self.pooling: Pooling = pooling  # type: ignore[assignment]  # Settings checked it
+        self.columns: dict[Task, int] = {"embeddings": self.manifest.hidden_size}
+        warming = self.tokenizer.encode(Golden.from_bytes(bundle.read(GOLDEN), self.manifest).texts)
+        encoder.pool(warming)  # the first run allocates
+        if self.manifest.variants[self.precision].classifier is not None:
+            labels = len(self.manifest.labels)
+            self.classifier = Classifier.load(path, **how)
+            self.classifier.tokenizer = self.tokenizer  # one copy in memory
+            self.classifier.score(warming)
+            self.columns |= {"scores": labels, "logits": labels}
+
+    def require(self, task: Task) -> None:
+        """Refuse a task that the bundle has no graph for.
+
+        Raises:
+            InvalidError: a bundle without a head was asked to classify.
+        """
+        if task != "embeddings":
+            self._head()
+
+    def run(self, task: Task, batch: Batch) -> Floats:
+        """Answer a batch: float32 (texts, columns).
+
+        "scores" are under the bundle's own activation, "embeddings" are pooled and not normalised.
+
+        Raises:
+            InferenceError: onnxruntime refused the batch, or the model answered NaN.
+            InvalidError: as `require`.
+        """
+        if task == "embeddings":
+            return self.encoder.pool(batch, pooling=self.pooling)
+        return self._head().score(batch, activation=None if task == "scores" else "none")
+
+    def _head(self) -> Classifier:
+        if self.classifier is None:
+            raise InvalidError(f"{self.name} has no classification head; it only makes embeddings")
+        return self.classifier
