@@ -65,7 +65,7 @@ def pool_max(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
 Pool = Callable[[Floats, NDArray[np.int64]], Floats]
 # From the states of a text's tokens to its vector, as sentence-transformers names and defines them.
 POOLINGS: dict[Pooling, Pool] = {"cls": pool_first, "mean": pool_mean, "max": pool_max}
-# From the answers to a text's windows to its answer.
+# How the answers of a text's windows become one answer.
 COMBINATIONS: dict[Combination, Pool] = {"first": pool_first, "mean": pool_mean, "max": pool_max}
 
 
