@@ -22,9 +22,10 @@ from .running import parallel as lists
 class Classifier:
     """A text classifier.
 
-    >>> classifier = Classifier.load("models/sst2-mini")
-    >>> [p.label for p in classifier.predict(["I hate this so much", "What a delight"])]
-    ['NEGATIVE', 'POSITIVE']
+    Examples:
+        >>> classifier = Classifier.load("models/sst2-mini")
+        >>> [p.label for p in classifier.predict(["I hate this so much", "What a delight"])]
+        ['NEGATIVE', 'POSITIVE']
     """
 
     def __init__(self, model: Model) -> None:

@@ -37,9 +37,10 @@ class Embeddings:
 class Encoder:
     """The body of a model: texts to hidden states, or to one vector each.
 
-    >>> encoder = Encoder.load("models/sst2-mini")
-    >>> encoder.embed(["good", "bad"]).shape
-    (2, 384)
+    Examples:
+        >>> encoder = Encoder.load("models/sst2-mini")
+        >>> encoder.embed(["good", "bad"]).shape
+        (2, 384)
     """
 
     def __init__(self, model: Model) -> None:
