@@ -332,8 +332,8 @@ def test_info_json_is_the_manifest(tiny: Path, capsys: pytest.CaptureFixture[str
 def test_verify_reports_what_it_replayed(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "verify", tiny)
     assert code == 0
-    assert "files are what was exported" in out
-    assert "int8: golden logits within" in out
+    assert "files are as they were exported" in out
+    assert "int8 against the golden answers: largest logit difference" in out
 
 
 def test_verify_fails_on_a_damaged_bundle(tiny_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
