@@ -104,12 +104,12 @@ def run(options: argparse.Namespace) -> int:
 def _refuse_contradictions(options: argparse.Namespace) -> None:
     if options.candidate_labels is None:
         if options.hypothesis_template is not None or options.entailment is not None or options.multi_label:
-            options.wrong_usage("--hypothesis-template, --entailment and --multi-label go with --candidate-labels")
+            options.wrong_usage("--hypothesis-template, --entailment and --multi-label need --candidate-labels")
         return
     others = ("activation", "stride", "combine", "window", "pair", "pair_column")
     given = [f"--{name.replace('_', '-')}" for name in others if getattr(options, name) is not None]
     if given:
-        options.wrong_usage(f"{', '.join(given)}: does not go with --candidate-labels")
+        options.wrong_usage(f"{', '.join(given)}: not allowed with --candidate-labels")
 
 
 def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:

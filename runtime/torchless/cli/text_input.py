@@ -65,9 +65,9 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         SystemExit: no texts are named, or two sources are; argparse has said so.
     """
     if bool(options.texts) == bool(options.input):
-        options.wrong_usage("expected texts: TEXT arguments, - for stdin, or --input FILE (one of these)")
+        options.wrong_usage("expected texts from one source: TEXT arguments (- is stdin) or --input FILE")
     if (options.column or options.pair_column) and not options.input:
-        options.wrong_usage("--column and --pair-column go with --input FILE")
+        options.wrong_usage("--column and --pair-column need --input FILE")
     if options.pair is not None and options.pair_column:
         options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
     if options.pair is not None:

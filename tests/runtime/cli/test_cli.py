@@ -201,8 +201,8 @@ def test_wrong_usage_exits_with_2(
     ("arguments", "complaint"),
     [
         ([], "expected texts"),
-        (["x", "--input", "y.txt"], "one of these"),
-        (["--column", "c", "x"], "--column and --pair-column go with --input"),
+        (["x", "--input", "y.txt"], "expected texts from one source"),
+        (["--column", "c", "x"], "--column and --pair-column need --input"),
         (["x", "--top-k", "0"], "expected a whole number of 1 or more, or all, got '0'"),
         (["x", "--top-k", "many"], "expected a whole number of 1 or more, or all, got 'many'"),
         (["x", "--precision", "int4"], "choose"),
