@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top-k",
         metavar="N|all",
         type=_top_k,
-        help="number of labels per text, best first (default: 1, with --threshold all)",
+        help="number of labels per text, best first (default: 1, or all if --threshold is given)",
     )
     parser.add_argument(
         "--threshold",

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--private",
         action="store_true",
-        help="create the model as private; a public model that exists is an error (default: the owner's setting)",
+        help="create the model as private; an error if it exists and is public (default: the owner's setting)",
     )
     parser.add_argument(
         "--revision", metavar="BRANCH", help="branch to commit to; it is created if it does not exist (default: main)"
