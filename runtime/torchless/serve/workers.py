@@ -54,7 +54,8 @@ class Workers:
 
     def _tokenise(self, requests: list[QueuedRequest], *, takes_one: bool) -> None:
         wanted = [request for request in requests if not request.over]
-        self._queue.forget([request for request in requests if request.over])
+        if len(wanted) < len(requests):
+            self._queue.forget([request for request in requests if request not in wanted])
         for model in dict.fromkeys(request.model for request in wanted):
             self._tokenise_for(model, [request for request in wanted if request.model is model], takes_one=takes_one)
 
@@ -65,7 +66,7 @@ class Workers:
         except Exception as error:  # a bug too: the thread must live on, and the requests must be answered
             self._refuse(requests, error)
             return
-        _share_out(batch, requests, perf_counter() - begun_s)
+        cut = _share_out(batch, requests, perf_counter() - begun_s)
         ready = []
         for request in requests:
             if request.refuse_truncation and any(request.tokens.truncated):
@@ -74,7 +75,7 @@ class Workers:
                 self._refuse([request], InvalidError(problem))
             else:
                 ready.append(request)
-        if not batch.truncated.any():
+        if not cut:
             seen = sum(characters(text) for request in requests for text in request.texts)
             self._queue.learn_ratio(seen, len(batch.truncated), int(batch.offsets[-1]))
         self._queue.offer(ready, wake=len(batch.truncated) - takes_one)
@@ -115,14 +116,15 @@ class Workers:
         self._metrics.batch(len(owners), tokens)
 
 
-def _share_out(batch: Batch, requests: Sequence[QueuedRequest], seconds: float) -> None:
-    """Give each request its part of what was tokenised together."""
+def _share_out(batch: Batch, requests: Sequence[QueuedRequest], seconds: float) -> bool:
+    """Give each request its part of what was tokenised together; returns whether any text was cut."""
     lengths, truncated, start = batch.lengths.tolist(), batch.truncated.tolist(), 0
     for request in requests:
         end = start + len(request.texts)
         part = batch if len(requests) == 1 else batch.select(np.arange(start, end))
         request.tokenised(Tokens(part, lengths[start:end], truncated[start:end], seconds))
         start = end
+    return any(truncated)
 
 
 def _select(batch: Batch, texts: list[int]) -> Batch:
