@@ -20,8 +20,9 @@ from torchless import Bundle
 from torchless.atomic_files import replacing
 from torchless.running.threads import available_threads
 from torchless_export.engines import optimum
-from torchless_export.exporting import ExportReport, export
+from torchless_export.exporting import export
 from torchless_export.quality import Gates
+from torchless_export.reports import ExportReport
 from torchless_export.samples import built_in
 
 from .contenders import CLASSIFIERS, Job

@@ -10,8 +10,7 @@ from torchless.errors import InputError, MissingExtraError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .exporting import ExportReport
-    from .quality import QualityReport
+    from .reports import ExportReport, QualityReport
 
 _NEEDED = ("torch", "transformers", "onnx", "safetensors")
 

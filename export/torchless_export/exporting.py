@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,14 +18,16 @@ from torchless.inputs.tokens import Tokenizer
 
 from . import samples
 from .card import model_card
-from .checkpoint import Checkpoint, max_tokens
+from .checkpoint import Checkpoint
+from .checkpoint.checkpoint import max_tokens
+from .checkpoint.sentence import SentenceSettings
 from .engines import EngineName, GraphName, choose
 from .engines.lean import Lean
 from .errors import CheckpointError, QualityError
-from .parity import ParityReport, check_parity
-from .quality import Accuracy, Gates, QualityReport, measure_accuracy, measure_quality
+from .parity import check_parity
+from .quality import measure_accuracy, measure_quality
 from .reference import Reference
-from .sentence import SentenceSettings
+from .reports import ExportReport, Gates, QualityReport
 from .weights import WeightsFile
 from .write import Draft, replacing_folder
 
@@ -37,27 +38,6 @@ _GOLDEN_EMBEDDINGS = 12  # of so many texts they are kept: they are what makes t
 
 _DEFAULT_GATES = Gates()
 _DEFAULT_COLUMNS = samples.Columns()
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What an export found out; the manifest keeps it under `quality`.
-
-    Attributes:
-        parity: fp32 against PyTorch.
-        quality: each other variant against fp32.
-        accuracy: of PyTorch and each variant; None without a labelled file.
-    """
-
-    parity: ParityReport
-    quality: Mapping[Precision, QualityReport]
-    accuracy: Accuracy | None
-
-    def figures(self) -> dict[str, Any]:
-        """The reports that there are, as plain data."""
-        reports: dict[str, Any] = {"parity": self.parity, "accuracy": self.accuracy}
-        reports |= {str(name): report for name, report in self.quality.items()}
-        return {name: asdict(report) for name, report in reports.items() if report is not None}
 
 
 def export(
@@ -142,7 +122,7 @@ def export(
         say("writing the fp32 graphs")
         draft.add_file(TOKENIZER, source.tokenizer_json())
         if model.layout == "padded":
-            for name, data in source.standard_files():
+            for name, data in source.files_for_other_servers():
                 draft.add_file(name, data)
         weights = WeightsFile("weights.fp32")
         draft.add_variant("fp32", model.fp32(weights), weights)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,49 +12,13 @@ from torchless import Classifier, Encoder, TextPair
 from torchless.bundle.manifest import TOKENIZER
 from torchless.inputs.arguments import Text
 from torchless.inputs.tokens import Tokenizer
+from torchless.numerics import cosines
 
 from .errors import ParityError
 from .reference import Reference
+from .reports import ParityReport
 
-MIN_COSINE = 0.99999
 _BATCH_TEXTS = 8
-
-
-@dataclass(frozen=True)
-class ParityReport:
-    """PyTorch against the fp32 bundle, each text alone and in mixed batches.
-
-    Attributes:
-        texts: how many were compared.
-        pairs: how many of them were pairs of texts.
-        shortest_tokens, longest_tokens: their range of lengths.
-        token_ids_equal: both tokenisers gave the same ids for every text.
-        max_hidden_difference: largest absolute difference of a hidden state; None where token ids differed, and so
-            nothing else was compared.
-        max_logit_difference: the same for logits; None without a head too.
-        min_embedding_cosine: smallest cosine between mean-pooled embeddings; None like the first.
-        against: the versions that were compared with.
-    """
-
-    texts: int
-    pairs: int
-    shortest_tokens: int
-    longest_tokens: int
-    token_ids_equal: bool
-    max_hidden_difference: float | None
-    max_logit_difference: float | None
-    min_embedding_cosine: float | None
-    against: str
-
-    def findings(self, max_difference: float) -> list[str]:
-        """What is further apart than promised; empty for a graph that is the model."""
-        findings = [] if self.token_ids_equal else ["token ids differ"]
-        for what, difference in (("hidden states", self.max_hidden_difference), ("logits", self.max_logit_difference)):
-            if difference is not None and not difference <= max_difference:
-                findings.append(f"{what} differ by {difference:.2g}, allowed {max_difference:g}")
-        if self.min_embedding_cosine is not None and not self.min_embedding_cosine > MIN_COSINE:
-            findings.append(f"embeddings have a cosine of {self.min_embedding_cosine:.6f}, expected > {MIN_COSINE}")
-        return findings
 
 
 def check_parity(
@@ -91,7 +54,7 @@ def check_parity(
         token_ids_equal=ids_equal,
         max_hidden_difference=max((_difference(a, e) for a, e in hidden), default=None),
         max_logit_difference=max((_difference(a, e) for a, e in logits), default=None),
-        min_embedding_cosine=min((_cosine(a.mean(0), e.mean(0)) for a, e in hidden), default=None),
+        min_embedding_cosine=_min_cosine(hidden),
         against=_versions(),
     )
     if findings := report.findings(max_difference):
@@ -108,9 +71,12 @@ def _difference(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> f
     return float(np.abs(actual - expected).max())
 
 
-def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    exact_a, exact_b = a.astype(np.float64), b.astype(np.float64)  # float32 cannot tell 1 - 1e-5 from noise
-    return float(exact_a @ exact_b / (np.linalg.norm(exact_a) * np.linalg.norm(exact_b)))
+def _min_cosine(hidden: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> float | None:
+    """Smallest cosine between the means of a text's hidden states, ours and PyTorch's."""
+    if not hidden:
+        return None
+    ours, expected = (np.stack([states.mean(0) for states in each]) for each in zip(*hidden, strict=True))
+    return float(cosines(ours, expected).min())
 
 
 def _versions() -> str:

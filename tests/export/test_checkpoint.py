@@ -21,7 +21,7 @@ from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import torchless.inputs.tokens
-import torchless_export.checkpoint
+import torchless_export.checkpoint.tokenizer
 from torchless import Bundle, Classifier, Encoder
 from torchless.errors import MissingExtraError
 from torchless_bench.random_checkpoints import ROWS, make
@@ -372,7 +372,7 @@ def test_a_sentencepiece_model_without_sentencepiece_says_what_to_install(
     broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (broken / "tokenizer.json").rename(broken / "spm.model")
-    monkeypatch.setattr(torchless_export.checkpoint, "find_spec", lambda _: None)
+    monkeypatch.setattr(torchless_export.checkpoint.tokenizer, "find_spec", lambda _: None)
     refused(broken, tmp_path / "out", MissingExtraError, r"spm\.model needs sentencepiece")
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from torchless import Bundle, Encoder
 from torchless_export import export
+from torchless_export.checkpoint.sentence import SentenceSettings
 from torchless_export.errors import CheckpointError, UnsupportedModelError
-from torchless_export.sentence import SentenceSettings
 
 
 @pytest.fixture

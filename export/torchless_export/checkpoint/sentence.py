@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from torchless.bundle.manifest import Pooling
+from torchless_export.errors import CheckpointError, UnsupportedModelError
 
-from .errors import CheckpointError, UnsupportedModelError
 from .json_files import read_json, read_json_list
 
 _LEGACY = "pooling_mode_"  # before version 5.2 each mode had a switch: pooling_mode_mean_tokens
