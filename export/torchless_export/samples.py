@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from torchless.bundle.manifest import Manifest, Precision
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns
@@ -93,6 +95,51 @@ class Labelled(Sample):
     """Texts whose right label is known, as its index."""
 
     labels: list[int]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What an export runs through the model besides parity's texts.
+
+    Attributes:
+        labelled: what accuracy is measured on; None where no file was given.
+        calibration: what int8's scales come from.
+        compared: what int8 is compared with fp32 on.
+        uncalibrated: what fp16 is compared with fp32 on, which calibrates nothing.
+    """
+
+    labelled: Labelled | None
+    calibration: Sample
+    compared: Sample
+    uncalibrated: Sample
+
+    def compared_on(self, precision: Precision) -> Sample:
+        """The texts that a precision is compared with fp32 on."""
+        return self.compared if precision == "int8" else self.uncalibrated
+
+    def calibrated_on(self, precision: Precision) -> str | None:
+        """The name of the texts that a precision's scales come from; None where it has no scales."""
+        return self.calibration.name if precision == "int8" else None
+
+
+def choose(
+    manifest: Manifest,
+    calibration_file: str | os.PathLike[str] | None,
+    labelled_file: str | os.PathLike[str] | None,
+    where: Columns,
+) -> Texts:
+    """The texts of an export, from the files that were given or else from the built-in sample.
+
+    Raises:
+        InputError: a file cannot be read, or does not fit the model that the manifest describes.
+    """
+    if labelled_file and (manifest.activation == "none" or len(manifest.labels) == 1):
+        raise InputError("evaluate: this head answers a number, so no label can be right. Leave the file out.")
+    if where.pair and not manifest.pairs:
+        raise InputError(f"columns: the bundle reads single texts, got the pairs of column {where.pair!r}.")
+    known = labelled(Path(labelled_file), manifest.labels, where) if labelled_file else None
+    scales, compared = for_int8(Path(calibration_file) if calibration_file else None, known, where)
+    return Texts(known, scales, compared, compared if labelled_file or calibration_file else scales)
 
 
 def for_int8(

@@ -16,7 +16,6 @@ from . import tokenizer
 from .download import download
 from .front_matter import front_matter
 from .json_files import read_json
-from .sentence import SentenceSettings
 from .weight_files import read_weights, sha256_of, weight_files
 
 
@@ -65,9 +64,13 @@ class Checkpoint:
         )
         return cls(folder, config, source, trust_remote_code)
 
-    def with_outputs(self, count: int) -> Checkpoint:
-        """The same checkpoint; a config that is silent about labels gets as many as the head has outputs."""
-        if self.config.get("id2label") or "num_labels" in self.config:
+    def with_outputs(self, count: int | None) -> Checkpoint:
+        """The same checkpoint; where its config names no labels, it gets as many as the head has outputs.
+
+        Args:
+            count: of the head's outputs; None without a head.
+        """
+        if count is None or self.config.get("id2label") or "num_labels" in self.config:
             return self
         return replace(self, config={**self.config, "num_labels": count})
 
@@ -91,7 +94,8 @@ class Checkpoint:
     def activation(self) -> Activation:
         """What turns logits into scores, decided as transformers' text-classification pipeline decides it.
 
-        A config's function_to_apply it never reads: some number of labels is always known, and comes first.
+        The pipeline never reads a config's function_to_apply: it looks at the number of labels first, which is always
+        known.
         """
         problem = self.config.get("problem_type")
         if problem == "regression":
@@ -158,20 +162,3 @@ def _refuse_code(folder: Path, config: Mapping[str, Any]) -> None:
             f"({', '.join(map(str, config['auto_map'].values()))}). Read it, then pass --trust-remote-code. A bundle "
             "holds no code, and the runtime runs none."
         )
-
-
-def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: SentenceSettings | None) -> int:
-    """The longest text in tokens: what the position table holds, or less where tokenizer or encoder settings say so.
-
-    transformers writes 1e30 where nobody set a length.
-    """
-    stated = checkpoint.transformers_tokenizer.model_max_length
-    if stated < 1:
-        raise UnsupportedModelError(f"tokenizer_config.json, model_max_length: expected 1 or more, got {stated}.")
-    if max_positions is None and stated > 1e9:
-        raise UnsupportedModelError(
-            "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
-            f"names no max_position_embeddings, got {stated:g}."
-        )
-    trained = sentence.max_tokens if sentence else None
-    return int(min(limit for limit in (stated, max_positions, trained) if limit is not None))

@@ -1,4 +1,4 @@
-"""Any architecture that optimum can export: a standard padded graph, correct in every sense, just not lean."""
+"""Any architecture that optimum can export: padded fp32 graphs, as exact as our own, but slower."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 
 import onnx
 
-from torchless.bundle.manifest import Layout
+from torchless.bundle.manifest import Layout, Precision
+from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.reference import Reference
 from torchless_export.spec import Floats
 from torchless_export.weights import WeightsFile
-from torchless_export.write import Kind
+
+from .writer import Kind
 
 # optimum's name for what each graph answers.
 _TASKS: dict[Kind, str] = {"encoder": "feature-extraction", "classifier": "text-classification"}
@@ -30,8 +32,8 @@ def is_installed() -> bool:
     return find_spec("optimum") is not None and find_spec("optimum.exporters.onnx") is not None
 
 
-class Optimum:
-    """A model as optimum exports it; attributes as in `Lean`."""
+class OptimumWriter:
+    """A model as optimum exports it; a `Writer`."""
 
     layout: Layout = "padded"
 
@@ -42,19 +44,25 @@ class Optimum:
         self.outputs = None if logits is None else int(logits.shape[1])
         self.max_positions = _max_positions(checkpoint, reference.body)
 
-    def fp32(self, weights: WeightsFile) -> Mapping[Kind, onnx.ModelProto]:
-        """The graphs in float32.
+    def graphs(
+        self,
+        precision: Precision,
+        weights: WeightsFile,
+        calibration: Batch | None,  # noqa: ARG002
+    ) -> Mapping[Kind, onnx.ModelProto]:
+        """The graphs in fp32, the one precision that optimum's graphs have here.
 
         Raises:
             UnsupportedModelError: optimum cannot export the architecture; the cause is chained.
         """
+        assert precision == "fp32"
         graphs: dict[Kind, onnx.ModelProto] = {"encoder": self._graph("encoder", weights, self.hidden_size)}
         if self.outputs is not None:
             graphs["classifier"] = self._graph("classifier", weights, self.outputs)
         return graphs
 
-    def _graph(self, kind: Kind, weights: WeightsFile, width: int) -> onnx.ModelProto:
-        """One graph; its tensors move into the weights file that the graphs of a bundle share."""
+    def _graph(self, kind: Kind, weights: WeightsFile, columns: int) -> onnx.ModelProto:
+        """One graph; its tensors move into the weights file that the graphs of a variant share."""
         with tempfile.TemporaryDirectory() as folder:
             model = _exported(self._checkpoint, Path(folder), _TASKS[kind])
         outputs = {node.name: node for node in model.graph.output}
@@ -64,7 +72,7 @@ class Optimum:
                 "This architecture is no text classifier that Torchless can run."
             )
         output = outputs[_OUTPUTS[kind]]
-        output.type.tensor_type.shape.dim[-1].dim_value = width  # optimum leaves it open
+        output.type.tensor_type.shape.dim[-1].dim_value = columns  # optimum leaves it open
         del model.graph.output[:]
         model.graph.output.append(output)
         for place, tensor in enumerate(model.graph.initializer):
@@ -78,11 +86,11 @@ class Optimum:
 
 
 def _run(checkpoint: Checkpoint, *, head: bool) -> tuple[Reference, Floats, Floats | None]:
-    """Load the model and run it once: what it answers says what no config says alike for all architectures."""
+    """Load the model and run it once: the shapes of its answers are named differently in every config."""
     try:
         reference = Reference(checkpoint, None, head=head)
         (states,), logits = reference.run([""])
-    except Exception as error:  # transformers and torch raise what they like
+    except Exception as error:  # transformers and torch raise errors of any class
         raise UnsupportedModelError(
             f"{checkpoint.folder}: transformers cannot run {checkpoint.config['model_type']!r} as a text classifier "
             f"({error})."
@@ -112,7 +120,7 @@ def _exported(checkpoint: Checkpoint, folder: Path, task: str) -> onnx.ModelProt
                 local_files_only=True,
             )
         return onnx.load(folder / "model.onnx")
-    except Exception as error:  # optimum, transformers and torch raise what they like
+    except Exception as error:  # optimum, transformers and torch raise errors of any class
         raise UnsupportedModelError(
             f"{checkpoint.folder}: optimum cannot export {checkpoint.config['model_type']!r} ({error})."
         ) from error
