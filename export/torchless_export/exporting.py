@@ -78,12 +78,14 @@ def export(
         OutputError: `out` cannot be written. Whatever the error, a bundle at `out` is unchanged.
     """
     old_spellings.warn(engine, graph)
+    ways = old_spellings.ways(engine, graph)
+    writers.refuse_unknown(precisions)
     if encoder_only and evaluate is not None:
         raise InputError("evaluate: an encoder has no labels to be right about. Leave one of the two out.")
     with replacing_folder(Path(out)) as folder:
         say("reading the checkpoint")
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
-        way = writers.choose(source, old_spellings.ways(engine, graph))
+        way = writers.choose(source, ways)
         wanted = writers.resolve(precisions, way)
         writer = writers.open_writer(way, source, head=not encoder_only)
         source = source.with_outputs(writer.outputs)

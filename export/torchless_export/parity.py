@@ -1,4 +1,4 @@
-"""Is the fp32 bundle the model? PyTorch and the runtime side by side on real text."""
+"""Does the fp32 bundle answer as PyTorch does? Both side by side on real text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a variant is from fp32, in labels, logits and accuracy, and how far it lets neighbours reach."""
+"""How far a variant is from fp32 in labels, logits and accuracy, and how far answers depend on neighbours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NEIGHBOUR_TEXTS = 200
 
 
 def decisions(logits: Floats, activation: Activation) -> NDArray[np.int64 | np.bool_] | None:
-    """What a reader takes from logits (texts, labels): (texts, …), or None where that is a number.
+    """The labels that logits (texts, labels) stand for: (texts, …), or None where the answer is a number.
 
     Softmax: the best label. Sigmoid: every label whose score is above 0.5. One column, or no activation: the number
     itself, as in a regression or a reranker.

@@ -16,11 +16,12 @@ class Gates:
     """How far an export may be from the model before it fails; docs/decisions/0031-gates-fit-the-head.md.
 
     Attributes:
-        max_difference: fp32 against PyTorch, largest absolute difference of a hidden state or logit.
-        max_disagreement: int8 or fp16 against fp32, share of texts with other labels.
-        max_score_error: the same for heads that answer a number, as a share of the spread of fp32's answers.
-        min_embedding_cosine: the same two, smallest cosine between mean-pooled embeddings.
-        max_accuracy_drop: share of labelled texts, PyTorch's accuracy minus theirs.
+        max_difference: largest allowed absolute difference between fp32 and PyTorch, of a hidden state or logit.
+        max_disagreement: largest allowed share of texts whose labels differ between fp32 and int8 or fp16.
+        max_score_error: for heads that answer a number, largest allowed difference between fp32 and int8 or fp16, as
+            a share of the spread of fp32's answers.
+        min_embedding_cosine: smallest allowed cosine between a mean-pooled embedding in fp32 and in int8 or fp16.
+        max_accuracy_drop: largest allowed drop of accuracy of int8 or fp16 below PyTorch, as a share of labelled texts.
     """
 
     max_difference: float = 1e-4
@@ -38,12 +39,12 @@ class ParityReport:
         texts: how many were compared.
         pairs: how many of them were pairs of texts.
         shortest_tokens, longest_tokens: their range of lengths.
-        token_ids_equal: both tokenisers gave the same ids for every text.
-        max_hidden_difference: largest absolute difference of a hidden state; None where token ids differed, and so
-            nothing else was compared.
+        token_ids_equal: whether both tokenizers gave the same ids for every text.
+        max_hidden_difference: largest absolute difference of a hidden state; None where token ids differed, because
+            nothing else was compared then.
         max_logit_difference: the same for logits; None without a head too.
-        min_embedding_cosine: smallest cosine between mean-pooled embeddings; None like the first.
-        against: the versions that were compared with.
+        min_embedding_cosine: smallest cosine between mean-pooled embeddings; None where token ids differed.
+        against: the versions of PyTorch and transformers.
     """
 
     texts: int
@@ -57,7 +58,7 @@ class ParityReport:
     against: str
 
     def findings(self, max_difference: float) -> list[str]:
-        """What is further apart than promised; empty for a graph that is the model."""
+        """What is further apart than allowed; empty for a graph that answers as PyTorch does."""
         findings = [] if self.token_ids_equal else ["token ids differ"]
         for what, difference in (("hidden states", self.max_hidden_difference), ("logits", self.max_logit_difference)):
             if difference is not None and not difference <= max_difference:
@@ -71,7 +72,14 @@ class ParityReport:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of labelled texts with the right label, by engine."""
+    """Share of labelled texts with the right label, in PyTorch and in each variant of a bundle.
+
+    Attributes:
+        file: name of the labelled file.
+        texts: how many it has.
+        torch: PyTorch's share.
+        fp32, fp16, int8: shares of the variants; None for a variant that the bundle does not have.
+    """
 
     file: str
     texts: int
@@ -88,8 +96,8 @@ class QualityReport:
     Attributes:
         calibration: the text that int8's scales come from; None for fp16.
         texts: how many were compared.
-        compared_on: and which.
-        disagreement: share of them with other labels (`decisions`); None where there are none to differ.
+        compared_on: which texts those were.
+        disagreement: share of them with other labels (`quality.decisions`); None for a head without labels.
         score_error: root mean square of the logit differences over the standard deviation of fp32's logits, for a head
             that answers a number; None for others.
         max_logit_difference: largest absolute difference of a logit; None without a head.
@@ -111,7 +119,7 @@ class QualityReport:
     neighbour_labels_changed: int | None
 
     def findings(self, precision: Precision, gates: Gates, accuracy: Accuracy | None) -> list[str]:
-        """What the gates do not let through."""
+        """What the gates do not allow."""
         findings = []
         if self.disagreement is not None and not self.disagreement <= gates.max_disagreement:
             findings.append(
@@ -141,11 +149,11 @@ class QualityReport:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export found out; the manifest keeps it under `quality`.
+    """What an export measured; the manifest keeps it under `quality`.
 
     Attributes:
         parity: fp32 against PyTorch.
-        quality: each other variant against fp32.
+        quality: of each other variant, compared with fp32.
         accuracy: of PyTorch and each variant; None without a labelled file.
     """
 

@@ -20,7 +20,7 @@ BUILT_IN = "the built-in sample"
 
 
 def built_in() -> list[str]:
-    """Some two hundred short texts of many kinds, written for this project."""
+    """184 short texts of many kinds, written for this project."""
     return files(__package__).joinpath("sample.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -34,7 +34,7 @@ def of_many_lengths() -> list[str]:
 def pairs_of_many_lengths(max_tokens: int) -> list[TextPair]:
     """Short pairs, an empty second text, and pairs that are too long because of their first, second or both texts."""
     lines = built_in()
-    # Not longer than it takes: transformers' time for a pair grows with the product of what it cuts off.
+    # No longer than needed: transformers' time for a pair grows with the product of the lengths that it cuts off.
     long = " ".join(" ".join(lines).split()[:max_tokens])
     short = [TextPair(first, second) for first, second in zip(lines[2:70:10], lines[3:70:10], strict=True)]
     # Eight short ones first, so that parity's batch of eight is not padded to the length of the long ones.
@@ -145,11 +145,11 @@ def choose(
 def for_int8(
     calibration_file: Path | None, labelled: Labelled | None, where: Columns = _DEFAULT
 ) -> tuple[Sample, Sample]:
-    """The texts that int8's scales come from, and those that it is judged on.
+    """The texts that int8's scales come from, and those that it is compared with fp32 on.
 
-    Without files both are the built-in sample, and the second's name says so: half of it would be too few to judge by,
+    Without files both are the built-in sample, and the second's name says so: half of it would be too few texts,
     because one label of 92 is more than 1 % (docs/decisions/0031-gates-fit-the-head.md). There are no built-in pairs:
-    of a file of pairs half of the rows calibrate, and the other half judges.
+    of a file of pairs, half of the rows calibrate and the other half is compared.
     """
     if calibration_file and where.pair and labelled is None:
         pairs = where.of(calibration_file)[0]

@@ -120,13 +120,14 @@ class EncoderSpec:
     Attributes:
         attention_heads: each attends over hidden_size / attention_heads numbers, its head_size.
         activation: of the feed-forward part.
-        max_positions: most tokens a text may have.
+        max_positions: largest number of tokens in a text.
         head: None for a body alone.
         norm_first: x + f(norm(x)) instead of norm(x + f(x)).
         final_norm: after the last layer.
-        distance_biases: tables of float32 (2 * max_positions - 1, heads or 1). A row for each distance, the key's
-            position minus the query's, from 1 - max_positions on.
-        distance_buckets: int32 (2 * max_positions - 1,), the bucket of each distance; None where nothing asks for one.
+        distance_biases: tables of float32 (2 * max_positions - 1, heads or 1). One row per distance (the key's
+            position minus the query's), from 1 - max_positions on.
+        distance_buckets: int32 (2 * max_positions - 1,), the bucket of each distance; None where no layer
+            reads it.
     """
 
     embeddings: EmbeddingTables

@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint, handed out by name and shape."""
+"""The tensors of a checkpoint, looked up by name and checked against a shape."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Tensors:
         return Linear(np.ascontiguousarray(weight.T), bias)
 
     def norm(self, name: str, size: int, epsilon: float, *, optional_bias: bool = False) -> Norm:
-        """PyTorch's nn.LayerNorm; checkpoints of TensorFlow's days call its weight gamma and its bias beta."""
+        """PyTorch's nn.LayerNorm; old checkpoints, from TensorFlow, call its weight gamma and its bias beta."""
         scale, shift = ("gamma", "beta") if f"{name}.gamma" in self else ("weight", "bias")
         return Norm(
             self.array(f"{name}.{scale}", size), self._bias(f"{name}.{shift}", size, optional=optional_bias), epsilon

@@ -22,7 +22,7 @@ from torchless.bundle.manifest import FORMAT, MANIFEST, FileRecord, Manifest, Pr
 from .weights import WeightsFile
 from .writers.writer import Kind
 
-# What other servers look for first: optimum, Text Embeddings Inference and transformers.js.
+# The names that optimum, Text Embeddings Inference and transformers.js look for first.
 _PADDED_NAMES: dict[Precision, str] = {
     "fp32": "model.onnx",
     "fp16": "model_fp16.onnx",
@@ -176,7 +176,7 @@ def _move_into(temporary: Path, out: Path) -> None:
     with suppress(OSError):
         temporary.rename(out)
         return
-    # The manifest goes last: without it nobody takes the folder for a bundle.
+    # The manifest goes last: without it the folder is no bundle.
     names = sorted((path.name for path in temporary.iterdir()), key=lambda name: name == MANIFEST)
     try:
         for name in names:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import torchless.running.devices
 from torchless_export import ExportReport, export
@@ -42,6 +44,21 @@ def exported_random(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         return checkpoint, folder / "bundle", report
 
     return exported_random
+
+
+@pytest.fixture(scope="session")
+def expected_logits() -> Callable[..., Any]:
+    """PyTorch's logits for texts, and the padded inputs that they come from."""
+
+    def expected_logits(checkpoint: Path, texts: list[str], **tokenizer: Any) -> Any:
+        model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+        inputs = AutoTokenizer.from_pretrained(checkpoint, **tokenizer)(
+            texts, padding=True, truncation=True, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            return model(**inputs).logits.numpy(), {name: array.numpy() for name, array in inputs.items()}
+
+    return expected_logits
 
 
 @pytest.fixture(scope="session")

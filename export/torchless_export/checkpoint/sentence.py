@@ -1,4 +1,4 @@
-"""What sentence-transformers writes beside a checkpoint: how texts become the vectors that it was trained for."""
+"""What sentence-transformers writes beside a checkpoint: how texts become the vectors it was trained to give."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .json_files import read_json, read_json_list
 
 _LEGACY = "pooling_mode_"  # before version 5.2 each mode had a switch: pooling_mode_mean_tokens
 _MODES = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean"}
-# Where the settings of the transformer stand, by the class that wrote them; the first that is there counts.
+# The files with the transformer's settings, one name per class that wrote them; the first that exists counts.
 _SETTINGS = [
     f"sentence_{kind}_config.json"
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
@@ -22,7 +22,7 @@ _SETTINGS = [
 
 @dataclass(frozen=True)
 class SentenceSettings:
-    """How a sentence-transformers checkpoint makes one vector of a text.
+    """How a sentence-transformers checkpoint makes one vector per text.
 
     Attributes:
         pooling: from token states to a vector.

@@ -70,7 +70,7 @@ def _without_types(part: Any) -> Any:
 
 
 def _require_vocabulary(folder: Path) -> None:
-    # Without one transformers 5 does not complain, but makes a tokenizer that knows no words.
+    # Without one, transformers 5 raises nothing but makes a tokenizer without words.
     if not [path for kind in _VOCABULARIES for path in folder.glob(kind)]:
         raise CheckpointError(f"{folder}: no usable tokenizer. {_EXPECTED}")
 

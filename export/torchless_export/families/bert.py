@@ -46,7 +46,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
 
 
 def expect_plain(config: Mapping[str, Any]) -> None:
-    """Refuse what BERT's config can ask for and the layers here are not."""
+    """Refuse settings of BERT's config that the layers here do not implement."""
     expect(config, position_embedding_type="absolute", is_decoder=False, add_cross_attention=False, pruned_heads={})
 
 
@@ -60,13 +60,13 @@ def embeddings(
         tensors: the checkpoint's.
         name: the part's name in the checkpoint.
         embedding_size: numbers in a row of each table.
-        first_position: the row of a text's first token; RoBERTa and its kin leave the first rows unused.
+        first_position: the row of a text's first token; RoBERTa leaves the first rows unused.
     """
     positions = tensors.array(f"{name}.position_embeddings.weight", config["max_position_embeddings"], embedding_size)
     types: Floats | None = tensors.array(
         f"{name}.token_type_embeddings.weight", config.get("type_vocab_size", 2), embedding_size
     )
-    if types is not None and len(types) == 1:  # one type for all tokens: as well a part of every position
+    if types is not None and len(types) == 1:  # one type for all tokens can be a part of every position
         positions, types = positions + types[0], None
     return EmbeddingTables(
         word=tensors.array(f"{name}.word_embeddings.weight", config["vocab_size"], embedding_size),

@@ -17,7 +17,7 @@ _HEAD = HeadNames("RobertaForSequenceClassification", dense="classifier.dense", 
 
 
 def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read a RobertaForSequenceClassification or one of its kin, or the body of any of them for `head=False`."""
+    """Read a RobertaForSequenceClassification or a related model, or the body of any of them for `head=False`."""
     body = tensors.prefix("roberta.", "embeddings.word_embeddings.weight")
     hidden_size, padding = config["hidden_size"], config.get("pad_token_id", 1)
     bert.expect_plain(config)

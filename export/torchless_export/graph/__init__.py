@@ -1,9 +1,9 @@
 """The one builder of graphs: an EncoderSpec and a number format in, an ONNX model out.
 
 Tokens are packed: whatever works token by token works on (1, tokens, hidden_size), and only the attention core sees a
-(texts, longest, hidden_size) rectangle. To a text that is alone the two are the same, so its branch moves nothing. With
-a head that reads each text's first token, the last layer is computed for that token only, since nothing else reaches
-the head.
+(texts, longest, hidden_size) rectangle. For a text that is alone the two are the same, so its branch moves nothing.
+With a head that reads each text's first token, the last layer is computed for that token only, since nothing else
+reaches the head.
 
 Both branches use one attention kernel, which gives a masked text and the same text alone equal answers to the bit
 (docs/decisions/0003-batches.md); in int8 a last digit can tip a rounding.

@@ -22,7 +22,7 @@ def classify(graph: Graph, head: Head, x: str) -> str:
     active = activation(graph, "active", dense, head.activation)
     if head.norm is not None:
         active = norm(graph, "norm", active, head.norm)
-    # A few columns: not worth quantising, and the logits deserve all their digits.
+    # So few columns that quantising them would save little, and it would cost digits of the logits.
     weight, bias = graph.weight("out.weight", head.out.weight), graph.weight("out.bias", head.out.bias)
     return graph.shared.node("Gemm", "logits", [active, weight, bias])
 

@@ -118,7 +118,7 @@ class Graph:
         return self._numbers.linear(self.shared, self.prefix + name, x, self.prefix + site, linear)
 
     def widen(self, name: str, x: str) -> str:
-        """Go on in float32, from x on: an answer deserves more digits than float16 has."""
+        """Go on in float32, from x on, because float16 has too few digits for an answer."""
         if self.floats == np.float32:
             return x
         self.floats = np.dtype(np.float32)
@@ -158,7 +158,9 @@ class Graph:
         array = np.asarray(array)
         if array.dtype.kind != "f" or array.dtype == self.floats:
             return array
-        widest = np.finfo(self.floats).max  # a bias of float32's lowest means "never", which float16's lowest does too
+        widest = np.finfo(
+            self.floats
+        ).max  # a bias of float32's lowest value means "never", and so does float16's lowest value
         return array.clip(-widest, widest).astype(self.floats)
 
     def _all_nodes(self) -> list[onnx.NodeProto]:

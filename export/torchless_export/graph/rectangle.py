@@ -60,7 +60,7 @@ def distances(graph: Graph, *, first_only: bool) -> str:
 
 
 def _places(graph: Graph) -> str:
-    """0 … longest - 1: int32 (longest,). Alone, a text has its positions for that; a GPU would ask the CPU for them."""
+    """0 … longest - 1: int32 (longest,). For one text alone the positions are the same numbers."""
     if graph.lone:
         return "position_ids"
     if not graph.has("places"):

@@ -15,12 +15,12 @@ from . import optimum
 from .packed import PackedWriter
 from .writer import Writer
 
-__all__ = ["CHOICES", "GraphName", "Way", "Writer", "choose", "open_writer", "resolve"]
+__all__ = ["CHOICES", "GraphName", "Way", "Writer", "choose", "open_writer", "refuse_unknown", "resolve"]
 
 GraphName = Literal["auto", "packed", "padded", "optimum"]
 Way = Literal["packed", "padded", "optimum"]
 
-# What `--graph` names, as the ways to write a graph: the first that knows the architecture is taken.
+# Each choice of `--graph`, as ways to write graphs: the first that the architecture allows is taken.
 CHOICES: Mapping[GraphName, tuple[Way, ...]] = {
     "auto": ("packed", "optimum"),
     "packed": ("packed",),
@@ -36,7 +36,7 @@ _DEFAULT: tuple[Precision, ...] = ("fp32", "int8")
 
 
 def choose(checkpoint: Checkpoint, ways: Sequence[Way]) -> Way:
-    """The first way that knows the architecture; optimum's knows them all.
+    """The first way that the architecture allows; only optimum's is open to every architecture.
 
     Raises:
         UnsupportedModelError: none does.
@@ -58,7 +58,18 @@ def choose(checkpoint: Checkpoint, ways: Sequence[Way]) -> Way:
     return way
 
 
-def resolve(precisions: Sequence[str] | None, way: Way) -> list[Precision]:
+def refuse_unknown(precisions: Sequence[str] | None) -> None:
+    """Refuse precisions that are none, before anything is read.
+
+    Raises:
+        InputError: the sequence is empty, a string, or holds an unknown name.
+    """
+    known = get_args(Precision)
+    if precisions is not None and (not precisions or isinstance(precisions, str) or set(precisions) - set(known)):
+        raise InputError(f"precisions: expected some of {', '.join(known)}, got {precisions!r}.")
+
+
+def resolve(precisions: Sequence[Precision] | None, way: Way) -> list[Precision]:
     """The precisions of the bundle, in the order they are written in.
 
     Args:
@@ -66,12 +77,8 @@ def resolve(precisions: Sequence[str] | None, way: Way) -> list[Precision]:
         way: of writing graphs.
 
     Raises:
-        InputError: there are none, or a name is unknown.
         UnsupportedModelError: optimum's graphs are fp32 alone.
     """
-    known = get_args(Precision)
-    if precisions is not None and (not precisions or isinstance(precisions, str) or set(precisions) - set(known)):
-        raise InputError(f"precisions: expected some of {', '.join(known)}, got {precisions!r}.")
     writable = _WRITABLE[way]
     if refused := [name for name in precisions or () if name not in writable]:
         raise UnsupportedModelError(

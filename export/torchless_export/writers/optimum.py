@@ -24,7 +24,7 @@ from .writer import Kind
 # optimum's name for what each graph answers.
 _TASKS: dict[Kind, str] = {"encoder": "feature-extraction", "classifier": "text-classification"}
 _OUTPUTS: dict[Kind, str] = {"encoder": "last_hidden_state", "classifier": "logits"}
-_SMALL = 1024  # bytes: shapes and scales, which onnxruntime wants to see at load
+_SMALL = 1024  # bytes: smaller tensors (shapes, scales) stay in the graph, where onnxruntime reads them at load
 
 
 def is_installed() -> bool:

@@ -10,7 +10,6 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from torchless import Classifier, Encoder, verify
 from torchless_export import ExportReport, export
@@ -19,17 +18,9 @@ from torchless_export.writers import optimum
 
 LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1)
 Exported = tuple[Path, Path, ExportReport]
+Logits = Callable[..., Any]
 
 needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
-
-
-def expected_logits(checkpoint: Path, texts: list[str], **tokenizer: Any) -> Any:
-    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
-    inputs = AutoTokenizer.from_pretrained(checkpoint, **tokenizer)(
-        texts, padding=True, truncation=True, return_tensors="pt"
-    )
-    with torch.inference_mode():
-        return model(**inputs).logits.numpy(), {name: array.numpy() for name, array in inputs.items()}
 
 
 @pytest.fixture(scope="module", params=["bert", "distilbert", "roberta", "modernbert, mean", "deberta-v3"])
@@ -46,7 +37,7 @@ def padded(packed: Exported, tmp_path_factory: pytest.TempPathFactory) -> Export
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_padded_graph_takes_what_transformers_tokenizers_give(
-    padded: Exported, sentences: list[str], side: str
+    padded: Exported, expected_logits: Logits, sentences: list[str], side: str
 ) -> None:
     checkpoint, bundle, _ = padded
     texts = sentences[:12]
@@ -59,7 +50,9 @@ def test_a_padded_graph_takes_what_transformers_tokenizers_give(
     np.testing.assert_allclose(logits, expected, atol=2e-5)
 
 
-def test_the_headless_padded_graph_answers_padded_states(padded: Exported, sentences: list[str]) -> None:
+def test_the_headless_padded_graph_answers_padded_states(
+    padded: Exported, expected_logits: Logits, sentences: list[str]
+) -> None:
     checkpoint, bundle, _ = padded
     _, inputs = expected_logits(checkpoint, sentences[:5])
     session = ort.InferenceSession(bundle / "encoder.fp32.onnx", providers=["CPUExecutionProvider"])
@@ -85,7 +78,9 @@ def test_a_bundle_of_padded_graphs_verifies(padded: Exported) -> None:
 
 
 @needs_optimum
-def test_optimum_loads_a_padded_bundle_and_agrees(padded: Exported, sentences: list[str]) -> None:
+def test_optimum_loads_a_padded_bundle_and_agrees(
+    padded: Exported, expected_logits: Logits, sentences: list[str]
+) -> None:
     from optimum.onnxruntime import ORTModelForSequenceClassification
 
     checkpoint, bundle, _ = padded

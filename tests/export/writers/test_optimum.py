@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from torchless import Bundle, Classifier, verify
@@ -18,16 +18,8 @@ from torchless_export.random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, mak
 from torchless_export.writers import optimum
 
 Exported = tuple[Path, Path, ExportReport]
+Logits = Callable[..., Any]
 needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
-
-
-def expected_logits(checkpoint: Path, texts: list[str], **tokenizer: Any) -> Any:
-    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
-    inputs = AutoTokenizer.from_pretrained(checkpoint, **tokenizer)(
-        texts, padding=True, truncation=True, return_tensors="pt"
-    )
-    with torch.inference_mode():
-        return model(**inputs).logits.numpy(), {name: array.numpy() for name, array in inputs.items()}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +36,9 @@ def foreign(roformer: Path, tmp_path_factory: pytest.TempPathFactory) -> Exporte
 
 
 @needs_optimum
-def test_an_architecture_without_a_family_goes_through_optimum(foreign: Exported, sentences: list[str]) -> None:
+def test_an_architecture_without_a_family_goes_through_optimum(
+    foreign: Exported, expected_logits: Logits, sentences: list[str]
+) -> None:
     checkpoint, bundle, report = foreign
     expected, _ = expected_logits(checkpoint, sentences[:40])
     classifier = Classifier.load(bundle)
@@ -63,7 +57,9 @@ def test_neighbours_change_nothing_in_a_padded_graph_but_last_digits(foreign: Ex
 
 
 @needs_optimum
-def test_optimum_writes_a_known_architecture_when_asked(tmp_path: Path, sentences: list[str]) -> None:
+def test_optimum_writes_a_known_architecture_when_asked(
+    tmp_path: Path, expected_logits: Logits, sentences: list[str]
+) -> None:
     checkpoint = make(RANDOM_CHECKPOINTS["roberta"], tmp_path / "roberta")
     report = export(checkpoint, tmp_path / "out", graph="optimum")
     assert report.parity.longest_tokens == 64
