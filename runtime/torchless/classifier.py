@@ -21,9 +21,10 @@ from .running import parallel
 class Classifier(Model):
     """A text classifier.
 
-    >>> classifier = Classifier.load("models/sst2-mini")
-    >>> [p.label for p in classifier.predict(["I hate this so much", "What a delight"])]
-    ['NEGATIVE', 'POSITIVE']
+    Examples:
+        >>> classifier = Classifier.load("models/sst2-mini")
+        >>> [p.label for p in classifier.predict(["I hate this so much", "What a delight"])]
+        ['NEGATIVE', 'POSITIVE']
     """
 
     graph_kind = "classifier"

@@ -124,7 +124,8 @@ def test_a_folder_without_a_config_is_named(tmp_path: Path) -> None:
 
 def test_a_hub_id_without_the_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'torchless\[hub\]'"):
+    both = r"pip install 'torchless\[hub\]' \(from a clone: pip install '\.\[hub\]'\)"
+    with pytest.raises(MissingExtraError, match=both):
         export("someone/something", tmp_path / "out")
 
 

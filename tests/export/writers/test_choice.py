@@ -37,7 +37,8 @@ def test_an_unknown_architecture_without_optimum_says_what_to_install(
 ) -> None:
     configure(model_type="t5")
     monkeypatch.setattr(optimum, "is_installed", lambda: False)
-    refused(broken, tmp_path / "out", MissingExtraError, r"'t5' is not one of .*pip install 'torchless\[optimum\]'")
+    both = r"pip install 'torchless\[optimum\]' \(from a clone: pip install '\.\[optimum\]'\)"
+    refused(broken, tmp_path / "out", MissingExtraError, rf"'t5' is not one of .*{both}")
 
 
 FAMILY, FOREIGN = "distilbert", "t5"
