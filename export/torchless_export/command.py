@@ -37,14 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="{" + ",".join(_GRAPHS) + "}",
         type=_graph,
         default="auto",
-        help="packed: our own graphs, the fastest; padded: graphs that other servers run too; optimum: graphs of "
-        "optimum, for more architectures; auto: packed for the architectures of docs/architectures.md, optimum for all "
-        "others (default: auto)",
+        help="packed: Torchless's own graphs, the fastest; padded: graphs that other servers run too; optimum: graphs "
+        "of optimum, for more architectures; auto: packed for the architectures of docs/architectures.md, optimum for "
+        "all others (default: auto)",
     )
     add("--engine", choices=["auto", "lean", "optimum"], help=argparse.SUPPRESS)
-    add("--encoder-only", action="store_true", help="leave the classification head out")
+    add("--encoder-only", action="store_true", help="leave the classification head out, for embeddings alone")
     add("--no-pairs", action="store_true", help="let the bundle read single texts only, no pairs of texts")
-    add("--trust-remote-code", action="store_true", help="run Python code that the checkpoint brings along")
+    add(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the checkpoint brings along (default: refuse it)",
+    )
     add("--revision", metavar="REV", help="branch, tag or commit of a Hub id (default: main)")
     _add_texts(parser.add_argument_group("texts"))
     _add_gates(
@@ -55,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_texts(group: argparse._ArgumentGroup) -> None:
     add, kinds = group.add_argument, ".csv, .tsv or .jsonl"
     add("--calibration", metavar="FILE", help=f"text for the int8 scales, .txt, {kinds} (default: a built-in sample)")
-    add("--evaluate", metavar="FILE", help=f"labelled text to measure accuracy on, {kinds} (default: none)")
+    add(
+        "--evaluate",
+        metavar="FILE",
+        help=f"labelled text for accuracy, {kinds} (default: accuracy is not measured)",
+    )
     add("--column", metavar="C", help="column or key that holds the text in those files (default: text or sentence)")
     add("--pair-column", metavar="C", help="column or key that holds the second text of each pair (default: no pairs)")
 
@@ -106,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
     """Export, say what is going on, and print what was found."""
     try:
         from .exporting import export
-        from .old_spellings import OldSpellingWarning, advice
+        from .old_spellings import OldSpellingWarning, advice, ways
         from .reports import Gates
         from .samples import Columns
     except ModuleNotFoundError as error:
@@ -115,6 +123,7 @@ def run(options: argparse.Namespace) -> int:
         raise MissingExtraError("torchless export", error.name, "export") from error
     if (options.column or options.pair_column) and not (options.calibration or options.evaluate):
         raise InputError("--column and --pair-column go with --calibration FILE or --evaluate FILE")
+    ways(options.engine, options.graph)  # refuses what contradicts itself, before any advice
     if old := advice(options.engine, options.graph, dashes="--"):
         print(f"torchless: {old}", file=sys.stderr)
     gates = Gates(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Gates)})

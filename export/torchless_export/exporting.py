@@ -77,8 +77,8 @@ def export(
         QualityError: int8 or fp16 is further from fp32 than the gates allow.
         OutputError: `out` cannot be written. Whatever the error, a bundle at `out` is unchanged.
     """
-    old_spellings.warn(engine, graph)
     ways = old_spellings.ways(engine, graph)
+    old_spellings.warn(engine, graph)
     writers.refuse_unknown(precisions)
     if encoder_only and evaluate is not None:
         raise InputError("evaluate: an encoder has no labels to be right about. Leave one of the two out.")

@@ -140,6 +140,9 @@ def test_the_command_line_says_once_what_to_write_instead(tmp_path: Path, capsys
     assert first.startswith("torchless: --engine lean and --graph standard: ")
     assert first.endswith("Use --graph padded instead.")
     assert "no checkpoint at" in second
+    assert main(["export", "checkpoint", "out", "--engine", "optimum", "--graph", "lean"]) == 2
+    (complaint,) = capsys.readouterr().err.splitlines()
+    assert "optimum writes padded graphs only" in complaint
     with pytest.raises(SystemExit):
         main(["export", "checkpoint", "out", "--graph", "flat"])
     assert "--graph: expected one of auto, packed, padded, optimum, got 'flat'" in capsys.readouterr().err
