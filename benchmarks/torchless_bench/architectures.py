@@ -24,10 +24,11 @@ from torchless_export.exporting import ExportReport, export
 from torchless_export.quality import Gates
 from torchless_export.samples import built_in
 
-from .contenders import CLASSIFIERS, Job
-from .contest import Contest, Pace
-from .progress import Progress
+from .contenders.contender import Setup
+from .contenders.tables import CLASSIFIERS
+from .measuring.contest import Contest, Pace
 from .random_checkpoints import FOREIGN, ROWS, Row, make
+from .status_line import StatusLine
 from .workloads import Workload
 
 HEADER = (
@@ -85,9 +86,9 @@ def _times_faster(row: Row) -> dict[str, str]:
         work = Path(folder)
         checkpoint = make(replace(row, settings={**row.settings, **wide}), work / "checkpoint")
         export(checkpoint, work / "bundle", gates=_ANY_LABEL)
-        job = Job(checkpoint, work / "bundle", work, available_threads())
+        setup = Setup(checkpoint, work / "bundle", work, available_threads())
         contenders = [contender for contender in CLASSIFIERS if contender.name in names]
-        with Contest(contenders, job, Progress()) as contest:
+        with Contest(contenders, setup, StatusLine()) as contest:
             contest.load()
             contest.time(workload, Pace(rounds=5, seconds=0.2))
     times = {entry.contender.name: entry.times.get(workload.name) for entry in contest.entries}

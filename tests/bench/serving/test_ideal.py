@@ -1,4 +1,4 @@
-"""The yardstick of the load benchmark."""
+"""The queue that the load benchmark compares the server with."""
 
 import math
 import statistics
