@@ -46,11 +46,11 @@ class Agreement:
     def problem(self, kind: ContenderKind, task: BenchmarkTask, max_disagreement: float) -> str | None:
         """Why the contender must not be ranked; None if it may be."""
         if kind == "exact":
-            what = "logits" if task == "classify" else "embeddings"
+            what = "logits" if task == "classify" else "vectors"
             problem = f"{what} are up to {self.max_difference:.2g} from PyTorch's"
             agrees = self.max_difference <= EXACT_DIFFERENCE
         elif task == "embed":
-            problem = f"an embedding has a cosine of {self.min_cosine:.3f} to PyTorch's"
+            problem = f"a vector has a cosine of {self.min_cosine:.3f} to PyTorch's"
             agrees = self.min_cosine >= INT8_COSINE
         else:
             problem = f"another label than PyTorch's for {self.disagreement:.1%} of {self.texts} texts"
