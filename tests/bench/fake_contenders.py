@@ -1,4 +1,4 @@
-"""Contenders that do what a test needs; loaded by name in worker processes."""
+"""Contenders that do what a test needs; loaded by name in processes of their own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From contenders to times, each measurement in a process of its own.
 
 contest.py              loads all contenders, compares their answers, times them in interleaved rounds
-worker.py               starts a contender's process and talks to it; worker_main.py is what runs in that process
+contender_process.py    starts a contender's process and talks to it; contender_main.py is what runs in it
 agreement.py            whether a contender answers as the reference does
 cold_start.py           seconds and memory from a new process to its first label
 flops.py                arithmetic: the most this machine does per second, and what a forward pass needs

@@ -19,7 +19,7 @@ from torchless_bench.workloads import Workload
 
 from . import cpu_time
 from .agreement import INT8_DISAGREEMENT, Agreement, BenchmarkTask, accuracy
-from .worker import NotInstalledError, Worker, WorkerError
+from .contender_process import ContenderError, ContenderProcess, NotInstalledError
 
 _ANSWER_BATCH = 32
 # The part of a list that is tried at each batch size, to find the best one: the larger of the two.
@@ -39,7 +39,7 @@ class Entry:
 
     Attributes:
         contender: the contender.
-        worker: its process; None before it is loaded and after it failed.
+        process: the process it runs in; None before it is loaded and after it failed.
         problem: why it is not ranked; None if it is.
         agreement: its answers compared with the reference's.
         accuracy: share of the labelled texts that it labels right; None without labelled texts.
@@ -48,7 +48,7 @@ class Entry:
     """
 
     contender: Contender
-    worker: Worker | None = None
+    process: ContenderProcess | None = None
     problem: str | None = None
     agreement: Agreement | None = None
     accuracy: float | None = None
@@ -64,16 +64,16 @@ class Entry:
         """Send a request to its process, and wait for the answer.
 
         Raises:
-            WorkerError: it failed.
+            ContenderError: it failed.
         """
-        assert self.worker is not None
-        return self.worker.ask(**request)
+        assert self.process is not None
+        return self.process.ask(**request)
 
     def close(self) -> None:
         """End its process."""
-        if self.worker is not None:
-            self.worker.close()
-            self.worker = None
+        if self.process is not None:
+            self.process.close()
+            self.process = None
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,11 @@ class Contest:
             contender = entry.contender
             self._status_line.show(f"loading {contender.title} …")
             with self._may_fail(entry):
-                entry.worker = Worker(contender.load, self._setup, self._setup.work / f"{contender.name}.log")
-                entry.worker.load()
-        if self.reference.worker is None:
+                entry.process = ContenderProcess(
+                    contender.load, self._setup, self._setup.work / f"{contender.name}.log"
+                )
+                entry.process.load()
+        if self.reference.process is None:
             raise BenchError(self.reference)
 
     def compare(
@@ -191,22 +193,22 @@ class Contest:
         self.close()
 
     def _running(self, *, ranked: bool = False) -> Iterator[Entry]:
-        return (entry for entry in self.entries if entry.worker is not None and (entry.ranked or not ranked))
+        return (entry for entry in self.entries if entry.process is not None and (entry.ranked or not ranked))
 
     @contextmanager
     def _may_fail(self, entry: Entry) -> Iterator[None]:
         """A contender that fails becomes a line of the report; the run goes on without it."""
         try:
             yield
-            if entry.worker is not None:
-                entry.worker.wait_until_quiet()
-        except WorkerError as error:
+            if entry.process is not None:
+                entry.process.wait_until_quiet()
+        except ContenderError as error:
             entry.problem = str(error) if isinstance(error, NotInstalledError) else f"failed: {error}"
             entry.close()
             self._status_line.note(f"{entry.contender.title}: {entry.problem}")
 
     def _others_cpu_seconds(self) -> float:
-        ours = sum(entry.worker.cpu_seconds() for entry in self.entries if entry.worker is not None)
+        ours = sum(entry.process.cpu_seconds() for entry in self.entries if entry.process is not None)
         return cpu_time.of_machine() - ours - time.process_time()
 
 
@@ -215,8 +217,8 @@ def _warm_up(entry: Entry, workload: Workload) -> None:
     if workload.kind != "list":
         entry.ask(do="time", batches=workload.batches, seconds=0, calls=len(workload.batches))
         return
-    assert entry.worker is not None
-    sizes = entry.worker.batch_sizes
+    assert entry.process is not None
+    sizes = entry.process.batch_sizes
     if len(sizes) == 1:
         entry.batch_sizes[workload.name] = sizes[0]
         return

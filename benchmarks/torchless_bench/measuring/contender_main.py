@@ -1,6 +1,6 @@
 """What runs in a contender's process: it reads requests as JSON lines, and writes answers as JSON lines.
 
-`python -m torchless_bench.measuring.worker_main MODULE:FUNCTION SETUP` loads the contender and writes {"ready": …}.
+`python -m torchless_bench.measuring.contender_main MODULE:FUNCTION SETUP` loads the contender and writes {"ready": …}.
 Then it answers requests until stdin ends:
 
     {"do": "answer", "batches": [[text, …], …]}             {"answers": [[…], …]}, a row per text of all batches

@@ -22,16 +22,16 @@ LOAD_SECONDS, REQUEST_SECONDS = 900.0, 900.0
 _QUIET_WINDOW_S, _QUIET_SHARE, _QUIET_LIMIT_S = 0.02, 0.05, 3.0
 
 
-class WorkerError(Exception):
+class ContenderError(Exception):
     """A contender did not load, failed, crashed or did not answer; the message says which."""
 
 
-class NotInstalledError(WorkerError):
+class NotInstalledError(ContenderError):
     """A package that a contender needs is not installed."""
 
 
-class Worker:
-    """A contender's process, as worker_main.py runs it.
+class ContenderProcess:
+    """A contender's process, as contender_main.py runs it.
 
     Attributes:
         batch_sizes: what the contender's lists are to be tried with; known once it is loaded.
@@ -49,7 +49,7 @@ class Worker:
         fields = {name: value if name == "threads" else str(value) for name, value in asdict(setup).items()}
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "torchless_bench.measuring.worker_main", where, json.dumps(fields)],
+                [sys.executable, "-m", "torchless_bench.measuring.contender_main", where, json.dumps(fields)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
@@ -65,7 +65,7 @@ class Worker:
         """Wait until the contender is ready.
 
         Raises:
-            NotInstalledError, WorkerError: it cannot be loaded.
+            NotInstalledError, ContenderError: it cannot be loaded.
         """
         self.batch_sizes = self._read(LOAD_SECONDS)["batch_sizes"]
 
@@ -73,7 +73,7 @@ class Worker:
         """Send a request, and wait for its answer.
 
         Raises:
-            WorkerError: the contender failed, its process ended, or it gave no answer in time.
+            ContenderError: the contender failed, its process ended, or it gave no answer in time.
         """
         assert self._process.stdin is not None
         try:
@@ -117,7 +117,7 @@ class Worker:
         while b"\n" not in self._unread:
             if not self._selector.select(max(0.0, stop - time.monotonic())):
                 self.close()
-                raise WorkerError(f"gave no answer within {limit_s:.0f} s")
+                raise ContenderError(f"gave no answer within {limit_s:.0f} s")
             data = os.read(self._process.stdout.fileno(), 1 << 20)
             if not data:
                 raise self._death()
@@ -127,11 +127,11 @@ class Worker:
         if "missing" in message:
             raise NotInstalledError(f"{message['missing']} is not installed")
         if "error" in message:
-            raise WorkerError(message["error"])
+            raise ContenderError(message["error"])
         return message
 
-    def _death(self) -> WorkerError:
+    def _death(self) -> ContenderError:
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return WorkerError(f"its process ended with {how}" + (f": {lines[-1]}" if lines else ""))
+        return ContenderError(f"its process ended with {how}" + (f": {lines[-1]}" if lines else ""))
