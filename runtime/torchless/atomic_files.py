@@ -21,7 +21,7 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(path, error) from error
 
 
-class Output:
+class AtomicFile:
     """A file that is being written; as much of a file object as `zipfile` takes.
 
     Raises:
@@ -53,7 +53,7 @@ class Output:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Output]:
+def replacing(path: Path) -> Iterator[AtomicFile]:
     """A temporary file beside `path`, renamed over it when the block ends well and removed otherwise.
 
     A link is followed, and what is no regular file (a pipe, a device) is written straight through: replacing either
@@ -67,13 +67,13 @@ def replacing(path: Path) -> Iterator[Output]:
         with writing(path):
             file = FileIO(target, "w")
         with file:
-            yield Output(path, file)
+            yield AtomicFile(path, file)
         return
     with writing(path):
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with FileIO(handle, "w") as file:
-            yield Output(path, file)
+            yield AtomicFile(path, file)
         with writing(path):
             Path(name).chmod(0o666 & ~umask())  # mkstemp makes files private
             Path(name).replace(target)
@@ -83,7 +83,7 @@ def replacing(path: Path) -> Iterator[Output]:
 
 
 def umask() -> int:
-    """The permissions that new files shall not have."""
+    """The permission bits that new files must not have."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -2,81 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bundle.manifest import Activation, Manifest, Precision
+from .bundle.manifest import Activation
 from .errors import InputError
 from .inputs.arguments import Text
 from .inputs.tokens import Batch
 from .inputs.windows import Windows
-from .model import Device, Model, load
+from .model import Model
 from .numerics import ACTIVATIONS, combined
 from .ranking import Answers, Prediction, Ranking, Threshold
-from .running import parallel as lists
+from .running import parallel
 
 
-class Classifier:
+class Classifier(Model):
     """A text classifier.
 
-    >>> classifier = Classifier.load("models/sst2-mini")
-    >>> [p.label for p in classifier.predict(["I hate this so much", "What a delight"])]
-    ['NEGATIVE', 'POSITIVE']
+    Examples:
+        >>> classifier = Classifier.load("models/sst2-mini")
+        >>> [p.label for p in classifier.predict(["I hate this so much", "What a delight"])]
+        ['NEGATIVE', 'POSITIVE']
     """
 
-    def __init__(self, model: Model) -> None:
-        self.manifest: Manifest = model.manifest
-        self.precision: Precision = model.precision
-        self._model = model
-        self._tokenizer = model.tokenizer
-        self._session = model.session
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        precision: str = "auto",
-        device: Device = "cpu",
-        threads: int | None = None,
-        revision: str | None = None,
-    ) -> Classifier:
-        """Load a bundle after checking that every file it needs is what was exported.
-
-        Args:
-            path: a folder, the name of an installed model package, or a Hub id, as in `Bundle.open`.
-            precision: "fp32", "fp16", "int8", or "auto": the bundle's default, and on a GPU fp16 where it is there.
-            device: "cpu" or "cuda"; a missing GPU is an error, never a silent run on the CPU.
-            threads: CPU threads, 1 to 1024; None takes CPU affinity ∩ cgroup quota. A few texts share them, the batches
-                of a long list take one each. The tokenizer has threads of its own, for lists of texts;
-                RAYON_NUM_THREADS in the environment bounds them.
-            revision: branch, tag or commit of a Hub id; None is its main branch.
-
-        Raises:
-            BundleNotFoundError: there is no bundle at `path`.
-            BundleError: a file of it cannot be read.
-            ManifestError, IntegrityError: the bundle was altered.
-            IncompatibleError: the bundle has no head (use `Encoder`), or not that precision.
-            InputError: precision, device or threads is not one of those above, or a revision of what has none.
-            DeviceError: the device is not there, or has no kernels for the precision.
-            InferenceError: onnxruntime cannot load the graph; the cause is chained.
-            MissingExtraError, OutputError: a Hub id, and huggingface_hub is not installed or its cache is not writable.
-        """
-        return cls(load(path, "classifier", precision=precision, device=device, threads=threads, revision=revision))
-
-    def limited(self, max_tokens: int) -> Classifier:
-        """The same model, not loaded again, that cuts texts at fewer tokens.
-
-        Args:
-            max_tokens: special tokens included, at most `manifest.max_tokens`.
-
-        Raises:
-            InputError: it is more than that, or has no room for the special tokens.
-        """
-        return Classifier(self._model.limited(max_tokens))
+    graph_kind = "classifier"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -106,7 +57,8 @@ class Classifier:
                 is a pair that the model does not read; the activation is unknown; or the windows do not fit.
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
-        return [best for (best,) in self.rank(texts, top_k=1, activation=activation, windows=windows)]
+        answers = self.answer(texts, activation=activation, windows=windows)
+        return [best for (best,) in Ranking(self.labels, self._activation(activation), top_k=1).of(answers)]
 
     def rank(
         self,
@@ -121,7 +73,7 @@ class Classifier:
 
         Args:
             texts: as in `predict`.
-            top_k: at most so many a text; None for all.
+            top_k: at most this many labels per text; None for all.
             threshold: leave out what scores less: one number, or one for each label by name; from 0 to 1 unless the
                 activation is "none".
             activation: as in `predict`.
@@ -154,12 +106,12 @@ class Classifier:
         return self.answer(texts, activation=activation, windows=windows).scores
 
     def logits(self, texts: Iterable[Text], *, windows: Windows | None = None) -> NDArray[np.float32]:
-        """What the graph answers, untouched: float32 (n, labels).
+        """What the graph answers, before any activation: float32 (n, labels).
 
         Raises:
             InputError, InferenceError: as in `predict`.
         """
-        return self.scores(texts, activation="none", windows=windows)
+        return self.answer(texts, activation="none", windows=windows).scores
 
     def answer(
         self,
@@ -174,19 +126,28 @@ class Classifier:
             InputError, InferenceError: as in `predict`.
         """
         activate = ACTIVATIONS[self._activation(activation)]
-        batch, offsets = self._tokenizer.encode_windows(texts, windows)
-        scores = combined(activate(self._logits(batch)), offsets, windows)
+        batch, offsets = self.tokenizer.encode_windows(texts, windows)
+        logits = np.empty((len(batch.lengths), len(self.labels)), np.float32)
+        for places, _, rows in parallel.run(self.session, batch):
+            logits[places] = rows
+        scores = combined(activate(logits), offsets, windows)
         return Answers(scores, batch.truncated[offsets[:-1]], np.diff(offsets))
+
+    def score(self, batch: Batch, *, activation: Activation | None = None) -> NDArray[np.float32]:
+        """Scores of one batch, run as it is: for callers that tokenise and batch themselves, as the server does.
+
+        Returns:
+            float32 (texts, labels).
+
+        Raises:
+            InputError: the activation is unknown.
+            InferenceError: as in `predict`.
+        """
+        return ACTIVATIONS[self._activation(activation)](self.session.run(batch))
 
     def _activation(self, asked: Activation | None) -> Activation:
         if asked is None:
             return self.manifest.activation
-        if asked not in tuple(ACTIVATIONS):  # which asks no list for its hash
+        if asked not in tuple(ACTIVATIONS):  # a tuple compares what cannot be hashed too
             raise InputError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {asked!r}.")
         return asked
-
-    def _logits(self, batch: Batch) -> NDArray[np.float32]:
-        logits = np.empty((len(batch.lengths), len(self.labels)), np.float32)
-        for places, _, rows in lists.run(self._session, batch):
-            logits[places] = rows
-        return logits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import numerics
-from .bundle.manifest import Manifest, Pooling, Precision
+from .bundle.manifest import Pooling
 from .errors import InputError
 from .inputs.arguments import Text
 from .inputs.tokens import Batch
 from .inputs.windows import Windows
-from .model import Device, Model, load
-from .running import parallel as lists
+from .model import Model
+from .running import parallel
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Embeddings:
     """What an encoder answers to n texts.
 
     Attributes:
-        vectors: float32 (n, dim).
+        vectors: float32 (n, hidden_size).
         truncated: bool (n,). True where a text was longer than the model takes, and its end was not read.
         windows: int64 (n,). How many windows each text was read in.
     """
@@ -34,44 +33,16 @@ class Embeddings:
     windows: NDArray[np.int64]
 
 
-class Encoder:
+class Encoder(Model):
     """The body of a model: texts to hidden states, or to one vector each.
 
-    >>> encoder = Encoder.load("models/sst2-mini")
-    >>> encoder.embed(["good", "bad"]).shape
-    (2, 384)
+    Examples:
+        >>> encoder = Encoder.load("models/sst2-mini")
+        >>> encoder.embed(["good", "bad"]).shape
+        (2, 384)
     """
 
-    def __init__(self, model: Model) -> None:
-        self.manifest: Manifest = model.manifest
-        self.precision: Precision = model.precision
-        self._model = model
-        self._tokenizer = model.tokenizer
-        self._session = model.session
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        precision: str = "auto",
-        device: Device = "cpu",
-        threads: int | None = None,
-        revision: str | None = None,
-    ) -> Encoder:
-        """Load the headless graph of a bundle; arguments and errors as in `Classifier.load`."""
-        return cls(load(path, "encoder", precision=precision, device=device, threads=threads, revision=revision))
-
-    def limited(self, max_tokens: int) -> Encoder:
-        """The same model, not loaded again, that cuts texts at fewer tokens.
-
-        Args:
-            max_tokens: special tokens included, at most `manifest.max_tokens`.
-
-        Raises:
-            InputError: it is more than that, or has no room for the special tokens.
-        """
-        return Encoder(self._model.limited(max_tokens))
+    graph_kind = "encoder"
 
     def truncated(self, texts: Iterable[Text], *, windows: Windows | None = None) -> NDArray[np.bool_]:
         """Which texts are longer than the model takes, so that their end is not read: bool (n,).
@@ -79,23 +50,23 @@ class Encoder:
         Raises:
             InputError: as in `embed`.
         """
-        batch, offsets = self._tokenizer.encode_windows(texts, windows)
+        batch, offsets = self.tokenizer.encode_windows(texts, windows)
         return batch.truncated[offsets[:-1]]
 
     def hidden_states(self, texts: Iterable[Text]) -> list[NDArray[np.float32]]:
         """The last layer's state of every token.
 
         Returns:
-            n arrays, float32 (tokens_i, dim), special tokens included.
+            n arrays, float32 (tokens_i, hidden_size), special tokens included.
 
         Raises:
             InputError: texts is a bare str, a dict or a set, or an element is not a text, holds a lone surrogate, or
                 is a pair that the model does not read.
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
-        batch = self._tokenizer.encode(texts)
+        batch = self.tokenizer.encode(texts)
         states: dict[int, NDArray[np.float32]] = {}
-        for places, part, packed in lists.run(self._session, batch):  # packed: (tokens, dim)
+        for places, part, packed in parallel.run(self.session, batch):  # packed: (tokens, hidden_size)
             states.update(zip(places.tolist(), np.split(packed, part.offsets[1:-1]), strict=True))
         return [states[place] for place in range(len(states))]
 
@@ -103,7 +74,7 @@ class Encoder:
         """Hidden states as PyTorch models return them.
 
         Returns:
-            float32 (n, longest, dim), zero where a text has ended, and its attention mask, int64 (n, longest).
+            float32 (n, longest, hidden_size), zero where a text has ended, and its attention mask, int64 (n, longest).
 
         Raises:
             InputError, InferenceError: as in `hidden_states`.
@@ -125,7 +96,7 @@ class Encoder:
         normalize: bool | None = None,
         windows: Windows | None = None,
     ) -> NDArray[np.float32]:
-        """One vector a text.
+        """One vector per text.
 
         Args:
             texts: n texts, any iterable but a bare str. One longer than `manifest.max_tokens` tokens is cut;
@@ -136,7 +107,7 @@ class Encoder:
             windows: read a long text in windows instead of cutting it, and combine their vectors.
 
         Returns:
-            float32 (n, dim).
+            float32 (n, hidden_size).
 
         Raises:
             InputError: as in `hidden_states`, or the pooling is unknown, or the windows do not fit.
@@ -157,21 +128,30 @@ class Encoder:
         Raises:
             InputError, InferenceError: as in `embed`.
         """
-        pool = self._pool(pooling)
-        batch, offsets = self._tokenizer.encode_windows(texts, windows)
-        vectors = numerics.combined(self._vectors(batch, pool), offsets, windows)
+        pool = numerics.POOLINGS[self._pooling(pooling)]
+        batch, offsets = self.tokenizer.encode_windows(texts, windows)
+        vectors = np.empty((len(batch.lengths), self.manifest.hidden_size), np.float32)
+        for places, part, packed in parallel.run(self.session, batch):
+            vectors[places] = pool(packed, part.offsets)
+        vectors = numerics.combined(vectors, offsets, windows)
         if self.manifest.normalize if normalize is None else normalize:
             vectors = numerics.normalize(vectors)
         return Embeddings(vectors, batch.truncated[offsets[:-1]], np.diff(offsets))
 
-    def _pool(self, asked: Pooling | None) -> numerics.Pool:
-        pooling = self.manifest.pooling if asked is None else asked
-        if pooling not in tuple(numerics.POOLINGS):  # which asks no list for its hash
-            raise InputError(f"pooling: expected one of {', '.join(numerics.POOLINGS)}, got {pooling!r}.")
-        return numerics.POOLINGS[pooling]
+    def pool(self, batch: Batch, *, pooling: Pooling | None = None) -> NDArray[np.float32]:
+        """Vectors of one batch, run as it is: for callers that tokenise and batch themselves, as the server does.
 
-    def _vectors(self, batch: Batch, pool: numerics.Pool) -> NDArray[np.float32]:
-        vectors = np.empty((len(batch.lengths), self.manifest.hidden_size), np.float32)
-        for places, part, packed in lists.run(self._session, batch):
-            vectors[places] = pool(packed, part.offsets)
-        return vectors
+        Returns:
+            float32 (texts, hidden_size), at their own length: not normalised.
+
+        Raises:
+            InputError: the pooling is unknown.
+            InferenceError: as in `hidden_states`.
+        """
+        return numerics.POOLINGS[self._pooling(pooling)](self.session.run(batch), batch.offsets)
+
+    def _pooling(self, asked: Pooling | None) -> Pooling:
+        pooling = self.manifest.pooling if asked is None else asked
+        if pooling not in tuple(numerics.POOLINGS):  # a tuple compares what cannot be hashed too
+            raise InputError(f"pooling: expected one of {', '.join(numerics.POOLINGS)}, got {pooling!r}.")
+        return pooling

@@ -44,20 +44,20 @@ def normalize(vectors: Floats) -> Floats:
 
 
 def pool_first(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
-    """The first row of each group: rows (rows, dim) to (groups, dim)."""
+    """The first row of each group: rows (rows, columns) to (groups, columns)."""
     first: Floats = rows[offsets[:-1]]
     return first
 
 
 def pool_mean(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
-    """The mean over the rows of each group: rows (rows, dim) to (groups, dim)."""
+    """The mean over the rows of each group: rows (rows, columns) to (groups, columns)."""
     sums = np.add.reduceat(rows, offsets[:-1], axis=0)
     mean: Floats = np.divide(sums, np.diff(offsets)[:, None], dtype=np.float32)
     return mean
 
 
 def pool_max(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
-    """The largest value of each column in each group: rows (rows, dim) to (groups, dim)."""
+    """The largest value of each column in each group: rows (rows, columns) to (groups, columns)."""
     largest: Floats = np.maximum.reduceat(rows, offsets[:-1], axis=0)
     return largest
 
@@ -65,10 +65,10 @@ def pool_max(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
 Pool = Callable[[Floats, NDArray[np.int64]], Floats]
 # From the states of a text's tokens to its vector, as sentence-transformers names and defines them.
 POOLINGS: dict[Pooling, Pool] = {"cls": pool_first, "mean": pool_mean, "max": pool_max}
-# From the answers to a text's windows to its answer.
+# How the answers of a text's windows become one answer.
 COMBINATIONS: dict[Combination, Pool] = {"first": pool_first, "mean": pool_mean, "max": pool_max}
 
 
 def combined(rows: Floats, offsets: NDArray[np.int64], windows: Windows | None) -> Floats:
-    """One row a text from the rows of its windows: those from offsets[i] to offsets[i + 1]."""
+    """One row per text from the rows of its windows: those from offsets[i] to offsets[i + 1]."""
     return rows if windows is None else COMBINATIONS[windows.combine](rows, offsets)

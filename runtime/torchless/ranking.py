@@ -53,7 +53,7 @@ class Ranking:
     """The labels of every text, best first: at most `top_k` of them, none with a score below its threshold."""
 
     def __init__(
-        self, labels: Sequence[str], activation: Activation, top_k: int | None, threshold: Threshold | None
+        self, labels: Sequence[str], activation: Activation, top_k: int | None, threshold: Threshold | None = None
     ) -> None:
         """Check what was asked for, before any text is read.
 

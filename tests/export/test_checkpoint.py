@@ -149,7 +149,8 @@ def test_a_folder_without_a_config_is_named(tmp_path: Path) -> None:
 
 def test_a_hub_id_without_the_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'torchless\[hub\]'"):
+    both = r"pip install 'torchless\[hub\]' \(from a clone: pip install '\.\[hub\]'\)"
+    with pytest.raises(MissingExtraError, match=both):
         export("someone/something", tmp_path / "out")
 
 
@@ -191,7 +192,8 @@ def test_an_unknown_architecture_without_optimum_says_what_to_install(
 ) -> None:
     configure(model_type="t5")
     monkeypatch.setattr(optimum, "is_installed", lambda: False)
-    refused(broken, tmp_path / "out", MissingExtraError, r"'t5' is not one of .*pip install 'torchless\[optimum\]'")
+    both = r"pip install 'torchless\[optimum\]' \(from a clone: pip install '\.\[optimum\]'\)"
+    refused(broken, tmp_path / "out", MissingExtraError, rf"'t5' is not one of .*{both}")
 
 
 def test_an_unknown_activation_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:

@@ -248,7 +248,8 @@ def test_the_command_says_what_is_missing(
         monkeypatch.delitem(sys.modules, name)
     code = main(["export", str(checkpoint), str(tmp_path / "out")])
     assert code == 1
-    assert "torchless export needs onnx: pip install 'torchless[export]'" in capsys.readouterr().err
+    advice = "pip install 'torchless[export]' (from a clone: pip install '.[export]')"
+    assert f"torchless export needs onnx: {advice}" in capsys.readouterr().err
 
 
 def test_the_function_is_not_hidden_behind_a_module_of_its_name() -> None:

@@ -7,12 +7,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from torchless.errors import BundleError, BundleNotFoundError, IncompatibleError, InputError, IntegrityError
 
 from .locate import locate
 from .manifest import MANIFEST, TOKENIZER, Manifest, Precision, Variant
+
+if TYPE_CHECKING:
+    from torchless.inputs.tokens import Tokenizer
 
 
 class Bundle:
@@ -109,6 +112,16 @@ class Bundle:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest != record.sha256:
                 raise IntegrityError(path, f"sha256 {record.sha256}", digest)
+
+    def tokenizer(self) -> Tokenizer:
+        """The model's own tokenizer, cutting texts at the manifest's limit.
+
+        Raises:
+            IncompatibleError: `tokenizers` cannot read it.
+        """
+        from torchless.inputs.tokens import Tokenizer  # here, because reading a manifest needs no numpy
+
+        return Tokenizer(self.path / TOKENIZER, self.manifest.max_tokens, pairs=self.manifest.pairs)
 
     def read(self, name: str) -> bytes:
         """A file's bytes.

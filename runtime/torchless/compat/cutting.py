@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import whole_number
+
+from .flow import M, Pipeline
 
 TOKENIZER_ARGUMENTS = ("truncation", "max_length", "padding", "add_special_tokens")
 _STRATEGIES = {
@@ -78,6 +81,19 @@ class Cutting:
             raise InputError(f"{long}, and truncation and max_length forbid to cut it there. Pass truncation=True.")
         message = f"{long}: its end was not read. Say that it may be cut with truncation=True, or not with False."
         warnings.warn(message, stacklevel=5)  # the pipeline's caller
+
+
+class CuttingPipeline(Pipeline[M]):
+    """A pipeline that takes a tokenizer's arguments."""
+
+    def __init__(self, model: M, task: str, parameters: dict[str, Any]) -> None:
+        super().__init__(model, task, parameters)
+        Cutting.of(self._parameters, model.manifest.max_tokens)
+        self._limited = lru_cache(maxsize=8)(model.limited)
+
+    def _model_for(self, cutting: Cutting) -> M:
+        """The model, cutting texts where it was told to."""
+        return self.model if cutting.max_tokens is None else self._limited(cutting.max_tokens)
 
 
 def _strategy(truncation: Any) -> str | None:

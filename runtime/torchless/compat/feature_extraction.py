@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,29 +11,16 @@ import numpy as np
 from torchless.encoder import Encoder
 from torchless.errors import InputError
 
-from .cutting import TOKENIZER_ARGUMENTS, Cutting
+from .cutting import TOKENIZER_ARGUMENTS, Cutting, CuttingPipeline
 from .flow import feed, refuse_unknown, take_batch_size
 
 _KNOWN = ("truncation", "tokenize_kwargs", "return_tensors")
 
 
-class FeatureExtractionPipeline:
-    """Texts to the last layer's states of their tokens.
-
-    Attributes:
-        task: the name that it was asked for by.
-        model: the encoder.
-    """
+class FeatureExtractionPipeline(CuttingPipeline[Encoder]):
+    """Texts to the last layer's states of their tokens."""
 
     model_type = Encoder
-
-    def __init__(self, model: Encoder, task: str, parameters: dict[str, Any]) -> None:
-        self.task = task
-        self.model = model
-        self._batch_size = take_batch_size(parameters)
-        self._parameters = _checked(parameters)
-        Cutting.of(self._parameters, model.manifest.max_tokens)
-        self._limited = lru_cache(maxsize=8)(model.limited)
 
     def __call__(self, inputs: Any, **parameters: Any) -> Any:
         """The states of each text's tokens.
@@ -53,10 +40,28 @@ class FeatureExtractionPipeline:
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
         batch_size = take_batch_size(parameters, self._batch_size)
-        merged = {**self._parameters, **_checked(parameters)}
+        merged = {**self._parameters, **self._checked(parameters)}
         cutting = Cutting.of(merged, self.model.manifest.max_tokens)
         answer = partial(self._answer, cutting, bool(merged.get("return_tensors")))
         return feed(inputs, answer, batch_size)
+
+    @staticmethod
+    def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of a construction or a call, the tokenizer's among them."""
+        hint = " The tokenizer's go into tokenize_kwargs." if set(parameters) & set(TOKENIZER_ARGUMENTS) else ""
+        refuse_unknown(parameters, _KNOWN, "feature-extraction", hint)
+        checked = parameters.get("tokenize_kwargs")
+        checked = {} if checked is None else dict(checked)
+        refuse_unknown(checked, TOKENIZER_ARGUMENTS, "tokenize_kwargs")
+        if checked.get("padding") == "max_length":
+            raise InputError("padding: expected none, because there are no states of padding, got 'max_length'.")
+        if parameters.get("truncation") is not None:
+            if "truncation" in checked:
+                raise InputError("truncation: given twice, by itself and in tokenize_kwargs.")
+            checked["truncation"] = parameters["truncation"]
+        if parameters.get("return_tensors") is not None:
+            checked["return_tensors"] = parameters["return_tensors"]
+        return checked
 
     def _answer(self, cutting: Cutting, return_tensors: bool, inputs: list[Any]) -> list[Any]:
         for index, text in enumerate(inputs):
@@ -64,29 +69,10 @@ class FeatureExtractionPipeline:
                 raise InputError(
                     f"inputs[{index}]: expected a str, got {type(text).__name__}. Pass many as a list or a generator."
                 )
-        encoder = self.model if cutting.max_tokens is None else self._limited(cutting.max_tokens)
-        states = [rows[np.newaxis] for rows in encoder.hidden_states(inputs)]  # each (1, tokens, dim)
+        states = [rows[np.newaxis] for rows in self._model_for(cutting).hidden_states(inputs)]  # each (1, tokens, dim)
         if cutting.beyond != "cut":
             limit = self.model.manifest.max_tokens
             full = [index for index, rows in enumerate(states) if rows.shape[1] >= limit]
             truncated = self.model.truncated([inputs[index] for index in full]).tolist()
             cutting.judge([index for index, cut in zip(full, truncated, strict=True) if cut], limit)
         return states if return_tensors else [rows.tolist() for rows in states]
-
-
-def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a construction or a call, the tokenizer's among them."""
-    hint = " The tokenizer's go into tokenize_kwargs." if set(parameters) & set(TOKENIZER_ARGUMENTS) else ""
-    refuse_unknown(parameters, _KNOWN, "feature-extraction", hint)
-    checked = parameters.get("tokenize_kwargs")
-    checked = {} if checked is None else dict(checked)
-    refuse_unknown(checked, TOKENIZER_ARGUMENTS, "tokenize_kwargs")
-    if checked.get("padding") == "max_length":
-        raise InputError("padding: expected none, because there are no states of padding, got 'max_length'.")
-    if parameters.get("truncation") is not None:
-        if "truncation" in checked:
-            raise InputError("truncation: given twice, by itself and in tokenize_kwargs.")
-        checked["truncation"] = parameters["truncation"]
-    if parameters.get("return_tensors") is not None:
-        checked["return_tensors"] = parameters["return_tensors"]
-    return checked

@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from types import GeneratorType
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
+from torchless.classifier import Classifier
+from torchless.encoder import Encoder
 from torchless.errors import InputError
 from torchless.inputs.arguments import whole_number
+from torchless.model import Model
 
 Answer = Callable[[list[Any]], list[Any]]
+M = TypeVar("M", bound=Model)
+
+
+class Pipeline(ABC, Generic[M]):
+    """What every pipeline is made of; its subclasses are called.
+
+    Attributes:
+        task: the name that it was asked for by.
+        model: the classifier or encoder.
+    """
+
+    model_type: ClassVar[type[Classifier] | type[Encoder]]
+
+    def __init__(self, model: M, task: str, parameters: dict[str, Any]) -> None:
+        self.task = task
+        self.model = model
+        self._batch_size = take_batch_size(parameters)
+        self._parameters = self._checked(parameters)
+
+    @staticmethod
+    @abstractmethod
+    def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of a construction or a call, those among them that count.
+
+        Raises:
+            InputError: one is unknown, or has a value that is not known here; the message says which.
+        """
 
 
 def feed(inputs: Any, answer: Answer, batch_size: int) -> Any:

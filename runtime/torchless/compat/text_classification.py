@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,36 +17,23 @@ from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.windows import Windows
 from torchless.numerics import ACTIVATIONS
 
-from .cutting import TOKENIZER_ARGUMENTS, Cutting
+from .cutting import TOKENIZER_ARGUMENTS, Cutting, CuttingPipeline
 from .flow import feed, refuse_unknown, take_batch_size
 
 _KNOWN = ("top_k", "function_to_apply", "return_all_scores", "text_pair", *TOKENIZER_ARGUMENTS)
 
 
-class TextClassificationPipeline:
-    """Texts and pairs to labels.
-
-    Attributes:
-        task: the name that it was asked for by.
-        model: the classifier.
-    """
+class TextClassificationPipeline(CuttingPipeline[Classifier]):
+    """Texts and pairs to labels."""
 
     model_type = Classifier
-
-    def __init__(self, model: Classifier, task: str, parameters: dict[str, Any]) -> None:
-        self.task = task
-        self.model = model
-        self._batch_size = take_batch_size(parameters)
-        self._parameters = _checked(parameters)
-        Cutting.of(self._parameters, model.manifest.max_tokens)
-        self._limited = lru_cache(maxsize=8)(model.limited)
 
     def __call__(self, inputs: Any, **parameters: Any) -> Any:
         """The best label of each input, or its labels best first.
 
         Args:
             inputs: a str; a dict with "text" and "text_pair"; a list of them; or a generator of them.
-            parameters: top_k, for so many labels (None for all); function_to_apply, "softmax", "sigmoid" or "none"
+            parameters: top_k, the number of labels (None for all); function_to_apply, "softmax", "sigmoid" or "none"
                 instead of the model's own; text_pair, the second text to every one of inputs; truncation, max_length
                 and padding, as tokenizers of transformers take them; return_all_scores, as 4.57 had it; batch_size,
                 how many items of a generator are read at a time; and num_workers, on which nothing depends.
@@ -61,34 +48,35 @@ class TextClassificationPipeline:
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
         batch_size = take_batch_size(parameters, self._batch_size)
-        merged = {**self._parameters, **_checked(parameters)}
+        merged = {**self._parameters, **self._checked(parameters)}
         cutting = Cutting.of(merged, self.model.manifest.max_tokens)
         answer = partial(self._answer, cutting, merged)
         outputs = feed(inputs, answer, batch_size)
         return [outputs] if isinstance(inputs, str) and "top_k" not in parameters else outputs
 
+    @staticmethod
+    def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of a construction or a call; "nested" among them where they ask for a sorted list per input."""
+        refuse_unknown(parameters, _KNOWN, "text-classification")
+        checked = {name: parameters[name] for name in (*TOKENIZER_ARGUMENTS, "text_pair") if name in parameters}
+        if "top_k" in parameters:
+            checked.update(top_k=_top_k(parameters["top_k"]), nested=True)
+        elif parameters.get("return_all_scores") is not None:
+            warnings.warn("return_all_scores is deprecated: use top_k=None for True, top_k=1 for False.", stacklevel=3)
+            checked["top_k"] = None if parameters["return_all_scores"] else 1
+        if parameters.get("function_to_apply") is not None:
+            checked["function_to_apply"] = _activation(parameters["function_to_apply"])
+        return checked
+
     def _answer(self, cutting: Cutting, parameters: Mapping[str, Any], inputs: list[Any]) -> list[Any]:
         texts = [_text(item, parameters.get("text_pair"), f"inputs[{i}]") for i, item in enumerate(inputs)]
-        classifier = self.model if cutting.max_tokens is None else self._limited(cutting.max_tokens)
         windows = Windows(combine="first") if cutting.only_first else None
-        answers = classifier.answer(texts, activation=parameters.get("function_to_apply"), windows=windows)
+        answers = self._model_for(cutting).answer(
+            texts, activation=parameters.get("function_to_apply"), windows=windows
+        )
         cutting.judge(np.flatnonzero(answers.truncated).tolist(), self.model.manifest.max_tokens)
         top_k, nested = parameters.get("top_k", 1), parameters.get("nested", False)
         return [_output(self.model.labels, scores, top_k, nested) for scores in answers.scores]
-
-
-def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a construction or a call; "nested" among them where they ask for a sorted list an input."""
-    refuse_unknown(parameters, _KNOWN, "text-classification")
-    checked = {name: parameters[name] for name in (*TOKENIZER_ARGUMENTS, "text_pair") if name in parameters}
-    if "top_k" in parameters:
-        checked.update(top_k=_top_k(parameters["top_k"]), nested=True)
-    elif parameters.get("return_all_scores") is not None:
-        warnings.warn("return_all_scores is deprecated: use top_k=None for True, top_k=1 for False.", stacklevel=3)
-        checked["top_k"] = None if parameters["return_all_scores"] else 1
-    if parameters.get("function_to_apply") is not None:
-        checked["function_to_apply"] = _activation(parameters["function_to_apply"])
-    return checked
 
 
 def _top_k(top_k: Any) -> int | None:

@@ -15,27 +15,19 @@ from torchless.classifier import Classifier
 from torchless.errors import InputError
 from torchless.zero_shot import ZeroShotClassifier, entailment_index
 
-from .flow import feed, refuse_unknown, take_batch_size
+from .flow import Pipeline, feed, refuse_unknown, take_batch_size
 
 _KNOWN = ("candidate_labels", "hypothesis_template", "multi_label", "multi_class", "truncation")
 _NOISE = 5e-6  # of a score: what the place in a batch changes
 
 
-class ZeroShotClassificationPipeline:
-    """Texts to labels of the caller's own, by a model for natural language inference.
-
-    Attributes:
-        task: the name that it was asked for by.
-        model: the classifier of premises and hypotheses.
-    """
+class ZeroShotClassificationPipeline(Pipeline[Classifier]):
+    """Texts to labels of the caller's own, by a model for natural language inference."""
 
     model_type = Classifier
 
     def __init__(self, model: Classifier, task: str, parameters: dict[str, Any]) -> None:
-        self.task = task
-        self.model = model
-        self._batch_size = take_batch_size(parameters)
-        self._parameters = _checked(parameters)
+        super().__init__(model, task, parameters)
         self._zero_shot = ZeroShotClassifier(model, entailment=_entailment(model.labels))
 
     def __call__(self, sequences: Any, *labels: Any, **parameters: Any) -> Any:
@@ -61,9 +53,23 @@ class ZeroShotClassificationPipeline:
         if labels:
             parameters["candidate_labels"] = labels[0]
         batch_size = take_batch_size(parameters, self._batch_size)
-        merged = {**self._parameters, **_checked(parameters)}
+        merged = {**self._parameters, **self._checked(parameters)}
         candidates = _candidates(merged.pop("candidate_labels", None))
         return feed(sequences, partial(self._answer, candidates, merged), batch_size)
+
+    @staticmethod
+    def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of a construction or a call, those among them that count."""
+        refuse_unknown(parameters, _KNOWN, "zero-shot-classification")
+        if parameters.get("truncation", True) not in (True, "only_first"):
+            raise InputError(f"truncation: expected True: the text alone is cut, got {parameters['truncation']!r}.")
+        checked = {name: parameters[name] for name in ("candidate_labels", "hypothesis_template") if name in parameters}
+        if "multi_label" in parameters:
+            checked["multi_label"] = bool(parameters["multi_label"])
+        if parameters.get("multi_class") is not None:
+            warnings.warn("multi_class is deprecated: it is called multi_label now.", stacklevel=3)
+            checked["multi_label"] = bool(parameters["multi_class"])
+        return checked
 
     def _answer(self, candidates: list[Any], parameters: Mapping[str, Any], inputs: list[Any]) -> list[Any]:
         for index, text in enumerate(inputs):
@@ -76,20 +82,6 @@ class ZeroShotClassificationPipeline:
             ranked = np.minimum.accumulate(scores[order])  # noise between equals would let a score rise
             outputs.append({"sequence": text, "labels": [candidates[i] for i in order], "scores": ranked.tolist()})
         return outputs
-
-
-def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a construction or a call, those among them that count."""
-    refuse_unknown(parameters, _KNOWN, "zero-shot-classification")
-    if parameters.get("truncation", True) not in (True, "only_first"):
-        raise InputError(f"truncation: expected True: the text alone is cut, got {parameters['truncation']!r}.")
-    checked = {name: parameters[name] for name in ("candidate_labels", "hypothesis_template") if name in parameters}
-    if "multi_label" in parameters:
-        checked["multi_label"] = bool(parameters["multi_label"])
-    if parameters.get("multi_class") is not None:
-        warnings.warn("multi_class is deprecated: it is called multi_label now.", stacklevel=3)
-        checked["multi_label"] = bool(parameters["multi_class"])
-    return checked
 
 
 def _order(scores: NDArray[np.float32]) -> list[int]:

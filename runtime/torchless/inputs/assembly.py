@@ -17,8 +17,8 @@ from .windows import Windows
 
 
 @dataclass(frozen=True)
-class Row:
-    """One text as a model reads it.
+class TokenSequence:
+    """Tokens in the order in which a model reads them.
 
     Attributes:
         ids: token ids, special ones included.
@@ -35,23 +35,23 @@ class Row:
 class _Template:
     """The special tokens before, between and after the texts, ids and types, and the types of the texts' own tokens."""
 
-    special: tuple[Row, ...]
+    special: tuple[TokenSequence, ...]
     types: tuple[int, ...]
 
     @property
     def size(self) -> int:
-        return sum(len(row.ids) for row in self.special)
+        return sum(len(piece.ids) for piece in self.special)
 
-    def fill(self, texts: Sequence[list[int]], truncated: bool) -> Row:
+    def fill(self, texts: Sequence[list[int]], truncated: bool) -> TokenSequence:
         ids, types = [*self.special[0].ids], [*self.special[0].types]
         for text, kind, special in zip(texts, self.types, self.special[1:], strict=True):
             ids += text + special.ids
             types += [kind] * len(text) + special.types
-        return Row(ids, types, truncated)
+        return TokenSequence(ids, types, truncated)
 
 
 class Assembler:
-    """Makes rows of texts and of pairs with one tokenizer."""
+    """Puts texts and pairs together with one tokenizer."""
 
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
         """Take a tokenizer that neither truncates nor pads."""
@@ -59,13 +59,13 @@ class Assembler:
         self._max_tokens = max_tokens
         self._single, self._pair = _template(tokenizer.encode("a"), 1), _template(tokenizer.encode("a", "b"), 2)
 
-    def rows(self, texts: Sequence[Text]) -> list[Row]:
-        """One row a text, cut at the limit; too long a pair loses tokens of its longer text first.
+    def encode(self, texts: Sequence[Text]) -> list[TokenSequence]:
+        """One sequence per text, cut at the limit; a pair that is too long loses tokens of its longer text first.
 
         Raises:
             InputError: the limit has no room for the special tokens; the message says which text's.
         """
-        rows = []
+        sequences = []
         for index, parts in enumerate(self._tokenised(texts)):
             template = self._template(parts)
             room = self._max_tokens - template.size
@@ -76,11 +76,11 @@ class Assembler:
                 )
             kept = _longest_first([len(part) for part in parts], room)
             cut = [part[:length] for part, length in zip(parts, kept, strict=True)]
-            rows.append(template.fill(cut, cut != parts))
-        return rows
+            sequences.append(template.fill(cut, cut != parts))
+        return sequences
 
-    def windows(self, texts: Sequence[Text], windows: Windows) -> list[list[Row]]:
-        """One row a window, of every text; of a pair the windows go over the first text, and the second stays whole.
+    def windows(self, texts: Sequence[Text], windows: Windows) -> list[list[TokenSequence]]:
+        """One sequence per window of each text. Windows go over the first text of a pair; the second stays whole.
 
         Raises:
             InputError: a window is larger than the limit, or has no room to move on by; the message says which text's.
@@ -95,7 +95,7 @@ class Assembler:
             )
         return [self._windows(index, parts, size, windows) for index, parts in enumerate(self._tokenised(texts))]
 
-    def _windows(self, index: int, parts: Sequence[list[int]], size: int, windows: Windows) -> list[Row]:
+    def _windows(self, index: int, parts: Sequence[list[int]], size: int, windows: Windows) -> list[TokenSequence]:
         template, (first, *rest) = self._template(parts), parts
         taken = template.size + sum(map(len, rest))
         room = size - taken
@@ -126,7 +126,7 @@ class Assembler:
 
 def _template(encoding: Any, texts: int) -> _Template:
     """What stands around "a", or around "a" and "b"; `sequence_ids` is None for a special token."""
-    special = [Row([], [], False) for _ in range(texts + 1)]
+    special = [TokenSequence([], [], False) for _ in range(texts + 1)]
     kinds = [0] * texts
     place = 0
     for token, kind, sequence in zip(encoding.ids, encoding.type_ids, encoding.sequence_ids, strict=True):
@@ -139,7 +139,7 @@ def _template(encoding: Any, texts: int) -> _Template:
 
 
 def _longest_first(lengths: Sequence[int], room: int) -> list[int]:
-    """What stays of each text, as `tokenizers` cuts with `longest_first`; of equals the second keeps the odd token."""
+    """How many tokens of each text stay, as `tokenizers` cuts with `longest_first`: the second keeps an odd one."""
     if sum(lengths) <= room:
         return list(lengths)
     if len(lengths) == 1:

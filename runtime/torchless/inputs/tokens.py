@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,12 @@ from .arguments import Text, text_list
 from .windows import Windows
 
 if TYPE_CHECKING:
-    from .assembly import Assembler, Row
+    from .assembly import Assembler, TokenSequence
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Tokenised texts, one after another with nothing between them: padding does not exist.
+    """Tokenised texts, one after another with nothing between them: there is no padding.
 
     Attributes:
         input_ids: int32 (tokens,). Text i is input_ids[offsets[i]:offsets[i + 1]].
@@ -72,6 +72,23 @@ def _offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     return offsets
 
 
+class TokenSpan(NamedTuple):
+    """One token of a text.
+
+    Attributes:
+        id: its number in the vocabulary.
+        text: the characters of the text that it stands for; a special token's name.
+        special: whether it is one of the model's special tokens, which stand for no characters.
+        start, stop: its place in the text, in characters; None for a special token.
+    """
+
+    id: int
+    text: str
+    special: bool
+    start: int | None
+    stop: int | None
+
+
 class Tokenizer:
     """The model's own tokenizer, cutting texts at the model's limit.
 
@@ -106,7 +123,7 @@ class Tokenizer:
         cutting.enable_truncation(max_tokens)
         other = copy.copy(self)
         vars(other).update(_tokenizer=cutting, _max_tokens=max_tokens)
-        vars(other).pop("_assembler", None)  # cuts at the old limit
+        vars(other).pop("_assembler", None)  # it cuts at the old limit
         return other
 
     def encode(self, texts: Iterable[Text]) -> Batch:
@@ -117,7 +134,7 @@ class Tokenizer:
         """
         listed = text_list(texts, pairs=self._pairs)
         if self._pairs and not all(isinstance(text, str) for text in listed):
-            return _batch(self._assembler.rows(listed))
+            return _batch(self._assembler.encode(listed))
         encodings = self._tokenizer.encode_batch_fast(listed)
         ids = [encoding.ids for encoding in encodings]
         # Only a text that fills the limit can have lost something; its overflow tells.
@@ -143,20 +160,44 @@ class Tokenizer:
         if not isinstance(windows, Windows):
             raise InputError(f"windows: expected Windows(stride=…) or None, got {windows!r}.")
         groups = self._assembler.windows(text_list(texts, pairs=self._pairs), windows)
-        return _batch([row for group in groups for row in group]), _offsets([len(group) for group in groups])
+        return _batch([window for group in groups for window in group]), _offsets([len(group) for group in groups])
+
+    def spans(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[TokenSpan]]:
+        """The tokens of every text, not truncated, and where in the text they stand.
+
+        Args:
+            texts: n texts.
+            special_tokens: with the model's special tokens, or without them.
+        """
+        encodings = self._untruncated.encode_batch(list(texts), add_special_tokens=special_tokens)
+        return [_spans(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+
+    @cached_property
+    def _untruncated(self) -> Any:
+        """A copy that does not truncate; made when it is first used, because most processes never do."""
+        whole = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        whole.no_truncation()
+        return whole
 
     @cached_property
     def _assembler(self) -> Assembler:
-        """Made when it is first asked for, because few do; with a tokenizer of its own, which does not truncate."""
         from .assembly import Assembler
 
-        whole = type(self._tokenizer).from_str(self._tokenizer.to_str())
-        whole.no_truncation()
-        return Assembler(whole, self._max_tokens)
+        return Assembler(self._untruncated, self._max_tokens)
 
 
-def _batch(rows: Sequence[Row]) -> Batch:
-    return _packed([row.ids for row in rows], [row.types for row in rows], [row.truncated for row in rows])
+def _spans(text: str, encoding: Any) -> list[TokenSpan]:
+    tokens = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
+    return [
+        TokenSpan(token, piece, True, None, None) if special else TokenSpan(token, text[start:stop], False, start, stop)
+        for token, piece, special, (start, stop) in tokens
+    ]
+
+
+def _batch(sequences: Sequence[TokenSequence]) -> Batch:
+    return _packed(
+        [each.ids for each in sequences], [each.types for each in sequences], [each.truncated for each in sequences]
+    )
 
 
 def _packed(ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]], truncated: Sequence[bool]) -> Batch:

@@ -21,8 +21,8 @@ MAX_TOKENS = 512  # longer texts keep the GPU busy anyway, and each length has b
 _OF_THE_TEXT = ("input_ids", "type_ids")  # the other inputs follow from the number of tokens
 
 
-class Replay:
-    """A graph for one text alone, without branches."""
+class CudaGraphs:
+    """The recordings of a graph for one text alone, which has no branches: one recording per number of tokens."""
 
     def __init__(self, graph: Path, device: str) -> None:
         """Load a graph onto the GPU; on a CPU it runs too, and nothing is recorded.
@@ -35,7 +35,7 @@ class Replay:
         self._recordings: dict[int, _Recording] = {}
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Answer one text, as `session.layout` lays it out; the first of its length takes some milliseconds longer.
+        """Answer one text, as `feeds.packed` lays it out; the first of its length takes some milliseconds longer.
 
         For one thread at a time: a recording has one set of buffers.
         """

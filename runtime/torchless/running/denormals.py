@@ -11,10 +11,7 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 # MXCSR: flush results to zero, take operands for zero (Intel SDM vol. 1, 10.2.3). It is the last of the eight words of
 # a fenv_t, in glibc and in musl.
@@ -39,30 +36,29 @@ def _functions() -> tuple[Any, Any] | None:
 _FUNCTIONS = _functions()
 
 
-class _Environments(threading.local):
-    """This thread's floating-point environment as it was, and as it is while a graph runs."""
+class _Flushing(threading.local):
+    """Denormals are zero in this thread while the block runs; the thread is left as it was. Takes 2 µs.
+
+    Not for blocks inside one another: a thread has one place to remember what was before.
+    """
 
     def __init__(self) -> None:
-        self.before = (ctypes.c_uint32 * _WORDS)()
-        self.within = (ctypes.c_uint32 * _WORDS)()
-        self.before_at = ctypes.addressof(self.before)
-        self.within_at = ctypes.addressof(self.within)
+        self._before = (ctypes.c_uint32 * _WORDS)()
+        self._within = (ctypes.c_uint32 * _WORDS)()
+        self._before_at = ctypes.addressof(self._before)
+        self._within_at = ctypes.addressof(self._within)
+
+    def __enter__(self) -> None:
+        if _FUNCTIONS is not None:
+            get, put = _FUNCTIONS
+            get(self._before_at)
+            get(self._within_at)
+            self._within[_MXCSR] |= _FLUSH
+            put(self._within_at)
+
+    def __exit__(self, *_: object) -> None:
+        if _FUNCTIONS is not None:
+            _FUNCTIONS[1](self._before_at)
 
 
-_OF_THREAD = _Environments()
-
-
-def flushing(call: Callable[..., T], *arguments: Any) -> T:
-    """Call a function with denormals taken for zero in this thread, and leave the thread as it was; takes 2 µs."""
-    if _FUNCTIONS is None:
-        return call(*arguments)
-    get, put = _FUNCTIONS
-    mine = _OF_THREAD
-    get(mine.before_at)
-    get(mine.within_at)
-    mine.within[_MXCSR] |= _FLUSH
-    put(mine.within_at)
-    try:
-        return call(*arguments)
-    finally:
-        put(mine.before_at)
+flushing = _Flushing()

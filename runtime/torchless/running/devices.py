@@ -38,7 +38,7 @@ def create(
         threads: CPU threads a run may use; None takes CPU affinity ∩ cgroup quota.
         as_written: on a CPU, run the graph as it is. A packed graph is written as it should run there; optimising it
             costs start-up time and fuses Add + LayerNormalization into a kernel that is 3 to 6 times slower.
-        recording: record CUDA graphs (`replay.py`).
+        recording: record CUDA graphs (`cuda_graphs.py`).
 
     Raises:
         DeviceError: the device, or what it needs, is not there.
@@ -51,10 +51,9 @@ def create(
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     settings = {} if device == "cpu" else {**_EXACT, "enable_cuda_graph": str(int(recording))}
     try:
-        # By default onnxruntime goes on on the CPU when a device fails, at load and at any run; it prints a line.
-        session: Any = flushing(
-            lambda: ort.InferenceSession(str(graph), options, providers=[(provider, settings)], enable_fallback=0)
-        )
+        # By default onnxruntime continues on the CPU when a device fails, at load and at any run; it prints a line.
+        with flushing:
+            session = ort.InferenceSession(str(graph), options, providers=[(provider, settings)], enable_fallback=0)
     except Exception as error:  # onnxruntime's exception classes share no base of their own
         # onnxruntime opens weights in the graph's own folder alone, links followed.
         hint = " Put the weights themselves beside it, not a link." if "External data path" in str(error) else ""

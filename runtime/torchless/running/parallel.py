@@ -1,4 +1,4 @@
-"""A list through a graph: a few batches one after another on all threads, many side by side on one thread each.
+"""A list of texts through a graph: few batches one after another on all threads, many in parallel on one thread each.
 
 Threads that share a run wait for each other at every node of the graph; batches side by side never do. Measured in
 docs/decisions/0007-batches-side-by-side.md.
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from .session import Session
 
     Rows = NDArray[np.float32]
+    Part = tuple[NDArray[np.intp], Batch]  # the places of some texts, and their batch
 
-_ROUNDS = 8  # batches a thread; fewer gain less than it costs to load the graph a second time
+_ROUNDS = 8  # batches per thread; fewer gain less than loading the graph a second time costs
 
 
 def run(session: Session, batch: Batch) -> Iterator[tuple[NDArray[np.intp], Batch, Rows]]:
@@ -34,17 +35,20 @@ def run(session: Session, batch: Batch) -> Iterator[tuple[NDArray[np.intp], Batc
         InferenceError: as `Session.run`; batches that have not been begun are dropped.
     """
     parts = list(cut(batch, session.budget, padded=session.padded))
-    many = session.threads > 1 and len(parts) >= _ROUNDS * session.threads
-    rows = _side_by_side(session, parts) if many else (session.run(part) for _, part in parts)
-    for (places, part), answer in zip(parts, rows, strict=True):
-        yield places, part, answer
+    if session.threads > 1 and len(parts) >= _ROUNDS * session.threads:
+        yield from _side_by_side(session, parts)
+        return
+    for places, part in parts:
+        yield places, part, session.run(part)
 
 
-def _side_by_side(session: Session, parts: Sequence[tuple[NDArray[np.intp], Batch]]) -> Iterator[Rows]:
+def _side_by_side(session: Session, parts: Sequence[Part]) -> Iterator[tuple[NDArray[np.intp], Batch, Rows]]:
     from concurrent.futures import ThreadPoolExecutor  # here, because most processes never send a long list
 
     pool = ThreadPoolExecutor(session.threads, thread_name_prefix="torchless-list")
     try:
-        yield from pool.map(session.twin.run, [part for _, part in parts])
+        rows = pool.map(session.twin.run, [part for _, part in parts])
+        for (places, part), answer in zip(parts, rows, strict=True):
+            yield places, part, answer
     finally:
         pool.shutdown(cancel_futures=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +12,18 @@ from numpy.typing import NDArray
 from torchless.errors import InferenceError
 from torchless.inputs.tokens import Batch
 
-from .cuda_graphs import MAX_TOKENS, ONE_AT_A_TIME, Replay
+from . import feeds
+from .cuda_graphs import MAX_TOKENS, ONE_AT_A_TIME, CudaGraphs
 from .denormals import flushing
 from .devices import create
 from .plan import BUDGETS
-
-_NOT_READ = {
-    "slots": np.zeros((1, 1), np.int32),
-    "rows": np.zeros(1, np.int32),
-    "mask": np.zeros((1, 1, 1, 1), np.bool_),
-}
 
 
 class Session:
     """One graph, loaded.
 
     Attributes:
-        output_size: the last dimension of what the graph answers.
+        columns: the last axis of what the graph answers: labels, or the hidden size.
         padded: whether the graph takes padded tokens instead of packed ones.
         threads: CPU threads that a run may use; 1 on a GPU.
         budget: how large a batch should be at most.
@@ -52,7 +45,7 @@ class Session:
             device: "cpu" or "cuda".
             threads: threads a run may use; None takes CPU affinity ∩ cgroup quota.
             padding_id: the token id that fills up a batch of a padded graph; None for a packed graph.
-            lone: the same graph for one text alone, to be replayed on a GPU.
+            lone: the same graph for one text alone, to be recorded as CUDA graphs.
 
         Raises:
             DeviceError, InferenceError: as `devices.create`.
@@ -61,12 +54,12 @@ class Session:
         self._padding_id = padding_id
         self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id)
         self._session = create(graph, device, threads=threads, as_written=not self.padded)
-        self._replay = None if lone is None else Replay(lone, device)
+        self._recordings = None if lone is None else CudaGraphs(lone, device)
         self._exclusive = nullcontext() if device == "cpu" else ONE_AT_A_TIME
         self.budget = BUDGETS[device]
         self.threads: int = self._session.get_session_options().intra_op_num_threads if device == "cpu" else 1
         self._inputs = {node.name for node in self._session.get_inputs()}
-        self.output_size: int = self._session.get_outputs()[0].shape[-1]
+        self.columns: int = self._session.get_outputs()[0].shape[-1]
 
     @cached_property
     def twin(self) -> Session:
@@ -83,7 +76,7 @@ class Session:
         """Run one batch.
 
         Returns:
-            float32 (texts, labels) from a classifier graph, (tokens, dim) from an encoder graph.
+            float32 (texts, labels) from a classifier graph, (tokens, hidden_size) from an encoder graph.
 
         Raises:
             InferenceError: onnxruntime refused the batch (the cause is chained), or a value is NaN or infinite.
@@ -101,10 +94,13 @@ class Session:
         Raises:
             InferenceError: onnxruntime refused the batch; the cause is chained.
         """
-        arrays = layout(batch) if self._padding_id is None else padded(batch, self._padding_id)
+        arrays = feeds.packed(batch) if self._padding_id is None else feeds.padded(batch, self._padding_id)
+        taken = {name: array for name, array in arrays.items() if name in self._inputs}
         try:
-            with self._exclusive:
-                outputs = self._outputs(arrays)
+            with self._exclusive, flushing:
+                if self._recordings is not None and arrays["alone"] and len(batch.input_ids) <= MAX_TOKENS:
+                    return [self._recordings.run(arrays)]
+                outputs: list[NDArray[np.float32]] = self._session.run(None, taken)
         except Exception as error:  # see devices.create
             texts, tokens = len(batch.lengths), len(batch.input_ids)
             raise InferenceError(f"onnxruntime refused a batch of {texts} texts, {tokens} tokens: {error}") from error
@@ -112,48 +108,3 @@ class Session:
             filled = arrays["attention_mask"].astype(np.bool_)  # (texts, longest)
             outputs = [output[filled] if output.ndim == 3 else output for output in outputs]
         return outputs
-
-    def _outputs(self, arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
-        if self._replay is not None and arrays["alone"] and len(arrays["input_ids"]) <= MAX_TOKENS:
-            return [self._replay.run(arrays)]
-        feeds = {name: array for name, array in arrays.items() if name in self._inputs}
-        outputs: list[NDArray[np.float32]] = flushing(self._session.run, None, feeds)
-        return outputs
-
-
-def layout(batch: Batch) -> dict[str, NDArray[Any]]:
-    """The graph's inputs for a batch, as docs/bundle.md defines them.
-
-    The attention core works on a (texts, longest) rectangle of slots. `slots` says which packed row fills a slot,
-    `rows` in which slot a packed row ends up, `mask` which slots hold a token. A text alone is its own rectangle.
-    """
-    lengths, first = batch.lengths, batch.offsets[:-1]
-    feeds = {
-        "input_ids": batch.input_ids,
-        "type_ids": batch.type_ids,
-        "lengths": lengths.astype(np.int32),
-        "first": first.astype(np.int32),
-        "alone": np.array(len(lengths) == 1),
-    }
-    if len(lengths) == 1:
-        return feeds | {"position_ids": np.arange(len(batch.input_ids), dtype=np.int32)} | _NOT_READ
-    longest, starts = int(lengths.max()), np.repeat(first, lengths)
-    columns, positions = np.arange(longest), np.arange(len(batch.input_ids)) - starts
-    filled = columns < lengths[:, None]  # (texts, longest)
-    slots = np.where(filled, first[:, None] + columns, 0)
-    rows = np.repeat(np.arange(len(lengths)) * longest, lengths) + positions
-    return feeds | {
-        "position_ids": positions.astype(np.int32),
-        "slots": slots.astype(np.int32),
-        "rows": rows.astype(np.int32),
-        "mask": np.repeat(filled[:, None, None], longest, axis=2),  # (texts, 1, longest, longest)
-    }
-
-
-def padded(batch: Batch, padding_id: int) -> dict[str, NDArray[Any]]:
-    """The inputs of a padded graph for a batch: int64 (texts, longest), filled up on the right."""
-    lengths = batch.lengths
-    filled = np.arange(int(lengths.max())) < lengths[:, None]  # (texts, longest)
-    ids, types = np.full(filled.shape, padding_id, np.int64), np.zeros(filled.shape, np.int64)
-    ids[filled], types[filled] = batch.input_ids, batch.type_ids
-    return {"input_ids": ids, "attention_mask": filled.astype(np.int64), "token_type_ids": types}

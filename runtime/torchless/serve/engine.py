@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torchless.bundle.bundle import Bundle
 from torchless.bundle.golden import Golden
 from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Pooling
+from torchless.classifier import Classifier
+from torchless.encoder import Encoder
 from torchless.inputs.tokens import Batch
-from torchless.model import Device, load
+from torchless.model import Device
 from torchless.numerics import ACTIVATIONS, POOLINGS
 from torchless.shipping.verify import verify_bundle
 
@@ -54,7 +56,7 @@ class Engine:
         self.name = name
         self.path = path = bundle.path  # pinned: a revision on the Hub may move on meanwhile
         self.device: Device = "cuda" if settings.device == "cuda" else "cpu"
-        body = load(path, "encoder", precision=settings.precision, device=self.device, threads=settings.threads)
+        body = Encoder.load(path, precision=settings.precision, device=self.device, threads=settings.threads)
         self.manifest: Manifest = body.manifest
         pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
         self.pooling: Pooling = pooling  # type: ignore[assignment]  # Settings checked it
@@ -67,7 +69,7 @@ class Engine:
         self._sessions = {"embedding": body.session}
         self.width = {"embedding": self.manifest.hidden_size}
         if self.manifest.variants[self.precision].classifier is not None:
-            head = load(path, "classifier", precision=settings.precision, device=self.device, threads=settings.threads)
+            head = Classifier.load(path, precision=settings.precision, device=self.device, threads=settings.threads)
             self._sessions |= {"scores": head.session, "logits": head.session}
             self.width |= {"scores": len(self.manifest.labels), "logits": len(self.manifest.labels)}
         batch = self.tokenizer.encode(Golden.from_bytes(bundle.read(GOLDEN), self.manifest).texts)

@@ -1,4 +1,4 @@
-"""A bundle as a wheel: what pip installs where only a package index, or no network at all, is in reach."""
+"""A bundle as a wheel, for hosts that reach only a package index, or no network at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from torchless.atomic_files import Output, replacing, writing
+from torchless.atomic_files import AtomicFile, replacing, writing
 from torchless.bundle.bundle import Bundle
 from torchless.bundle.locate import ENTRY_POINTS, name_of
 from torchless.bundle.manifest import MANIFEST, FileRecord
@@ -83,7 +83,7 @@ def _normal_name(name: str) -> str:
     return normal
 
 
-def _write(file: Output, bundle: Bundle, module: str, dist_info: str, name: str, version: str) -> None:
+def _write(file: AtomicFile, bundle: Bundle, module: str, dist_info: str, name: str, version: str) -> None:
     texts = {
         "METADATA": _metadata(bundle, name, version),
         "WHEEL": "Wheel-Version: 1.0\nGenerator: torchless\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

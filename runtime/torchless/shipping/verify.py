@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from torchless.bundle.bundle import Bundle
 from torchless.bundle.golden import Golden
-from torchless.bundle.manifest import GOLDEN, TOKENIZER, Precision
+from torchless.bundle.manifest import GOLDEN, Precision
 from torchless.classifier import Classifier
 from torchless.encoder import Encoder
 from torchless.errors import ManifestError, VerificationError
-from torchless.inputs.tokens import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,7 @@ def verify_bundle(bundle: Bundle) -> list[VerificationReport]:
 
 
 def _changed_ids(bundle: Bundle, golden: Golden) -> list[str]:
-    manifest = bundle.manifest
-    batch = Tokenizer(bundle.path / TOKENIZER, manifest.max_tokens, pairs=manifest.pairs).encode(golden.texts)
+    batch = bundle.tokenizer().encode(golden.texts)
     rows = np.split(batch.input_ids, batch.offsets[1:-1])
     return [
         f"golden text {index}: token ids {row.tolist()}, recorded {expected}"

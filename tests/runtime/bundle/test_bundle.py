@@ -183,13 +183,13 @@ def test_a_senseless_number_of_threads_is_refused(tiny: Path, threads: object) -
 
 def test_a_model_that_answers_nan_is_an_error(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = Classifier.load(tiny)
-    monkeypatch.setattr(classifier._session, "outputs", lambda _: [np.array([[np.nan, 0, 0]], np.float32)])
+    monkeypatch.setattr(classifier.session, "outputs", lambda _: [np.array([[np.nan, 0, 0]], np.float32)])
     with pytest.raises(InferenceError, match="NaN or infinity"):
         classifier.predict(["good"])
 
 
 def test_a_batch_that_onnxruntime_refuses_is_described(tiny: Path) -> None:
-    session = Classifier.load(tiny)._session
+    session = Classifier.load(tiny).session
     alien = Batch(np.array([10**6], np.int32), np.array([0, 1]), np.array([False]), np.array([0], np.int32))
     with pytest.raises(InferenceError, match="refused a batch of 1 texts, 1 tokens") as caught:
         session.run(alien)

@@ -201,8 +201,8 @@ def test_wrong_usage_exits_with_2(
     ("arguments", "complaint"),
     [
         ([], "expected texts"),
-        (["x", "--input", "y.txt"], "one of these"),
-        (["--column", "c", "x"], "--column and --pair-column go with --input"),
+        (["x", "--input", "y.txt"], "expected texts from one source"),
+        (["--column", "c", "x"], "--column and --pair-column need --input"),
         (["x", "--top-k", "0"], "expected a whole number of 1 or more, or all, got '0'"),
         (["x", "--top-k", "many"], "expected a whole number of 1 or more, or all, got 'many'"),
         (["x", "--precision", "int4"], "choose"),
@@ -332,8 +332,8 @@ def test_info_json_is_the_manifest(tiny: Path, capsys: pytest.CaptureFixture[str
 def test_verify_reports_what_it_replayed(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "verify", tiny)
     assert code == 0
-    assert "files are what was exported" in out
-    assert "int8: golden logits within" in out
+    assert "files are as they were exported" in out
+    assert "int8 against the golden answers: largest logit difference" in out
 
 
 def test_verify_fails_on_a_damaged_bundle(tiny_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ def test_a_pair_is_cut_longest_first(whole: Any, cutting: Any, limit: int) -> No
     for first in range(10):
         for second in range(10):
             expected = cutting.encode(letters(first), letters(second))
-            (row,) = assembler.rows([TextPair(letters(first), letters(second))])
+            (row,) = assembler.encode([TextPair(letters(first), letters(second))])
             assert (row.ids, row.types) == (expected.ids, expected.type_ids), (first, second)
             assert row.truncated == (first + second + 3 > limit)
 
@@ -69,13 +69,13 @@ def test_the_first_window_alone_says_that_it_is_not_all(whole: Any) -> None:
 
 def test_a_pair_of_two_long_texts_costs_no_more_than_their_sum(whole: Any) -> None:
     # tokenizers would keep some 65,000 pieces of overflow
-    (row,) = Assembler(whole, 64).rows([TextPair("word " * 16_000, "other " * 16_000)])
+    (row,) = Assembler(whole, 64).encode([TextPair("word " * 16_000, "other " * 16_000)])
     assert len(row.ids) == 64
     assert row.truncated
 
 
 def test_a_limit_below_the_special_tokens_of_a_pair_is_refused(whole: Any) -> None:
     assembler = Assembler(whole, 2)
-    assert len(assembler.rows(["a b"])[0].ids) == 2
+    assert len(assembler.encode(["a b"])[0].ids) == 2
     with pytest.raises(InputError, match=r"texts\[1\]: expected a limit of 3 tokens or more"):
-        assembler.rows(["a", TextPair("a", "b")])
+        assembler.encode(["a", TextPair("a", "b")])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from torchless.inputs.tokens import Batch
+from torchless.running.feeds import packed, padded
 from torchless.running.plan import Budget, cut
-from torchless.running.session import layout, padded
 
 ANY = 10**9
 TWENTY = Budget(20, ANY)
@@ -56,7 +56,7 @@ def test_nothing_has_no_parts() -> None:
 
 
 def test_layout_of_several_texts_moves_rows_into_a_rectangle_and_back() -> None:
-    feeds = layout(batch_of([2, 3, 1]))
+    feeds = packed(batch_of([2, 3, 1]))
     assert not feeds["alone"]
     assert feeds["position_ids"].tolist() == [0, 1, 0, 1, 2, 0]
     assert feeds["first"].tolist() == [0, 2, 5]
@@ -66,7 +66,7 @@ def test_layout_of_several_texts_moves_rows_into_a_rectangle_and_back() -> None:
 
 
 def test_every_token_of_a_text_attends_to_that_texts_tokens_alone() -> None:
-    mask = layout(batch_of([2, 3, 1]))["mask"]
+    mask = packed(batch_of([2, 3, 1]))["mask"]
     assert mask.shape == (3, 1, 3, 3)
     assert mask[0, 0].tolist() == [[True, True, False]] * 3
     assert mask[1, 0].tolist() == [[True, True, True]] * 3
@@ -74,7 +74,7 @@ def test_every_token_of_a_text_attends_to_that_texts_tokens_alone() -> None:
 
 
 def test_layout_of_a_text_alone_moves_nothing() -> None:
-    feeds = layout(batch_of([3]))
+    feeds = packed(batch_of([3]))
     assert feeds["alone"]
     assert feeds["position_ids"].tolist() == [0, 1, 2]
     assert feeds["slots"].size == feeds["rows"].size == feeds["mask"].size == 1

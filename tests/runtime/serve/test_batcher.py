@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from torchless.encoder import Encoder
 from torchless.errors import InferenceError
 from torchless.inputs.tokens import Batch
-from torchless.model import load
 from torchless.running.plan import BUDGETS
 from torchless.serve.batcher import Batcher, Job
 from torchless.serve.errors import NotReadyError, OverloadedError, TooLargeError
@@ -26,7 +26,7 @@ class FakeEngine:
     """Answers each text with its number of tokens, once its gate is open; refuses a token."""
 
     def __init__(self, path: Path) -> None:
-        model = load(path, "encoder", precision="auto", device="cpu", threads=1)
+        model = Encoder.load(path, threads=1)
         self.tokenizer, self.manifest = model.tokenizer, model.manifest
         self.width = {"embedding": 1, "scores": 1}
         self.padded = False
