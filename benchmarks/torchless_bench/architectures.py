@@ -19,9 +19,10 @@ from torchless_export.parity_table import ANY_LABEL, NONE, Cells, rewrite
 from torchless_export.random_checkpoints import RandomCheckpoint, make
 from torchless_export.samples import built_in
 
-from .contenders import CLASSIFIERS, Job
-from .contest import Contest, Pace
-from .progress import Progress
+from .contenders.contender import Setup
+from .contenders.tables import CLASSIFIERS
+from .measuring.contest import Contest, Pace
+from .status_line import StatusLine
 from .workloads import Workload
 
 _WIDE = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 4, "num_attention_heads": 6}
@@ -39,9 +40,9 @@ def measure(random: RandomCheckpoint) -> Cells:
         work = Path(folder)
         checkpoint = make(replace(random, settings={**random.settings, **wide}), work / "checkpoint")
         export(checkpoint, work / "bundle", gates=ANY_LABEL)
-        job = Job(checkpoint, work / "bundle", work, available_threads())
+        setup = Setup(checkpoint, work / "bundle", work, available_threads())
         contenders = [contender for contender in CLASSIFIERS if contender.name in _CONTENDERS]
-        with Contest(contenders, job, Progress()) as contest:
+        with Contest(contenders, setup, StatusLine()) as contest:
             contest.load()
             contest.time(workload, Pace(rounds=5, seconds=0.2))
     times = {entry.contender.name: entry.times.get(workload.name) for entry in contest.entries}

@@ -1,4 +1,4 @@
-"""The plots, drawn from a run's JSON records, so that an old results.jsonl can be drawn again."""
+"""The plots, drawn from the records of results.jsonl, so that an old run can be drawn again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-mpl.use("Agg")  # before pyplot, which would look for a display
+mpl.use("Agg")  # set before pyplot is imported, which would look for a display
 
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 Record = Mapping[str, Any]
 
 _INK, _MUTED, _GRID = "#22262b", "#747b84", "#e3e6ea"
-# Torchless stands out; peers share a colour by family, and int8 is dashed.
+# Torchless stands out. Other contenders have a colour per family; their int8 lines are dashed.
 _FP32, _INT8 = "#1f6fb4", "#d9480f"
 _FAMILIES = {"torch": "#3b3f46", "pipeline": "#8b6f9c", "optimum": "#5f9ea0", "ort": "#7a9e3f", "openvino": "#b38f2d",
              "ctranslate2": "#a8738b", "sentence": "#3b3f46", "fastembed": "#5f9ea0"}  # fmt: skip
@@ -42,20 +42,28 @@ _STYLE = {
 
 
 def draw(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Draw latency.png, throughput.png and start.png, those of them that there is something to show on."""
-    times = [record for record in records if record["record"] == "time"]
+    """Draw latency.png, throughput.png and start.png; a plot without measurements is left out.
+
+    Args:
+        records: the lines of results.jsonl, parsed.
+        folder: where to write; it must exist.
+
+    Returns:
+        The files written.
+    """
+
+    def of(key: str, *values: str) -> list[Record]:
+        return [record for record in records if record.get(key) in values]
+
     paths = []
     with plt.rc_context(_STYLE):
-        for name, figure in (
-            ("latency.png", _latency([record for record in times if record["workload_kind"] == "single"])),
-            ("throughput.png", _throughput([r for r in times if r["workload_kind"] in ("list", "batch")])),
-            (
-                "start.png",
-                _start([record for record in records if record["record"] in ("cold start", "installed size")]),
-            ),
+        for name, figure, caption_inches in (
+            ("latency.png", _latency(of("workload_kind", "single")), 0.75),
+            ("throughput.png", _throughput(of("workload_kind", "list", "batch")), 0.35),
+            ("start.png", _start(of("record", "cold start"), of("record", "installed size")), 0.35),
         ):
             if figure is not None:
-                _caption(figure, records[0], 0.75 if name == "latency.png" else 0.35)
+                _caption(figure, records[0], caption_inches)
                 figure.savefig(folder / name, bbox_inches="tight", facecolor="white")
                 plt.close(figure)
                 paths.append(folder / name)
@@ -63,7 +71,7 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
 
 
 def _latency(times: Sequence[Record]) -> Any:
-    """Left the milliseconds of one text by its length, right how many times faster than the reference that is."""
+    """On the left the milliseconds of one text by its length, on the right how many times faster than the reference."""
     lengths = sorted({record["tokens"] for record in times})
     if len(lengths) < 2:
         return None
@@ -86,7 +94,7 @@ def _latency(times: Sequence[Record]) -> Any:
 
 
 def _throughput(times: Sequence[Record]) -> Any:
-    """Texts per second, a panel a workload, in the same order everywhere: that of the list."""
+    """Texts per second, one panel per workload. Every panel has the contenders in the order of the list's speed."""
     names = list(dict.fromkeys(record["workload"] for record in times))
     if not names:
         return None
@@ -106,10 +114,9 @@ def _throughput(times: Sequence[Record]) -> Any:
     return figure
 
 
-def _start(records: Sequence[Record]) -> Any:
-    """Cold start, memory and size."""
-    started = [record for record in records if record["record"] == "cold start" and not record["problem"]]
-    sizes = [record for record in records if record["record"] == "installed size"]
+def _start(cold_starts: Sequence[Record], sizes: Sequence[Record]) -> Any:
+    """Seconds and memory of cold starts, and installed sizes if they were measured."""
+    started = [record for record in cold_starts if not record["problem"]]
     if not started:
         return None
     panels = [
@@ -171,8 +178,8 @@ def _plain_ticks(axis: Any, lengths: Sequence[int]) -> None:
 
 
 def _label_ends(axis: Any, x: float, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Name each line at its right end, moved apart so that no two names overlap."""
-    axis.figure.canvas.draw()  # places are known once it is laid out
+    """Write each line's name at its right end; names are moved apart so that none overlap."""
+    axis.figure.canvas.draw()  # pixel positions exist only after the layout
     to_pixels = axis.transData.transform
     apart = 10.5 * axis.figure.dpi / 72
     placed: list[float] = []
@@ -180,9 +187,9 @@ def _label_ends(axis: Any, x: float, ends: Sequence[tuple[float, str, str]]) -> 
     for value, _, _ in ordered:
         wanted = to_pixels((x, value))[1]
         placed.append(max(wanted, placed[-1] + apart) if placed else wanted)
-    # The pile grew upwards only; half of its drift goes back down.
-    drift = sum(place - to_pixels((x, value))[1] for place, (value, _, _) in zip(placed, ordered, strict=True))
-    shift = drift / len(placed)
+    # Names were only moved upwards; moving all down by the mean distance centres them on their lines.
+    moved = sum(place - to_pixels((x, value))[1] for place, (value, _, _) in zip(placed, ordered, strict=True))
+    shift = moved / len(placed)
     for place, (value, title, name) in zip(placed, ordered, strict=True):
         offset = (place - shift - to_pixels((x, value))[1]) * 72 / axis.figure.dpi
         axis.annotate(
@@ -201,14 +208,14 @@ def _label_ends(axis: Any, x: float, ends: Sequence[tuple[float, str, str]]) -> 
 def _caption(figure: Any, record: Record, below_inches: float) -> None:
     hardware, versions = record["hardware"], record["versions"]
     gpu = f"{hardware['gpu']}, " if "gpu" in hardware else ""
-    engine = "onnxruntime-gpu" if gpu else "onnxruntime"
-    told = ", ".join(f"{name} {versions[name]}" for name in ("torchless", engine, "torch") if name in versions)
+    packages = ("torchless", "onnxruntime-gpu" if gpu else "onnxruntime", "torch")
+    named = ", ".join(f"{name} {versions[name]}" for name in packages if name in versions)
     figure.text(
         0.01,
         figure.subplotpars.bottom - below_inches / figure.get_figheight(),
         f"{record['model']} · {gpu}{hardware['cpu']}, {hardware['cores']} cores, "
-        f"{record['threads']} threads each · "
-        f"{told} · {record['created'][:10]}",
+        f"{record['threads']} threads per contender · "
+        f"{named} · {record['created'][:10]}",
         fontsize=7.5,
         color=_MUTED,
     )

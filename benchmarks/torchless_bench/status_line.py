@@ -1,4 +1,4 @@
-"""One line on a terminal's stderr that says what is going on; nothing anywhere else."""
+"""A line on stderr that says what a run is doing, shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import shutil
 import sys
 
 
-class Progress:
-    """The line, rewritten in place."""
+class StatusLine:
+    """The line, which is overwritten in place."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -15,12 +15,12 @@ class Progress:
     def show(self, line: str) -> None:
         """Replace the line."""
         if self._terminal:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[K{line[:width]}")
+            columns = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[K{line[:columns]}")
             sys.stderr.flush()
 
     def note(self, line: str) -> None:
-        """Leave a line standing, on a terminal or not; the replaceable one goes on below it."""
+        """Write a line that stays, on a terminal or not; the status line continues below it."""
         sys.stderr.write(("\r\x1b[K" if self._terminal else "") + line + "\n")
         sys.stderr.flush()
 

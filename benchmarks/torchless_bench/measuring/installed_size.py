@@ -1,4 +1,4 @@
-"""How much a fresh environment weighs, with Torchless and with PyTorch."""
+"""Megabytes of a fresh installation, of Torchless and of PyTorch with transformers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ import torchless
 
 
 def measure(work: Path) -> dict[str, float]:
-    """Install both into empty folders with pip, and add up the files; MB by what was installed. Takes minutes."""
+    """Install both into empty folders with pip, and add up the file sizes. Takes minutes.
+
+    Returns:
+        MB by what was installed.
+    """
     source = Path(torchless.__file__).parents[2]
     ours = str(source) if (source / "pyproject.toml").exists() else f"torchless=={torchless.__version__}"
-    # The base version: a local label such as +cpu names a build that an index may offer under the plain number.
+    # Without a local label such as +cpu: an index may offer the same build under the plain number.
     torch = f"torch=={version('torch').partition('+')[0]}"
     return {
         "Torchless": _install(work / "size-torchless", [ours]),

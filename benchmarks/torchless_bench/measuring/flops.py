@@ -1,6 +1,6 @@
-"""What the machine's cores can do at most, measured, and how much of it a forward pass uses.
+"""Floating-point operations: the most this machine does per second, and how many a forward pass needs.
 
-No library is the fastest on every CPU, so the peak is the best of three.
+No library is the fastest on every CPU, so the most is that of the best of three.
 """
 
 from __future__ import annotations
@@ -14,43 +14,46 @@ from typing import Any
 
 import numpy as np
 
-from .contenders import Floats
-from .process import environment
+from torchless_bench.contenders.contender import Floats
+
+from .process_environment import environment
 
 _SHAPES = ((256, 768, 3072), (512, 1024, 1024), (1024, 2048, 2048))
 _SECONDS = 0.4
 
 
-def sgemm_gflops(threads: int) -> dict[str, float]:
-    """The best float32 matrix product of each library that is there, in its own process, in GFLOP/s."""
+def peak_gflops(threads: int) -> dict[str, float]:
+    """GFLOP/s of each installed library's best float32 matrix product, measured in a process of its own."""
     found = {}
     for library in _PRODUCTS:
-        command = [sys.executable, "-m", "torchless_bench.peak", library, str(threads)]
+        command = [sys.executable, "-m", "torchless_bench.measuring.flops", library, str(threads)]
         result = subprocess.run(command, capture_output=True, text=True, env=environment(threads), check=False)
         if result.returncode == 0:
             found[library] = float(json.loads(result.stdout))
     return found
 
 
-def forward_gflop(config: Mapping[str, Any], texts: int, tokens_a_text: int, *, first_token_only: bool) -> float:
-    """Multiply-adds of an encoder's matrix products, in GFLOP (two each), without embeddings and head.
+def forward_gflop(config: Mapping[str, Any], texts: int, tokens_per_text: int, *, first_token_only: bool) -> float:
+    """GFLOP of an encoder's matrix products, a multiplication and an addition counted as two; no embeddings, no head.
 
     Args:
-        config: config.json, in DistilBERT's names or BERT's.
-        texts: in the batch.
-        tokens_a_text: all of one length.
-        first_token_only: the last layer computes queries, context and feed-forward for each text's first token only,
-            as a Torchless classifier does, which is all that the head reads.
+        config: the fields of config.json, named as DistilBERT or as BERT names them.
+        texts: number of texts in the batch.
+        tokens_per_text: number of tokens in each text.
+        first_token_only: count queries, context and feed-forward of the last layer for each text's first token only.
+            A Torchless classifier computes no more, because its head reads no other token.
     """
-    dim = config.get("dim") or config["hidden_size"]
-    hidden = config.get("hidden_dim") or config["intermediate_size"]
+    hidden_size = config.get("dim") or config["hidden_size"]
+    intermediate_size = config.get("hidden_dim") or config["intermediate_size"]
     layers = config.get("n_layers") or config["num_hidden_layers"]
-    tokens = texts * tokens_a_text
+    tokens = texts * tokens_per_text
 
     def layer(queries: int) -> float:
-        projections = 2 * tokens * dim * dim + 2 * queries * dim * dim  # keys and values; queries and context
-        attention = 2 * queries * tokens_a_text * dim
-        return float(projections + attention + 2 * queries * dim * hidden)
+        keys_and_values = 2 * tokens * hidden_size * hidden_size
+        queries_and_context = 2 * queries * hidden_size * hidden_size
+        attention = 2 * queries * tokens_per_text * hidden_size
+        feed_forward = 2 * queries * hidden_size * intermediate_size
+        return float(keys_and_values + queries_and_context + attention + feed_forward)
 
     last = layer(texts if first_token_only else tokens)
     return 2e-9 * float((layers - 1) * layer(tokens) + last)

@@ -1,4 +1,4 @@
-"""Checkpoints with random weights: for speed, a model's shape is all that matters."""
+"""The checkpoint of `--shape`: a DistilBERT with random weights, because speed depends on a model's shape alone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def make(shape: str, folder: Path, tokenizer_of: Path | None = None) -> None:
-    """Write a DistilBERT checkpoint of a shape, the same one every time.
+    """Write a DistilBERT checkpoint of a shape. Seeds are fixed: the same shape has the same weights every time.
 
     Args:
         shape: one of SHAPES.
-        folder: where.
-        tokenizer_of: a checkpoint to take the tokenizer from; None makes one whose words are the built-in sample's.
+        folder: where to write it.
+        tokenizer_of: a checkpoint folder whose tokenizer is used; None makes one with the words of the built-in sample.
     """
     import torch
     from transformers import AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
@@ -45,8 +45,8 @@ def make(shape: str, folder: Path, tokenizer_of: Path | None = None) -> None:
 
 
 def export(checkpoint: Path, bundle: Path, precisions: Sequence[Precision], say: Callable[[str], None]) -> None:
-    """Export such a checkpoint; its labels are noise, so int8 and fp16 may change any of them."""
-    from torchless_export.exporting import export as export_bundle
+    """Export such a checkpoint. Its labels have no meaning, so int8 and fp16 may change any of them."""
+    from torchless_export import export as export_bundle
     from torchless_export.quality import Gates
 
     gates = Gates(max_disagreement=1.0, max_accuracy_drop=1.0)
@@ -54,7 +54,7 @@ def export(checkpoint: Path, bundle: Path, precisions: Sequence[Precision], say:
 
 
 def vocabulary(size: int) -> list[str]:
-    """A WordPiece vocabulary: every character and word of the built-in sample, filled up to a size."""
+    """A WordPiece vocabulary of this many tokens: characters and words of the built-in sample, then unused ones."""
     lines = [line.lower() for line in built_in()]
     characters = sorted({character for line in lines for character in line if not character.isspace()})
     words = sorted({word for line in lines for word in line.split() if word.isalpha() and len(word) > 1})

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from torchless.errors import InputError
-from torchless_bench import cold_start, command, peak, run, workloads
-from torchless_bench.contenders import CLASSIFIERS, ENCODERS, Contender
-from torchless_bench.contest import Pace
+from torchless_bench import benchmark, command
+from torchless_bench.contenders.contender import Contender
+from torchless_bench.contenders.tables import CLASSIFIERS, ENCODERS
+from torchless_bench.measuring import cold_start, flops
+from torchless_bench.measuring.contest import Pace
+from torchless_bench.reporting.records import json_lines
 
 REFERENCE = "torch-eager"
 Bench = Callable[..., tuple[str, list[dict[str, Any]]]]
@@ -30,24 +33,24 @@ def bench(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Run on the tiny bundle; returns the report and the JSON records."""
     config = {"dim": 32, "hidden_dim": 64, "n_layers": 2}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    absent = Contender("absent", "The absent", "exact", "fake_engines:load_not_installed")
+    absent = Contender("absent", "The absent", "exact", "fake_contenders:load_not_installed")
     for name, table in (("CLASSIFIERS", CLASSIFIERS), ("ENCODERS", ENCODERS)):
         ours = [contender for contender in table if contender.name.startswith("torchless")]
         stand_in = Contender(REFERENCE, "PyTorch eager", "exact", ours[0].load)
-        monkeypatch.setattr(run, name, (stand_in, absent, *ours))
-    monkeypatch.setattr(run, "_QUICK_LENGTHS", (8, 16))
-    monkeypatch.setattr(run, "_QUICK_LIST_TEXTS", 20)
-    monkeypatch.setattr(run, "Pace", lambda **pace: Pace(**{**pace, "seconds": 0.01}))
-    monkeypatch.setattr(peak, "_PRODUCTS", {"numpy": peak._PRODUCTS["numpy"]})
+        monkeypatch.setattr(benchmark, name, (stand_in, absent, *ours))
+    monkeypatch.setattr(benchmark, "_QUICK_LENGTHS", (8, 16))
+    monkeypatch.setattr(benchmark, "_QUICK_LIST_TEXTS", 20)
+    monkeypatch.setattr(benchmark, "Pace", lambda **pace: Pace(**{**pace, "seconds": 0.01}))
+    monkeypatch.setattr(flops, "_PRODUCTS", {"numpy": flops._PRODUCTS["numpy"]})
     ways = {"Torchless int8": cold_start.WAYS["Torchless int8"], "broken": "raise SystemExit('no such model')"}
     monkeypatch.setattr(cold_start, "WAYS", ways)
 
     def bench(*arguments: str) -> tuple[str, list[dict[str, Any]]]:
         folder = tmp_path / "results"
         options = parse(str(tiny), "--against", str(tmp_path), "--quick", "--rounds", "1", *arguments)
-        monkeypatch.setattr(run, "write", lambda results, *_: lines.extend(results.json_lines()))
+        monkeypatch.setattr(benchmark, "write", lambda results, *_: lines.extend(json_lines(results)))
         lines: list[str] = []
-        page = run.bench(argparse.Namespace(**{**vars(options), "output": str(folder)}))
+        page = benchmark.benchmark(argparse.Namespace(**{**vars(options), "output": str(folder)}))
         return page, [json.loads(line) for line in lines]
 
     return bench
@@ -105,25 +108,9 @@ def test_embeddings_of_the_contenders_asked_for_are_compared_by_cosine_and_have_
 
 def test_an_unknown_contender_lists_the_known_ones(tiny: Path) -> None:
     with pytest.raises(InputError, match=r"expected some of torch-eager, torch-compile, .*, got tensorflow"):
-        run.bench(parse(str(tiny), "--against", str(tiny), "--contenders", "tensorflow"))
-
-
-@pytest.mark.parametrize("arguments", [(), ("model",), ("model", "--shape", "tiny", "--against", "x")])
-def test_a_command_line_that_names_no_model_or_two_is_refused(arguments: tuple[str, ...]) -> None:
-    with pytest.raises(InputError, match="MODEL"):
-        command.run(parse(*arguments))
+        benchmark.benchmark(parse(str(tiny), "--against", str(tiny), "--contenders", "tensorflow"))
 
 
 def test_a_checkpoint_that_is_not_there_is_named(tiny: Path) -> None:
     with pytest.raises(InputError, match="no/such: there is no such folder"):
-        run.bench(parse(str(tiny), "--against", "no/such"))
-
-
-def test_the_command_offers_every_shape_there_is() -> None:
-    from torchless_bench.shapes import SHAPES
-
-    assert tuple(SHAPES) == command.SHAPE_NAMES
-
-
-def test_all_lengths_that_the_issue_names_are_timed() -> None:
-    assert workloads.LENGTHS == (8, 16, 32, 64, 128, 256, 512)
+        benchmark.benchmark(parse(str(tiny), "--against", "no/such"))

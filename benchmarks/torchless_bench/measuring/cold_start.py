@@ -1,6 +1,6 @@
-"""How long from a new process to its first label, and how much memory that process took.
+"""Seconds from a new process to its first label, and the memory that the process took.
 
-The files are in the page cache: the first start of each way is not counted.
+Files are in the page cache: the first start of each way is not counted.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from .contenders import Job
-from .process import environment
-from .statistics import Spread
+from torchless_bench.contenders.contender import Setup
+
+from .process_environment import environment
+from .spread import Spread
 
 TEXT = "I hate this so much"
-# ru_maxrss of a child starts from its parent's, so each process reads its own high-water mark at its end.
+# ru_maxrss of a child process starts at its parent's value, so each process reads its own VmHWM at its end.
 _REPORT_MEMORY = """
 import re, sys
 found = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read()) if sys.platform == "linux" else None
@@ -45,13 +46,13 @@ WAYS = {
 
 
 @dataclass(frozen=True)
-class Start:
+class ColdStart:
     """One way to a first label.
 
     Attributes:
-        seconds: from starting the process to its first line of output, by round.
-        peak_rss_mib: the process's high-water mark, by round; 0 where the system does not tell.
-        problem: why it does not count; None when it does.
+        seconds: by round, the seconds from starting the process to its first line of output.
+        peak_rss_mib: by round, the largest resident memory of the process in MiB; 0 where the system does not tell.
+        problem: why it could not be measured; None if it could.
     """
 
     seconds: Sequence[float] = ()
@@ -59,13 +60,22 @@ class Start:
     problem: str | None = None
 
     @property
-    def peak(self) -> Spread:
-        """Peak memory in MiB."""
+    def peak_memory(self) -> Spread:
+        """Largest resident memory in MiB."""
         return Spread.of(self.peak_rss_mib)
 
 
-def measure(job: Job, precisions: Collection[str], rounds: int) -> dict[str, Start]:
-    """Start every way once to warm the file cache, then in interleaved rounds; ours in the bundle's precisions."""
+def measure(setup: Setup, precisions: Collection[str], rounds: int) -> dict[str, ColdStart]:
+    """Start a process in every way: once to fill the page cache, then in interleaved rounds.
+
+    Args:
+        setup: the checkpoint and bundle to load.
+        precisions: those of the bundle; ways with another precision are left out.
+        rounds: number of rounds that count.
+
+    Returns:
+        The cold starts by way, a key of WAYS.
+    """
     ways = {way: code for way, code in WAYS.items() if way.removeprefix(_OURS) in {way, *precisions}}
     starts: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     problems: dict[str, str] = {}
@@ -73,30 +83,30 @@ def measure(job: Job, precisions: Collection[str], rounds: int) -> dict[str, Sta
         for way, code in ways.items():
             if way in problems:
                 continue
-            filled = code.format(bundle=str(job.bundle), checkpoint=str(job.checkpoint), text=TEXT)
+            filled = code.format(bundle=str(setup.bundle), checkpoint=str(setup.checkpoint), text=TEXT)
             try:
-                result = _start(filled, job.threads)
+                result = _start(filled, setup.threads)
             except subprocess.CalledProcessError as error:
                 problems[way] = f"failed: {(error.stderr.strip().splitlines() or ['no message'])[-1]}"
                 continue
             if number:
                 starts[way].append(result)
     return {
-        way: Start(problem=problems[way])
+        way: ColdStart(problem=problems[way])
         if way in problems
-        else Start([seconds for seconds, _ in found], [peak for _, peak in found])
+        else ColdStart([seconds for seconds, _ in found], [memory for _, memory in found])
         for way, found in starts.items()
     }
 
 
 def _start(code: str, threads: int) -> tuple[float, float]:
-    """Seconds to the first line, and peak RSS in MiB."""
+    """Seconds to the first line of output, and the largest resident memory in MiB."""
     start = perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", code + "\n" + _REPORT_MEMORY],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # The start that is not counted writes bytecode where there is none, which pip does for packages it installs.
+        # The start that is not counted writes missing bytecode, as pip does for the packages that it installs.
         env=environment(threads) | {"PYTHONDONTWRITEBYTECODE": ""},
         text=True,
     )

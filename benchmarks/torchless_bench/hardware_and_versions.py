@@ -1,4 +1,4 @@
-"""What a measurement is worth nothing without: the hardware and the versions."""
+"""What a run was measured on: hardware, and versions of packages."""
 
 from __future__ import annotations
 
@@ -9,19 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-# The instruction sets that decide which kernels run.
-_TELLING = (
-    "avx2",
-    "fma",
-    "avx512f",
-    "avx_vnni",
-    "avx512_vnni",
-    "avx512_bf16",
-    "amx_int8",
-    "amx_bf16",
-    "asimddp",
-    "i8mm",
-)
+# The instruction sets by which libraries choose their kernels.
+_INSTRUCTION_SETS = (
+    "avx2", "fma", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm",
+)  # fmt: skip
 _PACKAGES = (
     "torchless", "numpy", "onnxruntime", "onnxruntime-gpu", "tokenizers", "torch", "transformers", "optimum",
     "optimum-onnx", "openvino", "nncf", "ctranslate2", "sentence-transformers", "fastembed",
@@ -29,7 +20,7 @@ _PACKAGES = (
 
 
 def hardware() -> dict[str, Any]:
-    """CPU model, cores, instruction sets, memory."""
+    """The CPU's model, number of cores and instruction sets, the memory in GiB, and the system."""
     return {
         "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -40,13 +31,13 @@ def hardware() -> dict[str, Any]:
 
 
 def gpu() -> str:
-    """The GPU's name and its driver's version, as nvidia-smi tells them."""
+    """The GPU's name and its driver's version, as nvidia-smi prints them."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     return subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]
 
 
 def versions() -> dict[str, str]:
-    """Python and every package of a contender that is installed."""
+    """The versions of Python and of all installed packages that a contender uses."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -57,20 +48,9 @@ def versions() -> dict[str, str]:
 
 
 def instruction_sets() -> list[str]:
-    """Those of the CPU's instruction sets that matter here; empty where /proc/cpuinfo does not say."""
+    """The CPU's instruction sets by which libraries choose their kernels; empty where there is no /proc/cpuinfo."""
     flags = set((_cpuinfo("flags") or _cpuinfo("Features")).split())
-    return [name for name in _TELLING if name in flags]
-
-
-def busy_cpu_seconds() -> float:
-    """CPU time that all processes together have taken since the machine started; 0 where /proc/stat does not say."""
-    try:
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
-    except OSError:
-        return 0.0
-    user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen = map(int, fields)
-    ticks = user + nice + system + interrupts + soft_interrupts + stolen
-    return ticks / float(os.sysconf("SC_CLK_TCK"))
+    return [name for name in _INSTRUCTION_SETS if name in flags]
 
 
 def _cpuinfo(field: str) -> str:

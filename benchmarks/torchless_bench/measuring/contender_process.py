@@ -1,4 +1,4 @@
-"""Our end of the line to a worker: requests with a time limit, and a name for every way it can end."""
+"""Starts a contender's process and talks to it; every way in which that process can end becomes an error."""
 
 from __future__ import annotations
 
@@ -13,40 +13,47 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .contenders import Job
+from torchless_bench.contenders.contender import Setup
+
+from . import cpu_time
+from .process_environment import environment
 
 LOAD_SECONDS, REQUEST_SECONDS = 900.0, 900.0
 _QUIET_WINDOW_S, _QUIET_SHARE, _QUIET_LIMIT_S = 0.02, 0.05, 3.0
 
 
-class WorkerError(Exception):
-    """A contender did not load, failed, crashed or hung; the message says which."""
+class ContenderError(Exception):
+    """A contender did not load, failed, crashed or did not answer; the message says which."""
 
 
-class NotInstalledError(WorkerError):
-    """A contender needs a package that is not there."""
+class NotInstalledError(ContenderError):
+    """A package that a contender needs is not installed."""
 
 
-class Worker:
-    """A contender's process."""
+class ContenderProcess:
+    """A contender's process, as contender_main.py runs it.
 
-    def __init__(self, where: str, job: Job, log: Path) -> None:
-        """Start the process; `load` waits for it.
+    Attributes:
+        batch_sizes: what the contender's lists are to be tried with; known once it is loaded.
+    """
+
+    def __init__(self, where: str, setup: Setup, log: Path) -> None:
+        """Start the process; `load` waits until it is ready.
 
         Args:
             where: the contender's "module:function".
-            job: what it is given.
-            log: where what its libraries print goes.
+            setup: what the contender is given.
+            log: the file for everything that the contender's libraries print.
         """
         self._log = log
-        fields = {name: value if name == "threads" else str(value) for name, value in asdict(job).items()}
+        fields = {name: value if name == "threads" else str(value) for name, value in asdict(setup).items()}
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "torchless_bench.worker", where, json.dumps(fields)],
+                [sys.executable, "-m", "torchless_bench.measuring.contender_main", where, json.dumps(fields)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
-                env=environment(job.threads),
+                env=environment(setup.threads),
             )
         assert self._process.stdout is not None
         self._unread = b""
@@ -55,18 +62,18 @@ class Worker:
         self.batch_sizes: list[int] = []
 
     def load(self) -> None:
-        """Wait until the engine is ready.
+        """Wait until the contender is ready.
 
         Raises:
-            NotInstalledError, WorkerError: it will not be.
+            NotInstalledError, ContenderError: it cannot be loaded.
         """
         self.batch_sizes = self._read(LOAD_SECONDS)["batch_sizes"]
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Send a request and wait for its answer.
+        """Send a request, and wait for its answer.
 
         Raises:
-            WorkerError: the engine failed, its process died, or it took too long.
+            ContenderError: the contender failed, its process ended, or it gave no answer in time.
         """
         assert self._process.stdin is not None
         try:
@@ -77,7 +84,10 @@ class Worker:
         return self._read(REQUEST_SECONDS)
 
     def wait_until_quiet(self) -> None:
-        """Wait until none of its threads runs: thread pools spin for a while after a call, on the next one's CPUs."""
+        """Wait until none of its threads runs.
+
+        Thread pools keep spinning for a while after a call, and would slow down the contender that is timed next.
+        """
         stop = time.monotonic() + _QUIET_LIMIT_S
         before = self.cpu_seconds()
         while time.monotonic() < stop:
@@ -98,14 +108,8 @@ class Worker:
                     pipe.close()
 
     def cpu_seconds(self) -> float:
-        """CPU time of all its threads so far; always 0 where there is no /proc."""
-        total = 0
-        for path in Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"):
-            try:
-                total += int(path.read_text().split()[0])
-            except (OSError, IndexError):
-                continue  # a thread that ended between the two lines
-        return total / 1e9
+        """CPU seconds of all its threads so far; 0 where there is no /proc."""
+        return cpu_time.of_process(self._process.pid)
 
     def _read(self, limit_s: float) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -113,7 +117,7 @@ class Worker:
         while b"\n" not in self._unread:
             if not self._selector.select(max(0.0, stop - time.monotonic())):
                 self.close()
-                raise WorkerError(f"gave no answer within {limit_s:.0f} s")
+                raise ContenderError(f"gave no answer within {limit_s:.0f} s")
             data = os.read(self._process.stdout.fileno(), 1 << 20)
             if not data:
                 raise self._death()
@@ -123,18 +127,11 @@ class Worker:
         if "missing" in message:
             raise NotInstalledError(f"{message['missing']} is not installed")
         if "error" in message:
-            raise WorkerError(message["error"])
+            raise ContenderError(message["error"])
         return message
 
-    def _death(self) -> WorkerError:
+    def _death(self) -> ContenderError:
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return WorkerError(f"its process ended with {how}" + (f": {lines[-1]}" if lines else ""))
-
-
-def environment(threads: int) -> dict[str, str]:
-    """The environment of every process that is measured: one thread count for all, nobody asks the network."""
-    counts = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
-    quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    return {**os.environ, **dict.fromkeys(counts, str(threads)), **quiet}
+        return ContenderError(f"its process ended with {how}" + (f": {lines[-1]}" if lines else ""))
