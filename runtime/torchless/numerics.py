@@ -43,6 +43,17 @@ def normalize(vectors: Floats) -> Floats:
     return scaled
 
 
+def cosines(a: Floats, b: Floats) -> NDArray[np.float64]:
+    """Cosine of each row of `a` with the same row of `b`: (n, hidden_size) twice to (n,).
+
+    In float64, because float32 cannot tell 1 - 1e-7 from 1. A row of zeros has a cosine of 0 with every other.
+    """
+    exact_a, exact_b = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(exact_a, axis=1) * np.linalg.norm(exact_b, axis=1)
+    found: NDArray[np.float64] = (exact_a * exact_b).sum(axis=1) / np.maximum(lengths, 1e-30)
+    return found
+
+
 def pool_first(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
     """The first row of each group: rows (rows, columns) to (groups, columns)."""
     first: Floats = rows[offsets[:-1]]
