@@ -1,6 +1,10 @@
+"""Text to vectors: what `Encoder` answers, whatever the texts."""
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,3 +81,16 @@ def test_an_unknown_pooling_is_refused_with_the_known_ones(encoder: Encoder) -> 
 def test_a_bare_string_is_refused(encoder: Encoder) -> None:
     with pytest.raises(InputError, match="bare str"):
         encoder.embed("good")
+
+
+BAD: dict[str, tuple[Callable[[Encoder], Any], str]] = {
+    "pooling": (lambda e: e.embed(["x"], pooling="last"), "pooling: expected one of cls, mean, max, got 'last'"),
+    "list of poolings": (lambda e: e.embed(["x"], pooling=[]), r"pooling: expected one of .*, got \[\]"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_bad_argument_has_an_error_of_its_own(tiny_encoder: Encoder, name: str) -> None:
+    call, message = BAD[name]
+    with pytest.raises(InputError, match=message):
+        call(tiny_encoder)

@@ -1,4 +1,4 @@
-"""The answer to a text never depends on its neighbours."""
+"""A graph that is loaded: batches in, arrays out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from torchless import Classifier
+from torchless.errors import InferenceError
+from torchless.inputs.tokens import Batch
 
 # int8 differs by nothing at all where attention's kernel treats rows alike, which every CPU seen so far does.
 # The bound leaves room for one last digit.
@@ -50,3 +52,24 @@ def test_a_very_long_neighbour_changes_nothing(mini: Path) -> None:
     alone = classifier.scores(["a quiet delight"])
     beside = classifier.scores(["a quiet delight", "never again " * 400])
     assert np.abs(alone[0] - beside[0]).max() <= BOUND
+
+
+def test_threads_do_not_change_the_answer(mini: Path, sentences: list[str]) -> None:
+    one = Classifier.load(mini, threads=1).logits(sentences)
+    two = Classifier.load(mini, threads=2).logits(sentences)
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_a_model_that_answers_nan_is_an_error(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = Classifier.load(tiny)
+    monkeypatch.setattr(classifier.session, "outputs", lambda _: [np.array([[np.nan, 0, 0]], np.float32)])
+    with pytest.raises(InferenceError, match="NaN or infinity"):
+        classifier.predict(["good"])
+
+
+def test_a_batch_that_onnxruntime_refuses_is_described(tiny: Path) -> None:
+    session = Classifier.load(tiny).session
+    alien = Batch(np.array([10**6], np.int32), np.array([0, 1]), np.array([False]), np.array([0], np.int32))
+    with pytest.raises(InferenceError, match="refused a batch of 1 texts, 1 tokens") as caught:
+        session.run(alien)
+    assert caught.value.__cause__ is not None

@@ -1,0 +1,76 @@
+"""Labels best first, at most so many, none below its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchless import Classifier, Prediction, TextPair
+from torchless.errors import InputError
+
+PAIR = TextPair("the film was good", "it was bad")
+
+
+def test_rank_orders_labels_best_first(tiny: Path) -> None:
+    classifier = Classifier.load(tiny)
+    ranking = classifier.rank(["the film was good"])[0]
+    assert sorted(p.label for p in ranking) == sorted(classifier.labels)
+    assert [p.score for p in ranking] == sorted((p.score for p in ranking), reverse=True)
+    assert classifier.rank(["the film was good"], top_k=2)[0] == ranking[:2]
+    assert classifier.predict(["the film was good"])[0] == ranking[0]
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, "all", True])
+def test_rank_refuses_a_senseless_top_k(tiny_classifier: Classifier, top_k: object) -> None:
+    with pytest.raises(InputError, match="top_k: expected a whole number"):
+        tiny_classifier.rank(["x"], top_k=top_k)  # type: ignore[arg-type]
+
+
+def test_a_threshold_leaves_out_what_scores_less(tiny_classifier: Classifier) -> None:
+    (ranking,) = tiny_classifier.rank([PAIR])
+    second = ranking[1].score
+    assert tiny_classifier.rank([PAIR], threshold=second) == [ranking[:2]]
+    assert tiny_classifier.rank([PAIR], threshold=1) == [[]]
+    assert tiny_classifier.rank([PAIR], threshold=0, top_k=1) == [ranking[:1]]
+    own = {ranking[0].label: 1.0, ranking[1].label: 0.0, ranking[2].label: second}
+    assert tiny_classifier.rank([PAIR], threshold=own) == [ranking[1:2]]
+    assert tiny_classifier.rank([PAIR], threshold=-5, activation="none") == tiny_classifier.rank(
+        [PAIR], activation="none"
+    )
+
+
+def test_a_prediction_is_a_value() -> None:
+    assert Prediction("a", 0.5, False) == Prediction("a", 0.5, False)
+
+
+BAD: dict[str, tuple[Callable[[Classifier], Any], str]] = {
+    "threshold": (lambda c: c.rank(["x"], threshold=1.1), "threshold: expected a number from 0 to 1, got 1.1"),
+    "threshold of nan": (lambda c: c.rank(["x"], threshold=float("nan")), "threshold: expected a number from 0 to 1"),
+    "threshold of words": (lambda c: c.rank(["x"], threshold="high"), "threshold: expected a number from 0 to 1"),
+    "threshold without end": (
+        lambda c: c.rank(["x"], threshold=float("inf"), activation="none"),
+        "threshold: expected a finite number, got inf",
+    ),
+    "threshold of a label": (
+        lambda c: c.rank(["x"], threshold={"negative": 0.1, "neutral": -2, "positive": 0.1}),
+        r"threshold\['neutral'\]: expected a number from 0 to 1, got -2",
+    ),
+    "unknown label": (
+        lambda c: c.rank(["x"], threshold={"joy": 0.5}),
+        "threshold: there is no label 'joy'; the labels are",
+    ),
+    "missing label": (
+        lambda c: c.rank(["x"], threshold={"neutral": 0.5}),
+        "expected a number for every label, got none for",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_bad_argument_has_an_error_of_its_own(tiny_classifier: Classifier, name: str) -> None:
+    call, message = BAD[name]
+    with pytest.raises(InputError, match=message):
+        call(tiny_classifier)
