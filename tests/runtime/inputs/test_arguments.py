@@ -11,6 +11,7 @@ import pytest
 
 from torchless import Classifier, TextPair
 from torchless.errors import InputError
+from torchless.inputs.arguments import characters, text_list, whole_number
 
 PAIR = TextPair("the film was good", "it was bad")
 
@@ -67,3 +68,28 @@ def test_every_bad_argument_has_an_error_of_its_own(tiny_classifier: Classifier,
     call, message = BAD[name]
     with pytest.raises(InputError, match=message):
         call(tiny_classifier)
+
+
+def test_texts_are_read_once_and_a_list_is_not_copied() -> None:
+    texts = ["a", PAIR]
+    assert text_list(texts, pairs=True) is texts
+    assert text_list((text for text in texts), pairs=True) == texts
+    assert text_list([], pairs=False) == []
+
+
+def test_characters_are_counted_in_both_texts_of_a_pair() -> None:
+    assert characters("caf\u00e9 \U0001f600") == 6
+    assert characters(TextPair("ab", "cde")) == 5
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int8(7), np.uint64(1)])
+def test_a_whole_number_within_its_range_is_an_int(value: Any) -> None:
+    number = whole_number(value, "n", "a whole number from 1 to 7", 7)
+    assert (type(number), number) == (int, value)
+
+
+@pytest.mark.parametrize("value", [0, 8, -1, True, np.True_, 1.0, np.float32(1), "1", None, [1]])
+def test_what_is_no_whole_number_of_the_range_is_refused_as_it_was_given(value: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        whole_number(value, "n", "a whole number from 1 to 7", 7)
+    assert str(caught.value) == f"n: expected a whole number from 1 to 7, got {value!r}."

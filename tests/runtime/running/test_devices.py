@@ -15,6 +15,8 @@ from torchless import Classifier
 from torchless.errors import DeviceError, InferenceError, InputError
 from torchless.running.devices import create
 
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
 
 def test_cuda_where_there_is_none_is_an_error_with_the_fix(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
@@ -77,12 +79,13 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
 
     def pretend(providers: list[str], on_cpu: list[tuple[str, str]], said: str = "") -> dict[str, Any]:
         asked: dict[str, Any] = {}
-        nodes = [SimpleNamespace(name=name, op_type=kind) for name, kind in on_cpu]
+        nodes = {CUDA: [("m", "MatMul")], CPU: on_cpu}
         parts = [
             SimpleNamespace(
-                ep_name="CUDAExecutionProvider", get_nodes=lambda: [SimpleNamespace(name="m", op_type="MatMul")]
-            ),
-            SimpleNamespace(ep_name="CPUExecutionProvider", get_nodes=lambda: nodes),
+                ep_name=provider,
+                get_nodes=lambda found=found: [SimpleNamespace(name=name, op_type=kind) for name, kind in found],
+            )
+            for provider, found in nodes.items()
         ]
         session = SimpleNamespace(get_providers=lambda: providers, get_provider_graph_assignment_info=lambda: parts)
 
@@ -90,7 +93,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
             asked.update(options)
             return session
 
-        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, "CPUExecutionProvider"])
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
         monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: sys.stdout.write(said))
         monkeypatch.setattr(onnxruntime, "InferenceSession", start)
         return asked
@@ -98,18 +101,15 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     return pretend
 
 
-CUDA = "CUDAExecutionProvider"
-
-
 def test_a_gpu_that_does_not_start_is_an_error_and_no_run_on_the_cpu(
     tiny: Path, pretend: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pretend(["CPUExecutionProvider"], [])
+    pretend([CPU], [])
     with pytest.raises(
         DeviceError, match=rf"could not start {CUDA}\. Is there a GPU, and a driver .* nvidia-smi tells"
     ):
         create(tiny / "encoder.fp32.onnx", "cuda")
-    pretend(["CPUExecutionProvider"], [], "Failed to load libcudnn.so.9\nmore\n")
+    pretend([CPU], [], "Failed to load libcudnn.so.9\nmore\n")
     with pytest.raises(
         DeviceError, match=r"Failed to load libcudnn\.so\.9\. Install CUDA's libraries too: pip uninstall"
     ):
@@ -120,10 +120,10 @@ def test_a_gpu_that_does_not_start_is_an_error_and_no_run_on_the_cpu(
 def test_a_node_that_would_run_on_the_cpu_is_named_unless_it_is_about_shapes(
     tiny: Path, pretend: Callable[..., Any]
 ) -> None:
-    asked = pretend([CUDA, "CPUExecutionProvider"], [("a", "Shape"), ("b", "Concat")])
+    asked = pretend([CUDA, CPU], [("a", "Shape"), ("b", "Concat")])
     create(tiny / "encoder.fp32.onnx", "cuda", recording=True)
     assert asked["providers"] == [(CUDA, {"use_tf32": "0", "enable_cuda_graph": "1"})]
     assert not asked["enable_fallback"]
-    pretend([CUDA, "CPUExecutionProvider"], [("a", "Shape"), ("c", "MatMulIntegerToFloat")])
+    pretend([CUDA, CPU], [("a", "Shape"), ("c", "MatMulIntegerToFloat")])
     with pytest.raises(DeviceError, match=rf"no kernel for {CUDA} for c \(MatMulIntegerToFloat\)\."):
         create(tiny / "encoder.fp32.onnx", "cuda")
