@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from torchless.atomic_files import replacing, umask
+from torchless.errors import OutputError
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -59,3 +62,57 @@ def test_a_full_disk_is_named_and_leaves_nothing_behind(tiny: Path, tmp_path: Pa
     assert done.returncode == 1
     assert f"cannot write {tmp_path / name}: File too large. Nothing was changed there." in done.stderr.decode()
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+def test_a_file_is_there_when_the_block_has_ended_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"old")
+    with replacing(path) as file:
+        assert file.write(b"new ") == 4
+        assert file.write(memoryview(b"content")) == 7
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new content"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_in_the_block_leaves_what_stood_there_alone(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"old")
+
+    def fail() -> None:
+        with replacing(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with replacing(tmp_path / "out"):
+            pass
+        assert umask() == os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_can_be_gone_back_in(tmp_path: Path) -> None:
+    with replacing(tmp_path / "out") as file:  # as zipfile does
+        file.write(b"abcdef")
+        file.seek(2)
+        file.write(b"X")
+        assert file.tell() == 3
+    assert (tmp_path / "out").read_bytes() == b"abXdef"
+
+
+def test_a_folder_that_is_not_there_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "out"
+    with pytest.raises(OutputError, match=r"cannot write .*nowhere/out: No such file") as caught, replacing(path):
+        raise AssertionError("the block does not begin")
+    assert caught.value.filename == str(path)

@@ -102,3 +102,19 @@ def test_every_bad_argument_has_an_error_of_its_own(tiny_classifier: Classifier,
     call, message = BAD[name]
     with pytest.raises(InputError, match=message):
         call(tiny_classifier)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax", "sigmoid", "none"])
+def test_a_batch_of_ones_own_scores_as_its_texts_do(
+    classifier: Classifier, sentences: list[str], activation: Any
+) -> None:
+    batch = classifier.tokenizer.encode(sentences[:8])
+    scores = classifier.score(batch, activation=activation)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, classifier.scores(sentences[:8], activation=activation), rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match="activation: expected one of softmax, sigmoid, none, got 'tanh'"):
+        classifier.score(batch, activation="tanh")  # type: ignore[arg-type]
+
+
+def test_labels_are_those_of_the_manifest(tiny_classifier: Classifier) -> None:
+    assert tiny_classifier.labels == tiny_classifier.manifest.labels == ("negative", "neutral", "positive")

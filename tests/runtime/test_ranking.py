@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from torchless import Classifier, Prediction, TextPair
 from torchless.errors import InputError
+from torchless.ranking import Answers, Ranking
 
 PAIR = TextPair("the film was good", "it was bad")
 
@@ -74,3 +76,43 @@ def test_every_bad_argument_has_an_error_of_its_own(tiny_classifier: Classifier,
     call, message = BAD[name]
     with pytest.raises(InputError, match=message):
         call(tiny_classifier)
+
+
+def ranked(scores: list[list[float]], **options: Any) -> list[list[tuple[str, float]]]:
+    rows = np.array(scores, np.float32).reshape(-1, 3)
+    answers = Answers(rows, np.zeros(len(rows), np.bool_), np.ones(len(rows), np.int64))
+    ranking = Ranking(["a", "b", "c"], "softmax", **{"top_k": None, **options})
+    return [[(each.label, each.score) for each in row] for row in ranking.of(answers)]
+
+
+def test_equal_scores_keep_the_order_of_the_manifest() -> None:
+    assert ranked([[0.25, 0.5, 0.25]]) == [[("b", 0.5), ("a", 0.25), ("c", 0.25)]]
+    assert ranked([[0.5, 0.5, 0]], top_k=1) == [[("a", 0.5)]]
+    assert ranked([[0.0, -0.0, 0.0]]) == [[("a", 0), ("b", 0), ("c", 0)]]
+
+
+def test_every_text_has_a_ranking_of_its_own() -> None:
+    expected = [[("c", 0.75), ("a", 0.25)], [("b", 1.0), ("a", 0.0)]]
+    assert ranked([[0.25, 0, 0.75], [0, 1, 0]], top_k=2) == expected
+    assert ranked([]) == []
+
+
+def test_a_score_that_reaches_its_threshold_stays() -> None:
+    assert ranked([[0.25, 0.5, 0.25]], threshold=0.25) == [[("b", 0.5), ("a", 0.25), ("c", 0.25)]]
+    assert ranked([[0.25, 0.5, 0.25]], threshold=np.nextafter(0.25, 1)) == [[("b", 0.5)]]
+
+
+def test_thresholds_go_by_label_whatever_the_order_of_their_mapping() -> None:
+    assert ranked([[0.25, 0.5, 0.25]], threshold={"c": 0.25, "b": 0.75, "a": 0.5}) == [[("c", 0.25)]]
+
+
+def test_more_labels_than_there_are_is_all_of_them() -> None:
+    assert len(ranked([[0.25, 0.5, 0.25]], top_k=9)[0]) == 3
+
+
+def test_a_prediction_says_what_became_of_its_text() -> None:
+    answers = Answers(np.array([[0.5], [0.5]], np.float32), np.array([False, True]), np.array([3, 1]))
+    assert Ranking(["a"], "sigmoid", 1).of(answers) == [
+        [Prediction("a", 0.5, False, 3)],
+        [Prediction("a", 0.5, True, 1)],
+    ]

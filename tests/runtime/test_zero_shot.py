@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from torchless import Classifier, TextPair, ZeroShotClassifier
 from torchless.errors import IncompatibleError, InputError
+from torchless.zero_shot import entailment_index
 
 
 @pytest.fixture
@@ -113,3 +116,35 @@ def test_zero_shot_refuses_what_is_no_label_and_no_template(
     with pytest.raises(InputError, match=message):
         zero_shot.rank(["x"], labels, hypothesis_template=template)
     assert zero_shot.rank([], ["a", "b"]) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["contradiction", "neutral", "entailment"], 2),  # facebook/bart-large-mnli
+        (["CONTRADICTION", "NEUTRAL", "ENTAILMENT"], 2),  # FacebookAI/roberta-large-mnli
+        (["contradiction", "entailment", "neutral"], 1),  # cross-encoder/nli-deberta-v3-base
+        (["entailment", "not_entailment"], 0),  # MoritzLaurer/deberta-v3-base-zeroshot-v2.0
+        (["not_entailment", "other"], None),
+        (["LABEL_0", "LABEL_1"], None),
+    ],
+)
+def test_entailment_is_found_among_the_labels_of_models_for_nli(labels: list[str], expected: int | None) -> None:
+    assert entailment_index(labels) == expected
+
+
+def test_an_entailment_that_is_named_comes_before_one_that_could_be_found(nli: Callable[..., Path]) -> None:
+    classifier = Classifier.load(nli("entailment", "neutral", "contradiction"))
+    logits = classifier.logits([TextPair("x", "This example is a.")])[0].astype(float)
+    named = ZeroShotClassifier(classifier, entailment="contradiction").answer(["x"], ["a"]).scores
+    found = ZeroShotClassifier(classifier).answer(["x"], ["a"]).scores
+    # A lone label has its score between entailment and the label at the other end.
+    assert float(found[0, 0]) == pytest.approx(1 / (1 + np.exp(logits[2] - logits[0])), abs=1e-6)
+    assert float(named[0, 0]) == pytest.approx(1 / (1 + np.exp(logits[0] - logits[2])), abs=1e-6)
+
+
+def test_a_model_of_one_label_is_no_nli_model(tiny_classifier: Classifier) -> None:
+    regression = copy.copy(tiny_classifier)
+    regression.manifest = dataclasses.replace(tiny_classifier.manifest, labels=("similarity",))
+    with pytest.raises(IncompatibleError, match="has one label, similarity"):
+        ZeroShotClassifier(regression)

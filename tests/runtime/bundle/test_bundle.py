@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from torchless import Bundle, Classifier, Encoder, verify
+from torchless import Bundle, Classifier, Encoder, TextPair, verify
 from torchless.errors import BundleError, BundleNotFoundError, IncompatibleError, InputError, IntegrityError
 
 FILES = ["classifier.int8.onnx", "manifest.json", "tokenizer.json", "weights.int8"]  # what a load reads
@@ -90,3 +90,27 @@ def test_a_file_that_may_not_be_read_is_named(tiny_copy: Path, name: str, monkey
 def test_a_name_too_long_for_the_system_is_no_traceback(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="cannot be read: File name too long"):
         Classifier.load(tmp_path / ("x" * 5000))
+
+
+def test_the_tokenizer_of_a_bundle_has_its_limit_and_its_pairs(tiny: Path, mini: Path, long_text: str) -> None:
+    batch = Bundle.open(tiny).tokenizer().encode([long_text, TextPair("a", "b")])
+    assert (batch.lengths.tolist(), batch.truncated.tolist()) == ([64, 5], [True, False])
+    with pytest.raises(InputError, match="this model takes single texts"):
+        Bundle.open(mini).tokenizer().encode([TextPair("a", "b")])
+
+
+def test_a_variant_is_chosen_by_its_precision_and_names_its_files(tiny: Path) -> None:
+    bundle = Bundle.open(tiny)
+    name, variant = bundle.variant("auto")
+    assert (name, variant) == ("int8", bundle.manifest.variants["int8"])
+    expected = ["tokenizer.json", "weights.int8", "encoder.int8.onnx", "classifier.int8.onnx"]
+    assert bundle.files_for(variant) == expected
+    assert bundle.variant("fp32") == ("fp32", bundle.manifest.variants["fp32"])
+
+
+def test_only_the_files_that_are_named_are_checked(tiny_copy: Path) -> None:
+    (tiny_copy / "weights.fp32").unlink()
+    bundle = Bundle.open(tiny_copy)
+    bundle.check(["weights.int8"])
+    with pytest.raises(IntegrityError, match=r"weights\.fp32"):
+        bundle.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import select
 import subprocess
@@ -12,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from torchless import Classifier, Encoder, TextPair
+from torchless import Classifier, Encoder, TextPair, Windows
+from torchless.cli.text_input import CHUNK_TEXTS, add_arguments, add_window_arguments, read, windows
 
 Run = Callable[..., tuple[int, str, str]]
 Program = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -88,3 +90,35 @@ def test_a_second_text_that_is_none_is_named(run: Run, tiny: Path, tmp_path: Pat
     code, _, err = run("predict", tiny, "--input", tmp_path / "a.jsonl", "--pair-column", "b")
     assert code == 2
     assert "line 2, b: expected a string, got NoneType" in err
+
+
+def options(*arguments: str | Path) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    add_window_arguments(parser)
+    return parser.parse_intermixed_args(["MODEL", *map(str, arguments)])
+
+
+def test_texts_come_in_chunks_that_bound_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("".join(f"{number}\n" for number in range(2 * CHUNK_TEXTS + 1)))
+    chunks = list(read(options("--input", tmp_path / "a.txt")))
+    assert [len(chunk) for chunk in chunks] == [CHUNK_TEXTS, CHUNK_TEXTS, 1]
+    assert [text for chunk in chunks for text in chunk] == [str(number) for number in range(2 * CHUNK_TEXTS + 1)]
+
+
+def test_stdin_may_stand_among_arguments(stdin: Callable[[bytes], None]) -> None:
+    stdin(b"two\nthree\n")
+    assert list(read(options("one", "-", "four"))) == [["one", "two", "three", "four"]]
+
+
+def test_the_second_text_of_a_pair_comes_from_the_option_or_a_column(tmp_path: Path) -> None:
+    assert list(read(options("a", "b", "--pair", ""))) == [[TextPair("a", ""), TextPair("b", "")]]
+    (tmp_path / "a.csv").write_text("q,text\nx,a\n")
+    assert list(read(options("--input", tmp_path / "a.csv", "--pair-column", "q"))) == [[TextPair("a", "x")]]
+
+
+def test_any_option_of_windows_asks_for_them() -> None:
+    assert windows(options("x")) is None
+    assert windows(options("x", "--stride", "0")) == Windows()
+    assert windows(options("x", "--combine", "max")) == Windows(combine="max")
+    assert windows(options("x", "--window", "9", "--stride", "2")) == Windows(stride=2, size=9)

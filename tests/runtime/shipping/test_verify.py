@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from torchless import Classifier, verify
 from torchless.errors import IntegrityError, ManifestError, VerificationError
+from torchless.shipping.verify import VerificationReport
 
 Rewrite = Callable[[Callable[[dict[str, Any]], None]], None]
 
@@ -67,3 +69,28 @@ def test_verify_needs_golden_answers(tiny_copy: Path, rewrite: Rewrite) -> None:
     assert Classifier.load(tiny_copy).predict(["good"])
     with pytest.raises(ManifestError, match=r"files: expected golden\.json among them"):
         verify(tiny_copy)
+
+
+@pytest.mark.parametrize(
+    ("difference", "cosine", "expected"),
+    [
+        (0.1, 0.99, []),
+        (None, 1.0, []),
+        (0.11, 0.99, ["int8 logits differ by 0.11, allowed 0.1"]),
+        (None, 0.98, ["int8 embeddings have a cosine of 0.98, expected 0.99 or more"]),
+        (math.nan, 1.0, ["int8 logits differ by nan, allowed 0.1"]),
+        (0.0, math.nan, ["int8 embeddings have a cosine of nan, expected 0.99 or more"]),
+    ],
+)
+def test_a_report_finds_what_lies_beyond_its_tolerance(
+    difference: float | None, cosine: float, expected: list[str]
+) -> None:
+    report = VerificationReport("int8", difference, tolerance=0.1, embedding_cosine=cosine, min_cosine=0.99)
+    assert report.findings() == expected
+
+
+def test_a_bundle_without_a_head_is_verified_by_its_embeddings(tiny_copy: Path, rewrite: Rewrite) -> None:
+    rewrite(lambda fields: [variant.update(classifier=None) for variant in fields["variants"].values()])
+    reports = verify(tiny_copy)
+    assert [report.logit_difference for report in reports] == [None, None]
+    assert min(report.embedding_cosine for report in reports) > 0.99
