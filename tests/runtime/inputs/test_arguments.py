@@ -88,7 +88,7 @@ def test_a_whole_number_within_its_range_is_an_int(value: Any) -> None:
     assert (type(number), number) == (int, value)
 
 
-@pytest.mark.parametrize("value", [0, 8, -1, True, np.True_, 1.0, np.float32(1), "1", None, [1]])
+@pytest.mark.parametrize("value", [0, 8, -1, True, 1.0, np.float32(1), "1", None, [1]])
 def test_what_is_no_whole_number_of_the_range_is_refused_as_it_was_given(value: Any) -> None:
     with pytest.raises(InputError) as caught:
         whole_number(value, "n", "a whole number from 1 to 7", 7)
