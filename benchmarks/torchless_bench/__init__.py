@@ -1,10 +1,13 @@
-"""Torchless beside PyTorch and its other alternatives, measured on this machine.
+"""Torchless measured beside PyTorch and other ways to run the same model, on this machine.
 
-command.py      `torchless bench`, top to bottom
-contenders/     who takes part: one file an engine
-worker.py       one contender in its own process; process.py is our end of the line
-contest.py      loads all, compares answers, then times them in interleaved rounds
-workloads.py    what is timed; texts.py makes the texts
-cold_start.py peak.py installed_size.py     what is measured outside the contest
-statistics.py results.py markdown.py plots.py       from times to what people read
+command.py                  `torchless bench`: its options
+benchmark.py                a whole run, from options to the report
+workloads.py                which calls are timed; workload_texts.py makes or reads their texts
+random_distilbert.py        the checkpoint of `--shape`, with random weights
+hardware_and_versions.py    what a run was measured on
+status_line.py              what a terminal shows during a run
+contenders/                 what takes part, a file for each
+measuring/                  compares answers, then measures times, memory, arithmetic and size
+reporting/                  results.jsonl, results.md and the plots
+serving/                    scripts that measure `torchless serve`
 """

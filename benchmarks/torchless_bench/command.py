@@ -1,4 +1,4 @@
-"""`torchless bench`."""
+"""`torchless bench`: its options."""
 
 from __future__ import annotations
 
@@ -13,48 +13,112 @@ SHAPE_NAMES = ("distilbert-base", "minilm-l6", "tiny")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    _add_model_arguments(parser)
+    _add_contest_arguments(parser)
     parser.add_argument(
-        "model", metavar="MODEL", nargs="?", help="a bundle: a folder, an installed package or a Hub id"
+        "--installed-size",
+        action="store_true",
+        help="also install Torchless and PyTorch into empty folders with pip and report their sizes, which takes "
+        "minutes (default: sizes are not measured)",
     )
-    parser.add_argument("--against", metavar="CHECKPOINT", help="the checkpoint folder that the bundle was made from")
+    parser.add_argument(
+        "--work",
+        metavar="FOLDER",
+        help="folder that keeps converted models for the next run, a folder of its own for each model "
+        "(default: a temporary folder)",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        help="folder to write results.jsonl, results.md and the plots to (default: tables on stdout only)",
+    )
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help="a bundle: a folder, an installed model package or a Hub id"
+    )
+    parser.add_argument(
+        "--against",
+        metavar="CHECKPOINT",
+        help="folder of the checkpoint that MODEL was exported from; with --shape, the one whose tokenizer is used "
+        "(default: with --shape, a tokenizer made for this run)",
+    )
     parser.add_argument(
         "--shape",
         choices=SHAPE_NAMES,
-        help="instead of MODEL: a checkpoint of this shape with random weights (tokenizer: CHECKPOINT's), exported now",
+        help="instead of MODEL, a DistilBERT of this shape with random weights, exported for this run (default: MODEL)",
     )
-    parser.add_argument("--embed", action="store_true", help="compare embeddings instead of classifiers")
-    parser.add_argument("--evaluate", metavar="FILE", help="labelled text (.csv, .tsv, .jsonl): accuracy, disagreement")
-    parser.add_argument("--texts", metavar="FILE", help="text for batches and the list; default: made, SST-2's lengths")
-    parser.add_argument("--contenders", metavar="A,B", type=_names, help="default: all; an unknown name lists them")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: other engines, fp16")
-    parser.add_argument("--threads", metavar="N", type=_count, help="default: the CPUs this process may use")
-    parser.add_argument("--rounds", metavar="N", type=_count, help="interleaved rounds (default 7; 3 with --quick)")
-    parser.add_argument("--quick", action="store_true", help="fewer engines, lengths and rounds: under 3 minutes")
-    parser.add_argument("--installed-size", action="store_true", help="install both sides afresh with pip: minutes")
-    parser.add_argument("--work", metavar="FOLDER", help="keep converted models here for the next run")
-    parser.add_argument("--output", metavar="FOLDER", help="write results.jsonl, results.md and plots here")
+    parser.add_argument("--embed", action="store_true", help="measure embeddings (default: classification)")
+    parser.add_argument(
+        "--evaluate",
+        metavar="FILE",
+        help="labelled texts (.csv, .tsv, .jsonl) to measure accuracy on (default: accuracy is not measured)",
+    )
+    parser.add_argument(
+        "--texts",
+        metavar="FILE",
+        help="texts (.txt, .csv, .tsv, .jsonl) for the batches and the list (default: made texts with SST-2's lengths)",
+    )
+
+
+def _add_contest_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--contenders",
+        metavar="A,B",
+        type=_names,
+        help="names of the contenders beside the reference; an unknown name lists them "
+        "(default: all; with --quick, those that load quickly)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=["cpu", "cuda"],
+        default="cpu",
+        help="device to measure on; cuda has other contenders, some of them in fp16 (default: cpu)",
+    )
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=_count,
+        help="number of CPU threads of each contender (default: the CPUs that this process may use)",
+    )
+    parser.add_argument(
+        "--rounds", metavar="N", type=_count, help="number of interleaved rounds (default: 7; with --quick, 3)"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="fewer contenders, lengths, texts and rounds: less than 3 minutes on two cores (default: all of them)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, write the results, and print the tables."""
+    """Measure, write the results, and print the tables.
+
+    Raises:
+        InputError: options contradict each other, or one does not fit.
+        MissingExtraError: a package of the extra `bench` is not installed.
+    """
     if options.shape is None and not (options.model and options.against):
         raise InputError("expected MODEL and --against CHECKPOINT, or --shape SHAPE.")
     if options.shape and options.model:
         raise InputError("--shape makes its own bundle; leave MODEL out.")
     if options.embed and options.evaluate:
-        raise InputError("--evaluate: embeddings have no labels to be right about. Leave one of the two out.")
+        raise InputError(
+            "--evaluate measures the accuracy of labels, and embeddings have none. Leave one of the two out."
+        )
     if options.embed and options.device != "cpu":
-        raise InputError("--embed: embeddings are compared on the CPU alone. Leave --device out.")
+        raise InputError("--embed: embeddings are measured on the CPU only. Leave --device out.")
     try:
-        from .run import bench
+        from .benchmark import benchmark
 
         if options.output:
-            from . import plots  # noqa: F401  # a missing matplotlib is to be heard of before the run, not after it
+            from .reporting import plots  # noqa: F401  # a missing matplotlib is reported before the run, not after it
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:
             raise
         raise MissingExtraError("torchless bench", error.name, "bench") from error
-    print(bench(options), file=sys.stdout)
+    print(benchmark(options), file=sys.stdout)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What is timed."""
+"""Which calls are timed."""
 
 from __future__ import annotations
 
@@ -6,55 +6,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .texts import TextMaker, draw
+from .workload_texts import TextMaker, draw
 
 LENGTHS = (8, 16, 32, 64, 128, 256, 512)
 BATCH_SIZES = (8, 32)
-_TEXTS_A_LENGTH, _BATCHES = 8, 6
-Kind = Literal["single", "batch", "packed", "list"]
+_TEXTS_PER_LENGTH, _BATCHES = 8, 6
+WorkloadKind = Literal["single", "batch", "packed", "list"]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Calls to be timed.
+    """Calls that are timed together.
 
     Attributes:
-        name: what the tables call it.
-        kind: "single" texts of one length, "batch"es of mixed lengths, the "packed" one that is held against the
-            machine's peak, or a whole "list" from text to label.
-        batches: the texts of each call, taken in turn.
-        tokens: how many tokens each call has; None where calls differ.
+        name: its name in tables and records.
+        kind: "single" is one text of a length, "batch" a batch of mixed lengths, "packed" a batch of equal lengths,
+            whose arithmetic is compared with the machine's peak, and "list" a whole list from text to label.
+        batches: the texts of each call; calls take them in turn.
+        tokens: number of tokens of each call; None where calls differ.
     """
 
     name: str
-    kind: Kind
+    kind: WorkloadKind
     batches: Sequence[list[str]]
     tokens: int | None = None
 
     @property
-    def texts_a_call(self) -> int:
-        """Texts in one call."""
+    def texts_per_call(self) -> int:
+        """Number of texts in a call."""
         return len(self.batches[0])
 
 
-def workloads(
+def all_workloads(
     maker: TextMaker, max_tokens: int, own_texts: Sequence[str] | None, list_texts: int, lengths: Sequence[int]
 ) -> list[Workload]:
-    """All of them, shortest calls first.
+    """Every workload, shortest calls first.
 
     Args:
-        maker: makes texts of given lengths.
-        max_tokens: the model's limit; longer single texts are left out.
-        own_texts: what batches and the list are drawn from; None makes texts of SST-2's lengths.
-        list_texts: how many texts the list has.
-        lengths: of the single texts, in tokens.
+        maker: makes texts of a length.
+        max_tokens: the most tokens that the model reads; lengths beyond it are left out.
+        own_texts: the texts that batches and the list are drawn from; None makes texts with SST-2's lengths.
+        list_texts: number of texts in the list.
+        lengths: numbers of tokens of the single texts.
     """
 
     def mixed(count: int, seed: int) -> list[str]:
         return draw(own_texts, count, seed) if own_texts else maker.of_mixed_lengths(count)
 
     single = [
-        Workload(f"1 x {tokens}", "single", [[maker.of_length(tokens)] for _ in range(_TEXTS_A_LENGTH)], tokens)
+        Workload(f"1 x {tokens}", "single", [[maker.of_length(tokens)] for _ in range(_TEXTS_PER_LENGTH)], tokens)
         for tokens in lengths
         if tokens <= max_tokens
     ]

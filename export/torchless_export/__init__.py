@@ -1,4 +1,4 @@
-"""Checkpoints to bundles: read, rewritten as a lean graph, proven equal to PyTorch, written whole.
+"""Checkpoints to bundles: read, rewritten as packed graphs, proven equal to PyTorch, written whole.
 
 Arrows run one way: this package imports the runtime, never the other way round.
 """
@@ -6,9 +6,10 @@ Arrows run one way: this package imports the runtime, never the other way round.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import ExportError
-    from .exporting import ExportReport, export
+    from .exporting import export
+    from .reports import ExportReport
 else:
-    _HOME = {"ExportError": "errors", "ExportReport": "exporting", "export": "exporting"}
+    _HOME = {"ExportError": "errors", "ExportReport": "reports", "export": "exporting"}
 
     def __getattr__(name):
         from importlib import import_module

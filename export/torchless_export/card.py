@@ -128,8 +128,8 @@ def _compared(precision: str, report: dict[str, Any]) -> str:
 
 def _accuracy(accuracy: dict[str, Any]) -> str:
     rows = [
-        (engine, f"{accuracy[key]:.2%}")
-        for engine, key in (("PyTorch", "torch"), ("fp32", "fp32"), ("fp16", "fp16"), ("int8", "int8"))
+        (name, f"{accuracy[key]:.2%}")
+        for name, key in (("PyTorch", "torch"), ("fp32", "fp32"), ("fp16", "fp16"), ("int8", "int8"))
         if accuracy[key] is not None
     ]
     return f"## Accuracy\n\nOn {accuracy['texts']} labelled texts ({accuracy['file']}).\n\n" + _table(rows)

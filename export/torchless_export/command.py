@@ -3,75 +3,119 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import sys
+import warnings
 
 from torchless.errors import InputError, MissingExtraError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .exporting import ExportReport
-    from .quality import QualityReport
+    from collections.abc import Callable
 
+    from .reports import ExportReport, QualityReport
+
+_GRAPHS = ("auto", "packed", "padded", "optimum")
 _NEEDED = ("torch", "transformers", "onnx", "safetensors")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder that transformers wrote, or a Hub id")
-    parser.add_argument("out", metavar="OUT", help="the bundle's folder; an older bundle there is replaced")
-    parser.add_argument(
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", help="folder that transformers wrote, or Hub id")
+    add("out", metavar="OUT", help="folder of the bundle; an older bundle there is replaced")
+    add(
         "--precision",
         metavar="P",
         type=_precisions,
-        help="of fp32, int8 and fp16 (for GPUs), joined by commas; default: fp32,int8, with optimum's graphs fp32",
+        help="one or more of fp32, int8 and fp16 (for GPUs), separated by commas (default: fp32,int8; fp32 alone where "
+        "optimum writes the graphs)",
     )
-    parser.add_argument(
-        "--engine",
-        choices=["auto", "lean", "optimum"],
+    add(
+        "--graph",
+        metavar="{" + ",".join(_GRAPHS) + "}",
+        type=_graph,
         default="auto",
-        help="who writes the graphs; auto: lean for known architectures, else optimum",
+        help="packed: Torchless's own graphs, the fastest; padded: graphs that other servers run too; optimum: graphs "
+        "of optimum, for more architectures; auto: packed for the architectures of docs/architectures.md, optimum for "
+        "all others (default: auto)",
     )
-    parser.add_argument(
-        "--graph", choices=["lean", "standard"], help="lean: packed tokens (default); standard: for other servers too"
+    add("--engine", choices=["auto", "lean", "optimum"], help=argparse.SUPPRESS)
+    add("--encoder-only", action="store_true", help="leave the classification head out, for embeddings alone")
+    add("--no-pairs", action="store_true", help="let the bundle read single texts only, no pairs of texts")
+    add(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the checkpoint brings along (default: refuse it)",
     )
-    parser.add_argument("--encoder-only", action="store_true", help="leave the classification head out")
-    parser.add_argument(
-        "--no-pairs", action="store_true", help="the bundle reads single texts alone; a pair is an error"
+    add("--revision", metavar="REV", help="branch, tag or commit of a Hub id (default: main)")
+    _add_texts(parser.add_argument_group("texts"))
+    _add_gates(
+        parser.add_argument_group("gates", "An export that does not pass all of them fails, and leaves OUT as it was.")
     )
-    parser.add_argument("--calibration", metavar="FILE", help="text for the int8 scales; default: a built-in sample")
-    parser.add_argument("--evaluate", metavar="FILE", help="labelled text (.csv, .tsv, .jsonl) to measure accuracy on")
-    parser.add_argument("--column", metavar="C", help="the column or key of those files that holds the text")
-    parser.add_argument("--pair-column", metavar="C", help="that of the second text of each pair; default: no pairs")
-    gate = parser.add_argument_group("gates, which fail the export").add_argument
-    gate("--max-difference", metavar="X", type=_positive, default=1e-4, help="fp32 from PyTorch (default 1e-4)")
-    gate(
+
+
+def _add_texts(group: argparse._ArgumentGroup) -> None:
+    add, kinds = group.add_argument, ".csv, .tsv or .jsonl"
+    add("--calibration", metavar="FILE", help=f"text for the int8 scales, .txt, {kinds} (default: a built-in sample)")
+    add(
+        "--evaluate",
+        metavar="FILE",
+        help=f"labelled text for accuracy, {kinds} (default: accuracy is not measured)",
+    )
+    add("--column", metavar="C", help="column or key that holds the text in those files (default: text or sentence)")
+    add("--pair-column", metavar="C", help="column or key that holds the second text of each pair (default: no pairs)")
+
+
+def _add_gates(group: argparse._ArgumentGroup) -> None:
+    def add(flag: str, metavar: str, kind: Callable[[str], float], default: float, text: str) -> None:
+        group.add_argument(flag, metavar=metavar, type=kind, default=default, help=f"{text} (default: {default:g})")
+
+    add(
+        "--max-difference",
+        "X",
+        _positive,
+        1e-4,
+        "largest allowed difference between fp32 and PyTorch, of any logit or hidden state",
+    )
+    add(
         "--max-disagreement",
-        metavar="SHARE",
-        type=_share,
-        default=0.01,
-        help="int8 and fp16 labels unlike fp32's (0.01)",
+        "SHARE",
+        _share,
+        0.01,
+        "largest allowed share of texts whose label differs between fp32 and int8 or fp16",
     )
-    gate(
+    add(
         "--max-score-error",
-        metavar="SHARE",
-        type=_share,
-        default=0.05,
-        help="the same for a head that answers a number, as a share of its spread (0.05)",
+        "SHARE",
+        _share,
+        0.05,
+        "largest allowed difference between fp32 and int8 or fp16 for a head that answers a number, as a share of the "
+        "spread of its answers",
     )
-    gate("--min-embedding-cosine", metavar="C", type=_share, default=0.9, help="their embeddings beside fp32's (0.9)")
-    gate("--max-accuracy-drop", metavar="SHARE", type=_share, default=0.005, help="they under PyTorch (0.005)")
-    parser.add_argument(
-        "--trust-remote-code", action="store_true", help="run Python code that the checkpoint brings along"
+    add(
+        "--min-embedding-cosine",
+        "COSINE",
+        _share,
+        0.9,
+        "smallest allowed cosine between an embedding in fp32 and in int8 or fp16",
     )
-    parser.add_argument("--revision", metavar="REV", help="branch, tag or commit of a Hub id")
+    add(
+        "--max-accuracy-drop",
+        "SHARE",
+        _share,
+        0.005,
+        "largest allowed accuracy drop of int8 or fp16 below PyTorch, as a share; measured with --evaluate",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Export, say what is going on, and print what was found."""
     try:
         from .exporting import export
-        from .quality import Gates
+        from .old_spellings import OldSpellingWarning, advice, ways
+        from .reports import Gates
         from .samples import Columns
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:
@@ -79,30 +123,29 @@ def run(options: argparse.Namespace) -> int:
         raise MissingExtraError("torchless export", error.name, "export") from error
     if (options.column or options.pair_column) and not (options.calibration or options.evaluate):
         raise InputError("--column and --pair-column go with --calibration FILE or --evaluate FILE")
-    report = export(
-        options.checkpoint,
-        options.out,
-        precisions=options.precision,
-        engine=options.engine,
-        graph=options.graph,
-        encoder_only=options.encoder_only,
-        pairs=not options.no_pairs,
-        calibration=options.calibration,
-        evaluate=options.evaluate,
-        columns=Columns(options.column, options.pair_column),
-        gates=Gates(
-            max_difference=options.max_difference,
-            max_disagreement=options.max_disagreement,
-            max_score_error=options.max_score_error,
-            min_embedding_cosine=options.min_embedding_cosine,
-            max_accuracy_drop=options.max_accuracy_drop,
-        ),
-        revision=options.revision,
-        trust_remote_code=options.trust_remote_code,
-        say=_say,
-    )
-    made = options.precision or ["fp32", *report.quality]
-    print(f"{options.out}: a bundle of {' and '.join(made)}")
+    ways(options.engine, options.graph)  # refuses what contradicts itself, before any advice
+    if old := advice(options.engine, options.graph, dashes="--"):
+        print(f"torchless: {old}", file=sys.stderr)
+    gates = Gates(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Gates)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OldSpellingWarning)  # said above, in words of the command line
+        report = export(
+            options.checkpoint,
+            options.out,
+            precisions=options.precision,
+            graph=options.graph,
+            engine=options.engine,
+            encoder_only=options.encoder_only,
+            pairs=not options.no_pairs,
+            calibration=options.calibration,
+            evaluate=options.evaluate,
+            columns=Columns(options.column, options.pair_column),
+            gates=gates,
+            revision=options.revision,
+            trust_remote_code=options.trust_remote_code,
+            say=_say,
+        )
+    print(f"{options.out}: a bundle of {' and '.join(options.precision or ['fp32', *report.quality])}")
     for line in _summary(report):
         print(f"  {line}")
     return 0
@@ -125,7 +168,7 @@ def _summary(report: ExportReport) -> list[str]:
     if accuracy:
         variants = {name: getattr(accuracy, name) for name in ("fp32", "fp16", "int8")}
         shares = {"PyTorch": accuracy.torch, **variants}
-        told = ", ".join(f"{engine} {share:.2%}" for engine, share in shares.items() if share is not None)
+        told = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share is not None)
         lines.append(f"accuracy: {told} ({accuracy.texts} texts)")
     return lines
 
@@ -152,6 +195,12 @@ def _precisions(value: str) -> list[str]:
     if set(names) - {"fp32", "fp16", "int8"}:
         raise argparse.ArgumentTypeError(f"expected some of fp32,fp16,int8, got {value!r}")
     return names
+
+
+def _graph(value: str) -> str:
+    if value not in (*_GRAPHS, "lean", "standard"):  # the last two are old spellings
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(_GRAPHS)}, got {value!r}")
+    return value
 
 
 def _share(value: str) -> float:

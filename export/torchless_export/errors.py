@@ -20,8 +20,7 @@ from torchless.errors import TorchlessError
 if TYPE_CHECKING:
     from torchless.bundle.manifest import Precision
 
-    from .parity import ParityReport
-    from .quality import QualityReport
+    from .reports import ParityReport, QualityReport
 
 
 class ExportError(TorchlessError):

@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Literal
 
-import numpy as np
-
-from torchless import Classifier, Encoder
-from torchless.bundle.golden import MIN_COSINES
+import torchless
+from torchless import Bundle
 from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Precision
 from torchless.errors import InputError
-from torchless.inputs.tokens import Tokenizer
 
-from . import samples
+from . import old_spellings, samples, writers
 from .card import model_card
-from .checkpoint import Checkpoint, max_tokens
-from .engines import EngineName, GraphName, choose
-from .engines.lean import Lean
+from .checkpoint import Checkpoint
+from .checkpoint.limits import max_tokens
+from .checkpoint.sentence import SentenceSettings
 from .errors import CheckpointError, QualityError
-from .parity import ParityReport, check_parity
-from .quality import Accuracy, Gates, QualityReport, measure_accuracy, measure_quality
+from .golden import golden_answers
+from .parity import check_parity
+from .quality import measure_accuracy, measure_quality
 from .reference import Reference
-from .sentence import SentenceSettings
+from .reports import ExportReport, Gates, QualityReport
 from .weights import WeightsFile
 from .write import Draft, replacing_folder
-
-# How far another machine's answers may lie from the recorded ones. fp32 differs by rounding alone; in int8 a rounding
-# difference can tip a value to the next of its 256 levels (docs/decisions/0004-int8.md), in fp16 sums have 11 bits.
-_GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.1}
-_GOLDEN_EMBEDDINGS = 12  # of so many texts they are kept: they are what makes the file large
+from .writers import GraphName, Writer
 
 _DEFAULT_GATES = Gates()
 _DEFAULT_COLUMNS = samples.Columns()
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What an export found out; the manifest keeps it under `quality`.
-
-    Attributes:
-        parity: fp32 against PyTorch.
-        quality: each other variant against fp32.
-        accuracy: of PyTorch and each variant; None without a labelled file.
-    """
-
-    parity: ParityReport
-    quality: Mapping[Precision, QualityReport]
-    accuracy: Accuracy | None
-
-    def figures(self) -> dict[str, Any]:
-        """The reports that there are, as plain data."""
-        reports: dict[str, Any] = {"parity": self.parity, "accuracy": self.accuracy}
-        reports |= {str(name): report for name, report in self.quality.items()}
-        return {name: asdict(report) for name, report in reports.items() if report is not None}
 
 
 def export(
@@ -65,8 +36,8 @@ def export(
     out: str | os.PathLike[str],
     *,
     precisions: Sequence[Precision] | None = None,
-    engine: EngineName = "auto",
-    graph: GraphName | None = None,
+    graph: GraphName | Literal["lean", "standard"] | None = "auto",
+    engine: Literal["auto", "lean", "optimum"] | None = None,
     encoder_only: bool = False,
     pairs: bool = True,
     calibration: str | os.PathLike[str] | None = None,
@@ -82,115 +53,93 @@ def export(
     Args:
         checkpoint: a folder that transformers wrote, or a Hub id.
         out: the bundle's folder; a bundle that is there already is replaced, and only by one that passed its gates.
-        precisions: of "fp32", "int8" and "fp16", which is for GPUs; int8 is the default to load where it is among them,
+        precisions: of "fp32", "int8" and "fp16", which is for GPUs. int8 is loaded by default where it is among them,
             on a GPU fp16. None takes fp32 and int8, or fp32 alone where optimum writes the graphs.
-        engine: "lean" for our own graph builder, "optimum" for any architecture that optimum can export, "auto" for
-            lean where the architecture has a family, else optimum.
-        graph: "lean" for packed graphs, "standard" for padded ones that other servers run too; None takes what the
-            engine does best.
-        encoder_only: leave the head out, and do not ask the checkpoint for one.
-        pairs: let the bundle read pairs of texts too, where tokenizer and model tell them apart.
+        graph: "packed" for our own graphs, the fastest, where the architecture has a family; "padded" for graphs that
+            other servers run too; "optimum" for those of optimum, which knows more architectures; "auto" for packed
+            where the architecture has a family, else optimum.
+        engine: deprecated, as are "lean" and "standard" for `graph`: they work with a warning for one release.
+        encoder_only: leave the head out, and do not require one of the checkpoint.
+        pairs: let the bundle read pairs of texts too, where tokenizer and model tell the two apart.
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl); None takes the built-in sample.
         evaluate: labelled text (.csv, .tsv, .jsonl) to measure accuracy on.
         columns: where those two files have their texts, or pairs.
-        gates: how far fp32 may be from PyTorch, and what int8 and fp16 may cost.
-        revision: of a Hub id.
+        gates: how far fp32 may be from PyTorch, and int8 and fp16 from fp32.
+        revision: branch, tag or commit of a Hub id.
         trust_remote_code: run Python code that the checkpoint brings along.
         say: called with a line as each step begins.
 
     Raises:
         CheckpointError, UnsupportedModelError: the checkpoint cannot be read, or its architecture is unknown.
+        InputError: an argument, or a file of text, cannot be used.
         MissingExtraError: optimum is needed and not installed.
-        ParityError: the fp32 graph is not the model.
-        QualityError: int8 or fp16 costs more than the gates allow.
+        ParityError: the fp32 graph does not answer as PyTorch does.
+        QualityError: int8 or fp16 is further from fp32 than the gates allow.
         OutputError: `out` cannot be written. Whatever the error, a bundle at `out` is unchanged.
     """
-    if precisions is not None and (
-        not precisions or isinstance(precisions, str) or set(precisions) - {*get_args(Precision)}
-    ):
-        raise InputError(f"precisions: expected some of {', '.join(get_args(Precision))}, got {precisions!r}.")
+    ways = old_spellings.ways(engine, graph)
+    old_spellings.warn(engine, graph)
+    writers.refuse_unknown(precisions)
     if encoder_only and evaluate is not None:
         raise InputError("evaluate: an encoder has no labels to be right about. Leave one of the two out.")
     with replacing_folder(Path(out)) as folder:
         say("reading the checkpoint")
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
-        model = choose(source, engine, graph, precisions, head=not encoder_only)
-        source = source if model.outputs is None else source.with_outputs(model.outputs)
-        labels = () if model.outputs is None else _labels(source, model.outputs)
-        if evaluate and (source.activation == "none" or len(labels) == 1):
-            raise InputError("evaluate: this head answers a number, so no label can be right. Leave the file out.")
-        reads_pairs = pairs and source.pairs
-        if columns.pair and not reads_pairs:
-            raise InputError(f"columns: the bundle reads single texts, got the pairs of column {columns.pair!r}.")
-        labelled = samples.labelled(Path(evaluate), labels, columns) if evaluate else None
-        scale_texts, compared = samples.for_int8(Path(calibration) if calibration else None, labelled, columns)
-        sentence = SentenceSettings.read(source.folder) if model.outputs is None else None
-        limit = max_tokens(source, model.max_positions, sentence)
-        about = {
-            "source": source.source,
-            "labels": labels,
-            "activation": "none" if encoder_only else source.activation,
-            "max_tokens": limit,
-            "hidden_size": model.hidden_size,
-            "layout": model.layout,
-            "padding_id": source.padding_id if model.layout == "padded" else 0,
-            "pairs": reads_pairs,
-            **({"pooling": sentence.pooling, "normalize": sentence.normalize} if sentence else {}),
-        }
-        draft = Draft(folder, out=Path(out), about=about)
+        way = writers.choose(source, ways)
+        wanted = writers.resolve(precisions, way)
+        writer = writers.open_writer(way, source, head=not encoder_only)
+        source = source.with_outputs(writer.outputs)
+        draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=pairs))
+        texts = samples.choose(draft.manifest, calibration, evaluate, columns)
 
         say("writing the fp32 graphs")
-        draft.add_file(TOKENIZER, source.tokenizer_json())
-        if model.layout == "padded":
-            for name, data in source.standard_files():
-                draft.add_file(name, data)
-        weights = WeightsFile("weights.fp32")
-        draft.add_variant("fp32", model.fp32(weights), weights)
-        draft.write_manifest()
-
+        _add_files(draft, source)
+        _add_variant(draft, writer, "fp32", texts)
         say("comparing them with PyTorch")
-        reference = Reference(source, limit, head=not encoder_only)
-        compared_pairs = samples.pairs_of_many_lengths(limit) if reads_pairs else []
-        parity = check_parity(folder, reference, samples.of_many_lengths(), gates.max_difference, compared_pairs)
+        reference = Reference(source, draft.manifest.max_tokens, head=not encoder_only)
+        parity = check_parity(Bundle.open(folder), reference, gates.max_difference)
 
         quality: dict[Precision, QualityReport] = {}
-        if isinstance(model, Lean) and "fp16" in (precisions or ()):
-            say("writing the fp16 graphs")
-            weights = WeightsFile("weights.fp16")
-            draft.add_variant("fp16", model.fp16(weights), weights)
-            draft.write_manifest()
-            say("comparing fp16 with fp32")
-            texts_of_fp16 = compared if labelled or calibration else scale_texts  # which calibrated nothing
-            quality["fp16"] = measure_quality(folder, "fp16", texts_of_fp16, None)
-        if isinstance(model, Lean) and "int8" in (precisions or ("int8",)):
-            say(f"calibrating int8 on {scale_texts.name}")
-            weights = WeightsFile("weights.int8")
-            texts = Tokenizer(folder / TOKENIZER, limit, pairs=reads_pairs).encode(scale_texts.texts)
-            draft.add_variant("int8", model.int8(weights, texts), weights)
-            draft.write_manifest()
-            say("comparing int8 with fp32")
-            quality["int8"] = measure_quality(folder, "int8", compared, scale_texts.name)
+        others: list[Precision] = [name for name in wanted if name != "fp32"]
+        for precision in others:
+            scales = texts.calibrated_on(precision)
+            say(f"writing the {precision} graphs" + (f", calibrated on {scales}" if scales else ""))
+            _add_variant(draft, writer, precision, texts)
+            say(f"comparing {precision} with fp32")
+            quality[precision] = measure_quality(folder, precision, texts.compared_on(precision), scales)
         accuracy = None
-        if labelled:
-            say(f"measuring accuracy on {len(labelled.texts)} texts")
-            accuracy = measure_accuracy(folder, reference, labelled, quality)
+        if texts.labelled:
+            say(f"measuring accuracy on {len(texts.labelled.texts)} texts")
+            accuracy = measure_accuracy(folder, reference, texts.labelled, quality)
         for precision, found in quality.items():
             if findings := found.findings(precision, gates, accuracy):
                 raise QualityError(precision, found, findings)
-
         report = ExportReport(parity, quality, accuracy)
-        if precisions is not None and "fp32" not in precisions:
-            draft.drop_variant("fp32")
-        _finish(draft, report)
+        _finish(draft, report, wanted)
     return report
 
 
-def _finish(draft: Draft, report: ExportReport) -> None:
-    """Add what describes the bundle, once everything that it describes is there."""
-    manifest = draft.write_manifest(report.figures())
-    draft.add_file(GOLDEN, _golden(draft.folder, manifest))
-    draft.add_file("README.md", model_card(manifest).encode())
-    draft.write_manifest(report.figures())
+def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
+    """What is known of a bundle before it has files."""
+    head = writer.outputs is not None
+    sentence = None if head else SentenceSettings.read(source.folder)
+    return Manifest(
+        created_by=f"torchless {torchless.__version__}",
+        labels=() if writer.outputs is None else _labels(source, writer.outputs),
+        activation=source.activation if head else "none",
+        max_tokens=max_tokens(source, writer.max_positions, sentence),
+        hidden_size=writer.hidden_size,
+        default_precision="fp32",
+        source=source.source,
+        variants={},
+        quality={},
+        files={},
+        layout=writer.layout,
+        padding_id=source.padding_id if writer.layout == "padded" else 0,
+        pairs=pairs and source.pairs,
+        pooling=sentence.pooling if sentence else "mean",
+        normalize=sentence.normalize if sentence else True,
+    )
 
 
 def _labels(checkpoint: Checkpoint, outputs: int) -> tuple[str, ...]:
@@ -206,25 +155,29 @@ def _labels(checkpoint: Checkpoint, outputs: int) -> tuple[str, ...]:
     return labels
 
 
-def _golden(folder: Path, manifest: Manifest) -> bytes:
-    """The answers of this machine to a few texts, for `torchless verify` on another."""
-    texts = samples.golden(pairs=manifest.pairs)
-    batch = Tokenizer(folder / TOKENIZER, manifest.max_tokens, pairs=manifest.pairs).encode(texts)
-    variants: dict[str, Any] = {}
-    for precision, variant in manifest.variants.items():
-        answers: dict[str, Any] = {"tolerance": _GOLDEN_TOLERANCE[precision], "min_cosine": MIN_COSINES[precision]}
-        embeddings = Encoder.load(folder, precision=precision).embed(
-            texts[:_GOLDEN_EMBEDDINGS], pooling="mean", normalize=True
-        )
-        answers["embeddings"] = _rounded(embeddings, digits=4)
-        if variant.classifier is not None:
-            answers["logits"] = _rounded(Classifier.load(folder, precision=precision).logits(texts), digits=6)
-        variants[precision] = answers
-    ids = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])]
-    written = [text if isinstance(text, str) else [text.first, text.second] for text in texts]
-    golden = {"texts": written, "input_ids": ids, "variants": variants}
-    return json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode()
+def _add_files(draft: Draft, source: Checkpoint) -> None:
+    """The tokenizer, and what other servers expect beside a padded graph."""
+    draft.add_file(TOKENIZER, source.tokenizer_json())
+    if draft.manifest.layout == "padded":
+        for name, data in source.files_for_other_servers():
+            draft.add_file(name, data)
 
 
-def _rounded(array: Iterable[Iterable[float]], digits: int) -> list[list[float]]:
-    return [[round(float(value), digits) for value in row] for row in array]
+def _add_variant(draft: Draft, writer: Writer, precision: Precision, texts: samples.Texts) -> None:
+    """Write one variant; the draft is a loadable bundle with it afterwards."""
+    calibration = None
+    if precision == "int8":
+        calibration = Bundle.open(draft.folder).tokenizer().encode(texts.calibration.texts)
+    weights = WeightsFile(f"weights.{precision}")
+    draft.add_variant(precision, writer.graphs(precision, weights, calibration), weights)
+    draft.write_manifest()
+
+
+def _finish(draft: Draft, report: ExportReport, wanted: Sequence[Precision]) -> None:
+    """Leave out what only measured the others, and add what describes the bundle, once all of it is there."""
+    if "fp32" not in wanted:
+        draft.drop_variant("fp32")
+    manifest = draft.write_manifest(report.figures())
+    draft.add_file(GOLDEN, golden_answers(Bundle.open(draft.folder)))
+    draft.add_file("README.md", model_card(manifest).encode())
+    draft.write_manifest(report.figures())

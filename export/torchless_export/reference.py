@@ -19,7 +19,7 @@ class Reference:
 
     Attributes:
         max_tokens: where texts are cut; None reads them whole.
-        missing: tensors that the checkpoint does not have, and transformers filled with noise.
+        missing: tensors that the checkpoint lacks; transformers filled them with random numbers.
     """
 
     def __init__(self, checkpoint: Checkpoint, max_tokens: int | None, *, head: bool) -> None:
@@ -38,7 +38,7 @@ class Reference:
         )
         self._model: Any = model.eval()
         self.missing = sorted(found["missing_keys"])
-        # Of what a tokenizer answers, a model takes what it names: DistilBERT has no token types.
+        # Not every model takes all that its tokenizer answers: DistilBERT has no token types.
         self._inputs = set(inspect.signature(self._model.forward).parameters)
         self._model.base_model.register_forward_hook(self._keep_states)
         self._states: Any = None
@@ -68,7 +68,7 @@ class Reference:
         """One padded forward pass over texts or over pairs.
 
         Returns:
-            The last hidden states of each text without its padding, float32 (tokens_i, dim), and the logits,
+            The last hidden states of each text without its padding, float32 (tokens_i, hidden_size), and the logits,
             float32 (texts, labels), or None without a head.
         """
         import torch
@@ -82,5 +82,5 @@ class Reference:
         return states, outputs.logits.numpy() if self._head else None
 
     def _keep_states(self, _model: Any, _inputs: Any, outputs: Any) -> None:
-        # What the body answers; `hidden_states[-1]` is another thing where a norm follows the last layer.
+        # The body's own answer; `hidden_states[-1]` differs from it where a norm follows the last layer.
         self._states = outputs.last_hidden_state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from torchless.bundle.manifest import Manifest, Precision
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns
@@ -18,7 +20,7 @@ BUILT_IN = "the built-in sample"
 
 
 def built_in() -> list[str]:
-    """Some two hundred short texts of many kinds, written for this project."""
+    """184 short texts of many kinds, written for this project."""
     return files(__package__).joinpath("sample.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -32,7 +34,7 @@ def of_many_lengths() -> list[str]:
 def pairs_of_many_lengths(max_tokens: int) -> list[TextPair]:
     """Short pairs, an empty second text, and pairs that are too long because of their first, second or both texts."""
     lines = built_in()
-    # Not longer than it takes: transformers' time for a pair grows with the product of what it cuts off.
+    # No longer than needed: transformers' time for a pair grows with the product of the lengths that it cuts off.
     long = " ".join(" ".join(lines).split()[:max_tokens])
     short = [TextPair(first, second) for first, second in zip(lines[2:70:10], lines[3:70:10], strict=True)]
     # Eight short ones first, so that parity's batch of eight is not padded to the length of the long ones.
@@ -95,14 +97,59 @@ class Labelled(Sample):
     labels: list[int]
 
 
+@dataclass(frozen=True)
+class Texts:
+    """What an export runs through the model besides parity's texts.
+
+    Attributes:
+        labelled: what accuracy is measured on; None where no file was given.
+        calibration: what int8's scales come from.
+        compared: what int8 is compared with fp32 on.
+        uncalibrated: what fp16 is compared with fp32 on, which calibrates nothing.
+    """
+
+    labelled: Labelled | None
+    calibration: Sample
+    compared: Sample
+    uncalibrated: Sample
+
+    def compared_on(self, precision: Precision) -> Sample:
+        """The texts that a precision is compared with fp32 on."""
+        return self.compared if precision == "int8" else self.uncalibrated
+
+    def calibrated_on(self, precision: Precision) -> str | None:
+        """The name of the texts that a precision's scales come from; None where it has no scales."""
+        return self.calibration.name if precision == "int8" else None
+
+
+def choose(
+    manifest: Manifest,
+    calibration_file: str | os.PathLike[str] | None,
+    labelled_file: str | os.PathLike[str] | None,
+    where: Columns,
+) -> Texts:
+    """The texts of an export, from the files that were given or else from the built-in sample.
+
+    Raises:
+        InputError: a file cannot be read, or does not fit the model that the manifest describes.
+    """
+    if labelled_file and (manifest.activation == "none" or len(manifest.labels) == 1):
+        raise InputError("evaluate: this head answers a number, so no label can be right. Leave the file out.")
+    if where.pair and not manifest.pairs:
+        raise InputError(f"columns: the bundle reads single texts, got the pairs of column {where.pair!r}.")
+    known = labelled(Path(labelled_file), manifest.labels, where) if labelled_file else None
+    scales, compared = for_int8(Path(calibration_file) if calibration_file else None, known, where)
+    return Texts(known, scales, compared, compared if labelled_file or calibration_file else scales)
+
+
 def for_int8(
     calibration_file: Path | None, labelled: Labelled | None, where: Columns = _DEFAULT
 ) -> tuple[Sample, Sample]:
-    """The texts that int8's scales come from, and those that it is judged on.
+    """The texts that int8's scales come from, and those that it is compared with fp32 on.
 
-    Without files both are the built-in sample, and the second's name says so: half of it would be too few to judge by,
+    Without files both are the built-in sample, and the second's name says so: half of it would be too few texts,
     because one label of 92 is more than 1 % (docs/decisions/0031-gates-fit-the-head.md). There are no built-in pairs:
-    of a file of pairs half of the rows calibrate, and the other half judges.
+    of a file of pairs, half of the rows calibrate and the other half is compared.
     """
     if calibration_file and where.pair and labelled is None:
         pairs = where.of(calibration_file)[0]

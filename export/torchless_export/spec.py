@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 # gelu is the exact one, with erf; gelu_tanh its approximation (Hendrycks & Gimpel, arXiv:1606.08415).
-Activation = Literal["gelu", "gelu_tanh", "relu", "tanh"]
+HiddenActivation = Literal["gelu", "gelu_tanh", "relu", "tanh"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Norm:
-    """Layer normalisation over the last axis; scale and shift float32 (dim,)."""
+    """Layer normalisation over the last axis; scale and shift float32 (hidden_size,)."""
 
     scale: Floats
     shift: Floats
@@ -31,16 +31,16 @@ class Norm:
 
 
 @dataclass(frozen=True)
-class Embeddings:
+class EmbeddingTables:
     """The sum of a row of each table, then the norm, then the projection.
 
     Attributes:
-        word: float32 (vocabulary, width).
-        position: float32 (max_positions, width), row 0 for a text's first token; None where attention alone knows
-            positions.
-        norm: over width.
-        token_type: float32 (types, width); None where a model has one type or none.
-        projection: from width to the layers' dim; None where they are the same.
+        word: float32 (vocabulary, embedding_size).
+        position: float32 (max_positions, embedding_size), row 0 for a text's first token; None where
+            attention alone knows positions.
+        norm: over embedding_size.
+        token_type: float32 (types, embedding_size); None where a model has one type or none.
+        projection: from embedding_size to hidden_size; None where they are the same.
     """
 
     word: Floats
@@ -52,7 +52,7 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Rotary:
-    """Rotary positions (Su et al., arXiv:2104.09864); cosine and sine float32 (max_positions, head dim / 2)."""
+    """Rotary positions (Su et al., arXiv:2104.09864); cosine and sine float32 (max_positions, head_size / 2)."""
 
     cosine: Floats
     sine: Floats
@@ -63,7 +63,7 @@ class Disentangled:
     """Scores of contents against relative positions (DeBERTa: He et al., arXiv:2006.03654).
 
     Attributes:
-        key: what a query is scored against, float32 (heads, head dim, buckets), scaled as scores are; None for none.
+        key: what a query is scored against, float32 (heads, head_size, buckets), scaled as scores are; None for none.
         query: what a key is scored against, of the same shape; None for none.
     """
 
@@ -107,7 +107,7 @@ class Head:
     """
 
     dense: Linear
-    activation: Activation
+    activation: HiddenActivation
     out: Linear
     pooling: Literal["first", "mean"] = "first"
     norm: Norm | None = None
@@ -118,21 +118,22 @@ class EncoderSpec:
     """A whole model.
 
     Attributes:
-        attention_heads: each attends over dim / attention_heads channels.
+        attention_heads: each attends over hidden_size / attention_heads numbers, its head_size.
         activation: of the feed-forward part.
-        max_positions: most tokens a text may have.
+        max_positions: largest number of tokens in a text.
         head: None for a body alone.
         norm_first: x + f(norm(x)) instead of norm(x + f(x)).
         final_norm: after the last layer.
-        distance_biases: tables of float32 (2 * max_positions - 1, heads or 1). A row for each distance, the key's
-            position minus the query's, from 1 - max_positions on.
-        distance_buckets: int32 (2 * max_positions - 1,), the bucket of each distance; None where nothing asks for one.
+        distance_biases: tables of float32 (2 * max_positions - 1, heads or 1). One row per distance (the key's
+            position minus the query's), from 1 - max_positions on.
+        distance_buckets: int32 (2 * max_positions - 1,), the bucket of each distance; None where no layer
+            reads it.
     """
 
-    embeddings: Embeddings
+    embeddings: EmbeddingTables
     layers: tuple[Layer, ...]
     attention_heads: int
-    activation: Activation
+    activation: HiddenActivation
     max_positions: int
     head: Head | None
     norm_first: bool = False
@@ -141,6 +142,6 @@ class EncoderSpec:
     distance_buckets: NDArray[np.int32] | None = None
 
     @property
-    def dim(self) -> int:
-        """Width of the hidden states."""
+    def hidden_size(self) -> int:
+        """Numbers in a hidden state."""
         return int(self.layers[0].query.weight.shape[0])

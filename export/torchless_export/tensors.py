@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint, handed out by name and shape."""
+"""The tensors of a checkpoint, looked up by name and checked against a shape."""
 
 from __future__ import annotations
 
@@ -38,15 +38,32 @@ class Tensors:
         self._used.add(name)
         return array
 
-    def linear(self, name: str, inputs: int, outputs: int | None) -> Linear:
-        """PyTorch's nn.Linear keeps (out, in); a graph multiplies by (in, out)."""
-        weight = self.array(f"{name}.weight", outputs, inputs)
-        return Linear(np.ascontiguousarray(weight.T), self.array(f"{name}.bias", len(weight)))
+    def prefix(self, prefix: str, name: str) -> str:
+        """The prefix where the tensor `name` carries it, as in a whole model; "" where it does not, as in a body."""
+        return prefix if f"{prefix}{name}" in self else ""
 
-    def norm(self, name: str, dim: int, epsilon: float) -> Norm:
-        """PyTorch's nn.LayerNorm; checkpoints of TensorFlow's days call its weight gamma and its bias beta."""
+    def linear(self, name: str, inputs: int, outputs: int | None, *, optional_bias: bool = False) -> Linear:
+        """A product: PyTorch's nn.Linear keeps its weight as (out, in), a graph multiplies by (in, out).
+
+        Args:
+            name: without ".weight" and ".bias".
+            inputs: expected length of the last axis of the input.
+            outputs: expected length of the last axis of the output; None for any.
+            optional_bias: take zeros where the checkpoint has no bias.
+        """
+        weight = self.array(f"{name}.weight", outputs, inputs)
+        bias = self._bias(f"{name}.bias", len(weight), optional=optional_bias)
+        return Linear(np.ascontiguousarray(weight.T), bias)
+
+    def norm(self, name: str, size: int, epsilon: float, *, optional_bias: bool = False) -> Norm:
+        """PyTorch's nn.LayerNorm; old checkpoints, from TensorFlow, call its weight gamma and its bias beta."""
         scale, shift = ("gamma", "beta") if f"{name}.gamma" in self else ("weight", "bias")
-        return Norm(self.array(f"{name}.{scale}", dim), self.array(f"{name}.{shift}", dim), epsilon)
+        return Norm(
+            self.array(f"{name}.{scale}", size), self._bias(f"{name}.{shift}", size, optional=optional_bias), epsilon
+        )
+
+    def _bias(self, name: str, size: int, *, optional: bool) -> Floats:
+        return np.zeros(size, np.float32) if optional and name not in self else self.array(name, size)
 
     def refuse_unused(self, known: Iterable[str] = ()) -> None:
         """Refuse a checkpoint with tensors that nothing read: the graph would silently leave them out.

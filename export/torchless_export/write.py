@@ -12,25 +12,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 
-import torchless
 from torchless.atomic_files import umask, writing
-from torchless.bundle.manifest import FORMAT, MANIFEST, FileRecord, Manifest, Variant
-from torchless.bundle.manifest import Precision as PrecisionName
+from torchless.bundle.manifest import FORMAT, MANIFEST, FileRecord, Manifest, Precision, Variant
 
 from .weights import WeightsFile
+from .writers.writer import Kind
 
-Kind = Literal["encoder", "classifier", "lone_encoder", "lone_classifier"]
-# What other servers look for first: optimum, Text Embeddings Inference and transformers.js.
-_STANDARD_NAMES: dict[PrecisionName, str] = {
+# The names that optimum, Text Embeddings Inference and transformers.js look for first.
+_PADDED_NAMES: dict[Precision, str] = {
     "fp32": "model.onnx",
     "fp16": "model_fp16.onnx",
     "int8": "model_quantized.onnx",
 }
-_DEFAULTS: tuple[PrecisionName, ...] = ("int8", "fp32", "fp16")  # what is loaded by default, the best that is there
+_DEFAULTS: tuple[Precision, ...] = ("int8", "fp32", "fp16")  # what is loaded by default, the best that is there
 
 
 class Draft:
@@ -43,36 +41,29 @@ class Draft:
         OutputError: from every method: a file cannot be written. The message names `out`, where the bundle is to be.
     """
 
-    def __init__(self, folder: Path, *, out: Path, about: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, *, out: Path, manifest: Manifest) -> None:
         """Begin with an empty folder.
 
         Args:
             folder: where it is built.
             out: where it is to be.
-            about: the manifest's fields that do not depend on files.
+            manifest: what is known before there are files; `write_manifest` adds variants, quality and files.
         """
         self.folder = folder
+        self.manifest = manifest
         self._out = out
-        self._variants: dict[PrecisionName, Variant] = {}
-        self.manifest = Manifest(
-            created_by=f"torchless {torchless.__version__}",
-            default_precision="fp32",
-            variants=self._variants,
-            quality={},
-            files={},
-            **about,
-        )
+        self._variants: dict[Precision, Variant] = {}
 
     def add_file(self, name: str, data: bytes) -> None:
         """Write one file."""
         with writing(self._out):
             (self.folder / name).write_bytes(data)
 
-    def add_variant(self, name: PrecisionName, graphs: Mapping[Kind, onnx.ModelProto], weights: WeightsFile) -> None:
+    def add_variant(self, name: Precision, graphs: Mapping[Kind, onnx.ModelProto], weights: WeightsFile) -> None:
         """Write the graphs of one precision and the weights that they share."""
         files: dict[str, str] = {kind: f"{kind}.{name}.onnx" for kind in graphs}
         if self.manifest.layout == "padded":
-            files["classifier" if "classifier" in graphs else "encoder"] = _STANDARD_NAMES[name]
+            files["classifier" if "classifier" in graphs else "encoder"] = _PADDED_NAMES[name]
         for kind, model in graphs.items():
             self.add_file(files[kind], model.SerializeToString(deterministic=True))
         with writing(self._out):
@@ -85,7 +76,7 @@ class Draft:
             files.get("lone_classifier"),
         )
 
-    def drop_variant(self, name: PrecisionName) -> None:
+    def drop_variant(self, name: Precision) -> None:
         """Remove one precision again."""
         for file in self._variants.pop(name).files:
             (self.folder / file).unlink()
@@ -185,7 +176,7 @@ def _move_into(temporary: Path, out: Path) -> None:
     with suppress(OSError):
         temporary.rename(out)
         return
-    # The manifest goes last: without it nobody takes the folder for a bundle.
+    # The manifest goes last: without it the folder is no bundle.
     names = sorted((path.name for path in temporary.iterdir()), key=lambda name: name == MANIFEST)
     try:
         for name in names:

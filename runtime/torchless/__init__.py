@@ -1,11 +1,11 @@
-"""Transformer text classifiers without PyTorch: numpy, onnxruntime and tokenizers are all there is.
+"""Transformer text classifiers without PyTorch, with numpy, onnxruntime and tokenizers alone.
 
     >>> from torchless import Classifier
     >>> classifier = Classifier.load("models/sst2-mini")
     >>> classifier.predict(["I hate this so much"])[0].label
     'NEGATIVE'
 
-Importing this package costs next to nothing: numpy and onnxruntime come in when something is loaded.
+Importing this package is cheap: numpy and onnxruntime are imported when a model is loaded.
 """
 
 __version__ = "0.1.0"

@@ -83,7 +83,7 @@ def replacing(path: Path) -> Iterator[AtomicFile]:
 
 
 def umask() -> int:
-    """The permissions that new files shall not have."""
+    """The permission bits that new files must not have."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

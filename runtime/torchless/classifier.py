@@ -21,9 +21,10 @@ from .running import parallel
 class Classifier(Model):
     """A text classifier.
 
-    >>> classifier = Classifier.load("models/sst2-mini")
-    >>> [p.label for p in classifier.predict(["I hate this so much", "What a delight"])]
-    ['NEGATIVE', 'POSITIVE']
+    Examples:
+        >>> classifier = Classifier.load("models/sst2-mini")
+        >>> [p.label for p in classifier.predict(["I hate this so much", "What a delight"])]
+        ['NEGATIVE', 'POSITIVE']
     """
 
     graph_kind = "classifier"
@@ -72,7 +73,7 @@ class Classifier(Model):
 
         Args:
             texts: as in `predict`.
-            top_k: at most so many a text; None for all.
+            top_k: at most this many labels per text; None for all.
             threshold: leave out what scores less: one number, or one for each label by name; from 0 to 1 unless the
                 activation is "none".
             activation: as in `predict`.
@@ -105,7 +106,7 @@ class Classifier(Model):
         return self.answer(texts, activation=activation, windows=windows).scores
 
     def logits(self, texts: Iterable[Text], *, windows: Windows | None = None) -> NDArray[np.float32]:
-        """What the graph answers, untouched: float32 (n, labels).
+        """What the graph answers, before any activation: float32 (n, labels).
 
         Raises:
             InputError, InferenceError: as in `predict`.

@@ -36,9 +36,10 @@ class Embeddings:
 class Encoder(Model):
     """The body of a model: texts to hidden states, or to one vector each.
 
-    >>> encoder = Encoder.load("models/sst2-mini")
-    >>> encoder.embed(["good", "bad"]).shape
-    (2, 384)
+    Examples:
+        >>> encoder = Encoder.load("models/sst2-mini")
+        >>> encoder.embed(["good", "bad"]).shape
+        (2, 384)
     """
 
     graph_kind = "encoder"

@@ -121,4 +121,5 @@ class MissingExtraError(TorchlessError, ImportError):
     """A call needs packages of an extra that is not installed."""
 
     def __init__(self, caller: str, package: str, extra: str) -> None:
-        super().__init__(f"{caller} needs {package}: pip install 'torchless[{extra}]'", name=package)
+        advice = f"pip install 'torchless[{extra}]' (from a clone: pip install '.[{extra}]')"
+        super().__init__(f"{caller} needs {package}: {advice}", name=package)

@@ -43,6 +43,17 @@ def normalize(vectors: Floats) -> Floats:
     return scaled
 
 
+def cosines(a: Floats, b: Floats) -> NDArray[np.float64]:
+    """Cosine of each row of `a` with the same row of `b`: (n, hidden_size) twice to (n,).
+
+    In float64, because float32 cannot tell 1 - 1e-7 from 1. A row of zeros has a cosine of 0 with every other.
+    """
+    exact_a, exact_b = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(exact_a, axis=1) * np.linalg.norm(exact_b, axis=1)
+    found: NDArray[np.float64] = (exact_a * exact_b).sum(axis=1) / np.maximum(lengths, 1e-30)
+    return found
+
+
 def pool_first(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
     """The first row of each group: rows (rows, columns) to (groups, columns)."""
     first: Floats = rows[offsets[:-1]]
@@ -65,7 +76,7 @@ def pool_max(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
 Pool = Callable[[Floats, NDArray[np.int64]], Floats]
 # From the states of a text's tokens to its vector, as sentence-transformers names and defines them.
 POOLINGS: dict[Pooling, Pool] = {"cls": pool_first, "mean": pool_mean, "max": pool_max}
-# From the answers to a text's windows to its answer.
+# How the answers of a text's windows become one answer.
 COMBINATIONS: dict[Combination, Pool] = {"first": pool_first, "mean": pool_mean, "max": pool_max}
 
 

@@ -1,4 +1,4 @@
-"""Labels that no model was trained on, by way of a model that tells whether a hypothesis follows from a text."""
+"""Labels of your own, scored by a model that says whether a hypothesis follows from a text."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ class ZeroShotClassifier:
             hypothesis_template: a sentence with {} where the label goes.
             multi_label: any number of labels may be right: each has its own score between contradiction and entailment.
                 Otherwise one is, and the scores of a text sum to 1.
-            top_k: at most so many a text; None for all.
+            top_k: at most this many labels per text; None for all.
             threshold: leave out what scores less, as in `Classifier.rank`.
 
         Raises:
-            InputError: as in `Classifier.rank`; labels is empty, has no order, or holds what is no text; the template
-                has no {}; or a hypothesis leaves no room for a text.
+            InputError: as in `Classifier.rank`; labels is empty, has no order, or holds something that is not a
+                text; the template has no {}; or a hypothesis leaves no room for a text.
             InferenceError: as in `Classifier.predict`.
         """
         labels = label_list(labels)
@@ -116,11 +116,11 @@ class ZeroShotClassifier:
         return Answers(scores, np.logical_or.reduce(truncated, axis=1), np.ones(len(premises), np.int64))
 
     def _answer(self, pairs: Sequence[TextPair], hypotheses: Sequence[str]) -> Answers:
-        first = Windows(combine="first")  # the hypothesis stays whole: it is the question
+        first = Windows(combine="first")  # the hypothesis stays whole, the text is cut
         try:
             return self._classifier.answer(pairs, activation="none", windows=first)
         except InputError:
-            for index, hypothesis in enumerate(hypotheses):  # whose fault was it?
+            for index, hypothesis in enumerate(hypotheses):  # which one was too long?
                 try:
                     self._classifier.answer([TextPair("a", hypothesis)], windows=first)
                 except InputError as error:

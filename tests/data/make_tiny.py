@@ -10,11 +10,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import export
 from torchless_export.quality import Gates
+from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = make(ROWS["distilbert"], Path(folder) / "tiny")
+        checkpoint = make(RANDOM_CHECKPOINTS["distilbert"], Path(folder) / "tiny")
         export(checkpoint, Path(__file__).parent / "tiny", gates=Gates(max_disagreement=1), say=print)

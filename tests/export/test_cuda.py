@@ -12,8 +12,8 @@ import pytest
 from torchless import Classifier, Encoder
 from torchless.errors import DeviceError
 from torchless.running.devices import create
-from torchless_bench.random_checkpoints import ROWS
 from torchless_export import ExportReport
+from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS
 
 Exported = tuple[Path, Path, ExportReport]
 # Of a logit, by precision; the families' logits have a standard deviation of about 1.
@@ -28,9 +28,9 @@ def _gpu(tiny: Path) -> None:
         pytest.skip(f"no GPU here: {error}")
 
 
-@pytest.fixture(scope="module", params=ROWS)
-def bundle(request: pytest.FixtureRequest, exported_row: Callable[[str], Exported]) -> Path:
-    return exported_row(request.param)[1]
+@pytest.fixture(scope="module", params=RANDOM_CHECKPOINTS)
+def bundle(request: pytest.FixtureRequest, exported_random: Callable[[str], Exported]) -> Path:
+    return exported_random(request.param)[1]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -51,17 +51,17 @@ def test_embeddings_too(bundle: Path, sentences: list[str], precision: str) -> N
         assert (vectors * expected).sum(axis=1).min() > 1 - TOLERANCE[precision]
 
 
-def test_a_gpu_takes_fp16_by_default_and_refuses_int8(exported_row: Callable[[str], Exported]) -> None:
-    bundle = exported_row("distilbert")[1]
+def test_a_gpu_takes_fp16_by_default_and_refuses_int8(exported_random: Callable[[str], Exported]) -> None:
+    bundle = exported_random("distilbert")[1]
     assert Classifier.load(bundle, device="cuda").precision == "fp16"
     with pytest.raises(DeviceError, match="int8 has no CUDA kernels"):
         Classifier.load(bundle, device="cuda", precision="int8")
 
 
 def test_lone_texts_from_many_threads_get_their_own_answers(
-    exported_row: Callable[[str], Exported], sentences: list[str]
+    exported_random: Callable[[str], Exported], sentences: list[str]
 ) -> None:
-    classifier = Classifier.load(exported_row("distilbert")[1], device="cuda")
+    classifier = Classifier.load(exported_random("distilbert")[1], device="cuda")
     expected = [classifier.logits([text]) for text in sentences[:50]]
     wrong: list[str] = []
 

@@ -5,8 +5,7 @@ import pickle
 import pytest
 
 from torchless_export import errors
-from torchless_export.parity import ParityReport
-from torchless_export.quality import QualityReport
+from torchless_export.reports import ParityReport, QualityReport
 
 PARITY = ParityReport(3, 0, 2, 9, True, 1e-3, None, 0.9, "torch")
 QUALITY = QualityReport(

@@ -28,9 +28,9 @@ LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1, max_score_error=1, min_
 
 
 @pytest.fixture(scope="module")
-def exported(exported_row: Callable[[str], tuple[Path, Path, ExportReport]]) -> tuple[Path, ExportReport]:
+def exported(exported_random: Callable[[str], tuple[Path, Path, ExportReport]]) -> tuple[Path, ExportReport]:
     """What the checkpoint makes."""
-    _, bundle, report = exported_row("distilbert")
+    _, bundle, report = exported_random("distilbert")
     return bundle, report
 
 
@@ -248,11 +248,13 @@ def test_the_command_says_what_is_missing(
         monkeypatch.delitem(sys.modules, name)
     code = main(["export", str(checkpoint), str(tmp_path / "out")])
     assert code == 1
-    assert "torchless export needs onnx: pip install 'torchless[export]'" in capsys.readouterr().err
+    advice = "pip install 'torchless[export]' (from a clone: pip install '.[export]')"
+    assert f"torchless export needs onnx: {advice}" in capsys.readouterr().err
 
 
 def test_the_function_is_not_hidden_behind_a_module_of_its_name() -> None:
-    code = "import torchless_bench.architectures; from torchless_export import ExportReport, export; export.__code__"
+    modules = "torchless_bench.architectures, torchless_export.parity_table"
+    code = f"import {modules}; from torchless_export import ExportReport, export; export.__code__"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
 
 

@@ -26,8 +26,8 @@ KINDS = ["bert", "roberta"]
 
 
 @pytest.fixture(params=KINDS)
-def exported(request: pytest.FixtureRequest, exported_row: Callable[[str], Exported]) -> Exported:
-    return exported_row(request.param)
+def exported(request: pytest.FixtureRequest, exported_random: Callable[[str], Exported]) -> Exported:
+    return exported_random(request.param)
 
 
 def test_logits_of_pairs_are_those_of_pytorch(exported: Exported, sentences: list[str]) -> None:

@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 
 from torchless.compat import pipeline
 from torchless.errors import InputError
-from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import export
+from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 
 TRANSFORMERS_4 = transformers.__version__.startswith("4.")
 TOLERANCE = 1e-4
@@ -353,7 +353,7 @@ def _quiet() -> Iterator[None]:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
     """A checkpoint and its bundle by their name in `MODELS`, made when they are first asked for."""
     root = tmp_path_factory.mktemp("pipeline")
-    source = make(ROWS["bert"], root / "source")
+    source = make(RANDOM_CHECKPOINTS["bert"], root / "source")
     made: dict[str, tuple[Path, Path]] = {}
 
     def model(name: str) -> tuple[Path, Path]:

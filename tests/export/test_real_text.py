@@ -16,8 +16,8 @@ import pytest
 import transformers
 
 from torchless import Classifier, TextPair
-from torchless_bench.random_checkpoints import ROWS, make
 from torchless_export import export
+from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 
 DATA = Path(__file__).parent.parent.parent.parent / "shared" / "data"
 Exported = Callable[..., tuple[Path, Path]]
@@ -29,8 +29,10 @@ def exported(tmp_path: Path) -> Exported:
 
     def exported(labels: list[str], **config: Any) -> tuple[Path, Path]:
         names = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
-        row = replace(ROWS["bert"], settings={**ROWS["bert"].settings, **names, **config})
-        checkpoint = make(row, tmp_path / "checkpoint")
+        random = replace(
+            RANDOM_CHECKPOINTS["bert"], settings={**RANDOM_CHECKPOINTS["bert"].settings, **names, **config}
+        )
+        checkpoint = make(random, tmp_path / "checkpoint")
         export(checkpoint, tmp_path / "bundle", precisions=["fp32"])
         return checkpoint, tmp_path / "bundle"
 

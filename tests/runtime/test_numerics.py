@@ -7,7 +7,7 @@ import numpy as np
 from torchless import Windows, numerics
 from torchless.bundle.manifest import Activation, Pooling
 from torchless.inputs.windows import Combination
-from torchless.numerics import normalize, pool_first, pool_max, pool_mean, sigmoid, softmax
+from torchless.numerics import cosines, normalize, pool_first, pool_max, pool_mean, sigmoid, softmax
 
 # PyTorch's own: torch.softmax / torch.sigmoid of the seed's logits.
 SEED_LOGITS = np.array([[-1.5607, 1.6123], [4.2141, -3.4158]], np.float32)
@@ -51,6 +51,14 @@ def test_sigmoid_tells_small_scores_apart() -> None:
 
 def test_normalize_leaves_a_zero_vector_alone() -> None:
     assert normalize(np.array([[3, 4], [0, 0]], np.float32)).tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0]]
+
+
+def test_cosines_go_row_by_row_and_keep_digits_that_float32_has_not() -> None:
+    a = np.array([[3, 0], [1, 1], [0, 0], [1, 0]], np.float32)
+    b = np.array([[2, 0], [1, -1], [1, 2], [1, 1e-4]], np.float32)
+    found = cosines(a, b)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, [1, 0, 0, 1 - 5e-9], rtol=0, atol=1e-12)
 
 
 def test_pooling_respects_where_texts_end() -> None:

@@ -1,4 +1,4 @@
-"""CTranslate2: it runs the encoder and leaves the head to its user, here in numpy."""
+"""CTranslate2: it runs the encoder only, so the head is written here, in numpy."""
 
 from __future__ import annotations
 
@@ -7,45 +7,48 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import Engine, Floats, Job, label_names
+from .contender import Floats, LoadedContender, Setup
+from .hf_checkpoint import label_names, tokenizer
 
 
-def load_fp32(job: Job) -> Engine:
+def load_fp32(setup: Setup) -> LoadedContender:
     """Weights and arithmetic in fp32."""
-    return _load(job, "float32")
+    return _load(setup, "float32")
 
 
-def load_int8(job: Job) -> Engine:
-    """Weights in int8, activations quantised on the fly."""
-    return _load(job, "int8")
+def load_int8(setup: Setup) -> LoadedContender:
+    """Weights in int8; activations are quantised during each call."""
+    return _load(setup, "int8")
 
 
-def _load(job: Job, kind: str) -> Engine:
+def _load(setup: Setup, kind: str) -> LoadedContender:
     import ctranslate2
-    from transformers import AutoConfig, AutoTokenizer
 
-    folder = job.work / f"ctranslate2-{kind}"
+    folder = setup.work / f"ctranslate2-{kind}"
     if not folder.exists():
-        unfinished = job.work / f"ctranslate2-{kind}.unfinished"
+        unfinished = setup.work / f"ctranslate2-{kind}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        ctranslate2.converters.TransformersConverter(str(job.checkpoint)).convert(str(unfinished), quantization=kind)
+        ctranslate2.converters.TransformersConverter(str(setup.checkpoint)).convert(str(unfinished), quantization=kind)
         unfinished.rename(folder)
-    encoder = ctranslate2.Encoder(str(folder), compute_type=kind, intra_threads=job.threads)
-    tokenizer = AutoTokenizer.from_pretrained(job.checkpoint, local_files_only=True)
-    head = _distilbert_head(job)
+    encoder = ctranslate2.Encoder(str(folder), compute_type=kind, intra_threads=setup.threads)
+    tokenize, head = tokenizer(setup), _distilbert_head(setup)
 
     def logits(texts: list[str]) -> Floats:
-        states = encoder.forward_batch(tokenizer(texts, truncation=True)["input_ids"]).last_hidden_state
+        states = encoder.forward_batch(tokenize(texts, truncation=True)["input_ids"]).last_hidden_state
         return head(np.asarray(states)[:, 0])
 
-    return Engine.batched(logits, label_names(AutoConfig.from_pretrained(job.checkpoint, local_files_only=True)))
+    return LoadedContender.batched(logits, label_names(setup))
 
 
-def _distilbert_head(job: Job) -> Callable[[Floats], Floats]:
-    """(texts, dim) of first tokens to (texts, labels). A KeyError, reported as a failure, for other architectures."""
+def _distilbert_head(setup: Setup) -> Callable[[Floats], Floats]:
+    """The head: hidden states of first tokens, float32 (texts, hidden_size), to logits, float32 (texts, labels).
+
+    Raises:
+        KeyError: another architecture than DistilBERT; the report names it as a failure.
+    """
     from torchless_export.checkpoint import Checkpoint
 
-    weights = Checkpoint.open(str(job.checkpoint)).weights()
+    weights = Checkpoint.open(str(setup.checkpoint)).weights()
     dense, dense_bias = weights["pre_classifier.weight"].T.copy(), weights["pre_classifier.bias"]
     out, out_bias = weights["classifier.weight"].T.copy(), weights["classifier.bias"]
 

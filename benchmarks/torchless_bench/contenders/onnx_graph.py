@@ -1,4 +1,4 @@
-"""What the engines that read ONNX share: the plain graph, as Optimum exports it, and a session to run it."""
+"""The ONNX graph that several contenders run, as Optimum exports it, and an ONNX Runtime session for it."""
 
 from __future__ import annotations
 
@@ -6,54 +6,53 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from . import Engine, Floats, Job, label_names
+from .contender import Floats, LoadedContender, Setup
+from .hf_checkpoint import label_names, tokenizer
 
 
-def plain_graph(job: Job) -> Path:
-    """The checkpoint as ONNX; exported once, kept in the work folder."""
-    return _exported(job, "optimum", "text-classification")
+def plain_graph(setup: Setup) -> Path:
+    """The file of the checkpoint as ONNX; exported once and kept in the work folder."""
+    return _exported(setup, "optimum", "text-classification")
 
 
-def plain_body(job: Job) -> Path:
-    """The same without its head."""
-    return _exported(job, "optimum-body", "feature-extraction")
+def plain_body(setup: Setup) -> Path:
+    """The file of the checkpoint as ONNX without its head; exported once and kept in the work folder."""
+    return _exported(setup, "optimum-body", "feature-extraction")
 
 
-def _exported(job: Job, name: str, task: str) -> Path:
-    folder = job.work / name
+def _exported(setup: Setup, name: str, task: str) -> Path:
+    folder = setup.work / name
     if not folder.exists():
         from optimum.exporters.onnx import main_export
 
-        unfinished = job.work / f"{name}.unfinished"
+        unfinished = setup.work / f"{name}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        main_export(str(job.checkpoint), unfinished, task=task, local_files_only=True)
+        main_export(str(setup.checkpoint), unfinished, task=task, local_files_only=True)
         unfinished.rename(folder)
     return folder / "model.onnx"
 
 
-def session_options(job: Job) -> Any:
-    """ONNX Runtime as it comes, with the threads of the job."""
+def session_options(setup: Setup) -> Any:
+    """ONNX Runtime's default options, with the setup's number of threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = job.threads
+    options.intra_op_num_threads = setup.threads
     options.log_severity_level = 3
     return options
 
 
-def session_engine(job: Job, graph: Path) -> Engine:
-    """An engine out of a padded ONNX graph."""
+def session_contender(setup: Setup, graph: Path) -> LoadedContender:
+    """A contender that runs a padded ONNX graph in ONNX Runtime."""
     import onnxruntime
-    from transformers import AutoConfig, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(job.checkpoint, local_files_only=True)
-    names = label_names(AutoConfig.from_pretrained(job.checkpoint, local_files_only=True))
-    session = onnxruntime.InferenceSession(str(graph), session_options(job), providers=["CPUExecutionProvider"])
+    tokenize = tokenizer(setup)
+    session = onnxruntime.InferenceSession(str(graph), session_options(setup), providers=["CPUExecutionProvider"])
     inputs = [(node.name, "int32" if node.type == "tensor(int32)" else "int64") for node in session.get_inputs()]
 
     def logits(texts: list[str]) -> Floats:
-        encoded = tokenizer(texts, padding=True, truncation=True, return_tensors="np")
+        encoded = tokenize(texts, padding=True, truncation=True, return_tensors="np")
         answer: Floats = session.run(None, {name: encoded[name].astype(kind) for name, kind in inputs})[0]
         return answer
 
-    return Engine.batched(logits, names)
+    return LoadedContender.batched(logits, label_names(setup))

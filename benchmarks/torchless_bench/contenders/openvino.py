@@ -2,54 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torchless_export.samples import built_in
 
-from . import Engine, Floats, Job, label_names
+from .contender import Floats, LoadedContender, Setup
+from .hf_checkpoint import label_names, tokenizer
 from .onnx_graph import plain_graph
 
 
-def load_fp32(job: Job) -> Engine:
-    """In true fp32: where the CPU has bf16, OpenVINO would take it unasked."""
+def load_fp32(setup: Setup) -> LoadedContender:
+    """In true fp32: by default, OpenVINO uses bf16 on CPUs that have it."""
     import openvino
 
-    return _engine(job, openvino.convert_model(plain_graph(job)), {"INFERENCE_PRECISION_HINT": "f32"})
+    return _loaded(setup, openvino.convert_model(plain_graph(setup)), {"INFERENCE_PRECISION_HINT": "f32"})
 
 
-def load_int8(job: Job) -> Engine:
-    """Static int8 by NNCF, calibrated on the same built-in sample as a Torchless bundle by default."""
+def load_int8(setup: Setup) -> LoadedContender:
+    """Static int8 by NNCF, calibrated on the built-in sample, which also calibrates a Torchless bundle by default."""
     import nncf
     import openvino
 
-    path = job.work / "openvino-int8.xml"
+    path = setup.work / "openvino-int8.xml"
     if not path.exists():
-        model = openvino.convert_model(plain_graph(job))
-        encode, names = _tokenizer(job), {port.any_name for port in model.inputs}
+        model = openvino.convert_model(plain_graph(setup))
+        encode, names = _encoder(setup), {port.any_name for port in model.inputs}
         batches = [{name: array for name, array in encode([text]).items() if name in names} for text in built_in()]
         model = nncf.quantize(model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER)
         openvino.save_model(model, path, compress_to_fp16=False)
-    return _engine(job, openvino.Core().read_model(path), {})
+    return _loaded(setup, openvino.Core().read_model(path), {})
 
 
-def _tokenizer(job: Job) -> Any:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(job.checkpoint, local_files_only=True)
-    return lambda texts: tokenizer(texts, padding=True, truncation=True, return_tensors="np")
+def _encoder(setup: Setup) -> Callable[[list[str]], Any]:
+    tokenize = tokenizer(setup)
+    return lambda texts: tokenize(texts, padding=True, truncation=True, return_tensors="np")
 
 
-def _engine(job: Job, model: Any, options: dict[str, str]) -> Engine:
+def _loaded(setup: Setup, model: Any, options: dict[str, str]) -> LoadedContender:
     import openvino
-    from transformers import AutoConfig
 
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": str(job.threads), **options}
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": str(setup.threads), **options}
     request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
-    encode, names = _tokenizer(job), [port.any_name for port in model.inputs]
+    encode, names = _encoder(setup), [port.any_name for port in model.inputs]
 
     def logits(texts: list[str]) -> Floats:
         encoded = encode(texts)
         answer: Floats = request.infer({name: encoded[name] for name in names})[0].copy()
         return answer
 
-    return Engine.batched(logits, label_names(AutoConfig.from_pretrained(job.checkpoint, local_files_only=True)))
+    return LoadedContender.batched(logits, label_names(setup))

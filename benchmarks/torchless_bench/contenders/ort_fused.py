@@ -1,49 +1,49 @@
-"""ONNX Runtime after its own transformer optimizer, in fp32 and in dynamic int8 (QAttention)."""
+"""ONNX Runtime with a graph that its own transformer optimizer rewrote, in fp32 and in dynamic int8 (QAttention)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from torchless_bench.machine import instruction_sets
+from torchless_bench.hardware_and_versions import instruction_sets
 
-from . import Engine, Job
-from .onnx_graph import plain_graph, session_engine
-
-
-def load_fp32(job: Job) -> Engine:
-    """Attention, layer norm and Gelu fused."""
-    return session_engine(job, _fused(job))
+from .contender import LoadedContender, Setup
+from .onnx_graph import plain_graph, session_contender
 
 
-def load_int8(job: Job) -> Engine:
-    """The fused graph in dynamic int8; 7-bit weights where 8-bit ones would saturate (no VNNI)."""
+def load_fp32(setup: Setup) -> LoadedContender:
+    """Attention, layer norm and GELU fused."""
+    return session_contender(setup, _fused(setup))
+
+
+def load_int8(setup: Setup) -> LoadedContender:
+    """The fused graph in dynamic int8; weights have 7 bits on CPUs without VNNI, where 8 bits would saturate."""
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    path = job.work / "fused-int8.onnx"
+    path = setup.work / "fused-int8.onnx"
     if not path.exists():
         narrow = not {"avx512_vnni", "avx_vnni"} & set(instruction_sets())
         quantize_dynamic(
-            _fused(job),
+            _fused(setup),
             path,
             weight_type=QuantType.QInt8,
             per_channel=True,
             reduce_range=narrow,
             extra_options={"DefaultTensorType": TensorProto.FLOAT},  # shape inference does not know the fused nodes
         )
-    return session_engine(job, path)
+    return session_contender(setup, path)
 
 
-def _fused(job: Job) -> Path:
-    path = job.work / "fused.onnx"
+def _fused(setup: Setup) -> Path:
+    path = setup.work / "fused.onnx"
     if not path.exists():
         from onnxruntime.transformers.fusion_options import FusionOptions
         from onnxruntime.transformers.optimizer import optimize_model
         from transformers import AutoConfig
 
-        config = AutoConfig.from_pretrained(job.checkpoint, local_files_only=True)
+        config = AutoConfig.from_pretrained(setup.checkpoint, local_files_only=True)
         model = optimize_model(
-            str(plain_graph(job)),
+            str(plain_graph(setup)),
             model_type="bert",
             num_heads=config.num_attention_heads,
             hidden_size=config.hidden_size,

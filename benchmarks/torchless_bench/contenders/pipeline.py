@@ -1,23 +1,23 @@
-"""The transformers pipeline, which most people run."""
+"""`transformers.pipeline`, which most people use."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from . import Engine, Floats, Job, label_names
+from .contender import Floats, LoadedContender, Setup
+from .hf_checkpoint import label_names
+from .pytorch import limit_threads
 
 
-def load(job: Job) -> Engine:
-    """The text-classification pipeline; it keeps the order of a list and does not sort it by length."""
-    import torch
+def load(setup: Setup) -> LoadedContender:
+    """The text-classification pipeline. It runs a list in the order given, without sorting it by length."""
     from transformers import pipeline
 
-    torch.set_num_threads(job.threads)
-    torch.set_num_interop_threads(1)
-    classify = pipeline("text-classification", model=str(job.checkpoint), device="cpu")
-    # Some DistilBERT checkpoints carry BERT's tokenizer, whose token types they refuse. BERT takes zeros for none.
+    limit_threads(setup)
+    classify = pipeline("text-classification", model=str(setup.checkpoint), device="cpu")
+    # Some DistilBERT checkpoints have BERT's tokenizer, but DistilBERT refuses token types. BERT takes zeros for none.
     classify.tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    names = label_names(classify.model.config)
+    names = label_names(setup)
     place = {name: index for index, name in enumerate(names)}
 
     def logits(texts: list[str]) -> Floats:
@@ -31,4 +31,4 @@ def load(job: Job) -> Engine:
     def labels(texts: list[str], batch_size: int) -> list[str]:
         return [best["label"] for best in classify(texts, batch_size=batch_size, truncation=True)]
 
-    return Engine(logits, labels)
+    return LoadedContender(logits, labels)

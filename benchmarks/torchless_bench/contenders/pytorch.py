@@ -1,4 +1,4 @@
-"""PyTorch itself: eager with its fused attention (the reference), compiled, with dynamic int8, and on a GPU."""
+"""transformers on PyTorch: eager with fused attention (the reference), compiled, in dynamic int8, and in fp16."""
 
 from __future__ import annotations
 
@@ -6,74 +6,83 @@ import inspect
 import warnings
 from typing import Any
 
-from . import Engine, Floats, Job, label_names
+from .contender import CPU_BATCH_SIZES, Floats, LoadedContender, Setup
+from .hf_checkpoint import label_names, tokenizer
+
+_GPU_BATCH_SIZES = (32, 128, 512)
 
 
-def load_eager(job: Job) -> Engine:
+def load_eager(setup: Setup) -> LoadedContender:
     """The reference that all others are compared with."""
-    model = _model(job)
-    return _engine(job, model, model)
+    model = _model(setup)
+    return _loaded(setup, model, model)
 
 
-def load_compiled(job: Job) -> Engine:
-    """torch.compile with dynamic shapes: texts have many lengths, and one compilation each would take minutes."""
+def load_compiled(setup: Setup) -> LoadedContender:
+    """torch.compile with dynamic shapes, because one compilation for each length of text would take minutes."""
     import torch
 
-    model = _model(job)
-    return _engine(job, model, torch.compile(model, dynamic=True))
+    model = _model(setup)
+    return _loaded(setup, model, torch.compile(model, dynamic=True))
 
 
-def load_fp16(job: Job) -> Engine:
+def load_fp16(setup: Setup) -> LoadedContender:
     """Eager, in float16."""
-    model = _model(job).half()
-    return _engine(job, model, model)
+    model = _model(setup).half()
+    return _loaded(setup, model, model)
 
 
-def load_compiled_fp16(job: Job) -> Engine:
-    """Compiled in float16, kernels fused and replayed as CUDA graphs."""
+def load_compiled_fp16(setup: Setup) -> LoadedContender:
+    """Compiled in float16, with fused kernels that run as CUDA graphs."""
     import torch
 
-    model = _model(job).half()
-    return _engine(job, model, torch.compile(model, mode="reduce-overhead", dynamic=True))
+    model = _model(setup).half()
+    return _loaded(setup, model, torch.compile(model, mode="reduce-overhead", dynamic=True))
 
 
-def load_int8(job: Job) -> Engine:
+def load_int8(setup: Setup) -> LoadedContender:
     """Every linear layer in dynamic int8."""
     import torch
 
-    model = _model(job)
+    model = _model(setup)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.ao is deprecated in favour of torchao, and is what people use
+        warnings.simplefilter("ignore")  # torch.ao is deprecated in favour of torchao, but widely used
         quantized = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
-    return _engine(job, model, quantized)
+    return _loaded(setup, model, quantized)
 
 
-def _model(job: Job) -> Any:
+def limit_threads(setup: Setup) -> None:
+    """Let PyTorch use the setup's number of threads, and no more."""
+    import torch
+
+    torch.set_num_threads(setup.threads)
+    torch.set_num_interop_threads(1)
+
+
+def _model(setup: Setup) -> Any:
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    torch.set_num_threads(job.threads)
-    torch.set_num_interop_threads(1)
-    # Attention is sdpa wherever the architecture has it: transformers' default.
+    limit_threads(setup)
+    # Attention is sdpa, transformers' default, for every architecture that has it.
     model = AutoModelForSequenceClassification.from_pretrained(
-        job.checkpoint, local_files_only=True, dtype=torch.float32
+        setup.checkpoint, local_files_only=True, dtype=torch.float32
     )
-    return model.to(job.device).eval()
+    return model.to(setup.device).eval()
 
 
-def _engine(job: Job, original: Any, model: Any) -> Engine:
+def _loaded(setup: Setup, original: Any, model: Any) -> LoadedContender:
     import torch
-    from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(job.checkpoint, local_files_only=True)
-    taken = inspect.signature(original.forward).parameters  # BERT's tokenizer has more to offer than DistilBERT takes
+    tokenize = tokenizer(setup)
+    taken = inspect.signature(original.forward).parameters  # BERT's tokenizer answers more than DistilBERT takes
 
     def logits(texts: list[str]) -> Floats:
-        inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt").to(job.device)
+        inputs = tokenize(texts, padding=True, truncation=True, return_tensors="pt").to(setup.device)
         with torch.inference_mode():
             found = model(**{name: tensor for name, tensor in inputs.items() if name in taken}).logits
         answer: Floats = found.float().cpu().numpy()
         return answer
 
-    sizes = (1, 8, 32) if job.device == "cpu" else (32, 128, 512)
-    return Engine.batched(logits, label_names(original.config), sizes)
+    sizes = CPU_BATCH_SIZES if setup.device == "cpu" else _GPU_BATCH_SIZES
+    return LoadedContender.batched(logits, label_names(setup), sizes)

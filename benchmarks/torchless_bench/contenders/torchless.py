@@ -4,40 +4,41 @@ from __future__ import annotations
 
 from torchless import Classifier, Encoder
 
-from . import Engine, Job
+from .contender import LoadedContender, Setup
+
+_ITS_OWN = (0,)  # one batch size, which is not used: Torchless cuts lists into batches itself
 
 
-def load_fp32(job: Job) -> Engine:
-    """The bundle's exact variant."""
-    return _classifier(job, "fp32")
+def load_fp32(setup: Setup) -> LoadedContender:
+    """The bundle's fp32 variant."""
+    return _classifier(setup, "fp32")
 
 
-def load_fp16(job: Job) -> Engine:
-    """The bundle's variant for GPUs."""
-    return _classifier(job, "fp16")
+def load_fp16(setup: Setup) -> LoadedContender:
+    """The bundle's fp16 variant, for GPUs."""
+    return _classifier(setup, "fp16")
 
 
-def load_int8(job: Job) -> Engine:
+def load_int8(setup: Setup) -> LoadedContender:
     """The bundle's static int8 variant."""
-    return _classifier(job, "int8")
+    return _classifier(setup, "int8")
 
 
-def load_fp32_encoder(job: Job) -> Engine:
-    """Embeddings of the exact variant."""
-    return _encoder(job, "fp32")
+def load_fp32_encoder(setup: Setup) -> LoadedContender:
+    """Embeddings of the bundle's fp32 variant."""
+    return _encoder(setup, "fp32")
 
 
-def load_int8_encoder(job: Job) -> Engine:
-    """Embeddings of the int8 variant."""
-    return _encoder(job, "int8")
+def load_int8_encoder(setup: Setup) -> LoadedContender:
+    """Embeddings of the bundle's int8 variant."""
+    return _encoder(setup, "int8")
 
 
-def _classifier(job: Job, precision: str) -> Engine:
-    classifier = Classifier.load(job.bundle, precision=precision, device=job.device, threads=job.threads)
-    # It cuts lists into batches by itself.
-    return Engine(classifier.logits, lambda texts, _: classifier.predict(texts), batch_sizes=(0,))
+def _classifier(setup: Setup, precision: str) -> LoadedContender:
+    classifier = Classifier.load(setup.bundle, precision=precision, device=setup.device, threads=setup.threads)
+    return LoadedContender(classifier.logits, lambda texts, _: classifier.predict(texts), batch_sizes=_ITS_OWN)
 
 
-def _encoder(job: Job, precision: str) -> Engine:
-    encoder = Encoder.load(job.bundle, precision=precision, threads=job.threads)
-    return Engine(encoder.embed, lambda texts, _: list(encoder.embed(texts)), batch_sizes=(0,))
+def _encoder(setup: Setup, precision: str) -> LoadedContender:
+    encoder = Encoder.load(setup.bundle, precision=precision, threads=setup.threads)
+    return LoadedContender(encoder.embed, lambda texts, _: list(encoder.embed(texts)), batch_sizes=_ITS_OWN)

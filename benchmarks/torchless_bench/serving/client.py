@@ -1,4 +1,7 @@
-"""An HTTP client that costs little: raw connections, requests made beforehand, answers read only to their end."""
+"""An HTTP client that takes little CPU time.
+
+It uses raw connections, sends requests that were built beforehand, and searches answers only for their end.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,16 @@ _OPEN_BEFOREHAND = 64
 
 @dataclass
 class Outcomes:
-    """What came back.
+    """The answers to a load.
 
     Attributes:
-        seconds: how long each 200 took.
-        inference_s: what the server says that its model took for it; empty where it says nothing.
-        statuses: how often each status came; "reset" and "refused" are connections that ended without one.
-        wall_s: how long requests were sent.
-        cpu_s: CPU time that this process, the client, took meanwhile.
-        settled_s: how long the last answers took after that.
+        seconds: seconds from each request to its answer, for answers with status 200.
+        inference_s: seconds of inference that the server reports for each of them; empty if it reports none.
+        statuses: number of answers by status; "reset" and "refused" count connections that ended without a status.
+        retry_after_s: the value of each Retry-After header, in seconds.
+        wall_s: seconds during which requests were sent.
+        cpu_s: CPU seconds of this process, the client, during that time.
+        settled_s: seconds from the end of sending to the last answer.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -41,16 +45,16 @@ class Outcomes:
 
     @property
     def per_second(self) -> float:
-        """Answers with status 200 a second."""
+        """Answers with status 200 per second."""
         return len(self.seconds) / self.wall_s
 
     def percentile_ms(self, percent: float) -> float:
-        """A percentile of the times of all 200s."""
+        """A percentile of the milliseconds of all answers with status 200; NaN if there are none."""
         return float(np.percentile(self.seconds, percent)) * 1e3 if self.seconds else float("nan")
 
 
 class Connection(asyncio.Protocol):
-    """One connection that is kept alive."""
+    """One connection that is kept open between requests."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport
@@ -59,12 +63,12 @@ class Connection(asyncio.Protocol):
         self.closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Remember the transport."""
+        """Keep the transport, and send small packets at once."""
         self._transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
-        """Note when an answer is whole."""
+        """Collect the bytes of an answer until it is complete."""
         self._received += data
         head, separator, body = self._received.partition(b"\r\n\r\n")
         if not separator:
@@ -80,24 +84,31 @@ class Connection(asyncio.Protocol):
             self._answer.set_result((int(head[9:12]), lower))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Whoever waits is told."""
+        """End a waiting request with an error."""
         self.closed = True
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionResetError(str(error)))
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Status and head of the answer."""
+        """Send a request.
+
+        Returns:
+            Status and head of the answer.
+
+        Raises:
+            ConnectionResetError: the connection was closed before the answer was complete.
+        """
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._transport.close()
 
 
 def requests(path: str, bodies: Sequence[object], headers: str = "") -> list[bytes]:
-    """POST requests, ready to be sent."""
+    """The bytes of POST requests to a path, one per body."""
     made = []
     for body in bodies:
         data = json.dumps(body).encode()
@@ -107,7 +118,7 @@ def requests(path: str, bodies: Sequence[object], headers: str = "") -> list[byt
 
 
 async def connect(port: int) -> Connection:
-    """A connection to a server of this machine."""
+    """A connection to a server on this machine."""
     _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
     return connection
 
@@ -115,7 +126,15 @@ async def connect(port: int) -> Connection:
 async def closed_loop(
     port: int, made: Sequence[bytes], *, concurrency: int, seconds: float, until: asyncio.Event | None = None
 ) -> Outcomes:
-    """So many clients, each of which sends its next request when it has its answer; `until` ends them early."""
+    """Send requests from `concurrency` clients, each of which waits for its answer before its next request.
+
+    Args:
+        port: the server's port on the loopback.
+        made: the requests, which clients send in turn.
+        concurrency: number of clients.
+        seconds: how long to send.
+        until: ends the load before that, once it is set.
+    """
     outcomes, begun_s, cpu_s = Outcomes(), perf_counter(), time.process_time()
 
     def over() -> bool:
@@ -143,7 +162,16 @@ async def closed_loop(
 async def open_loop(
     port: int, made: Sequence[bytes], *, per_second: float, seconds: float, even: bool = False, seed: int = 0
 ) -> Outcomes:
-    """Requests whether or not those before have been answered: at random times (a Poisson process), or evenly."""
+    """Send requests at a rate, without waiting for answers.
+
+    Args:
+        port: the server's port on the loopback.
+        made: the requests, sent in turn.
+        per_second: requests per second.
+        seconds: how long to send.
+        even: send at equal distances instead of at random times (a Poisson process).
+        seed: of the random times.
+    """
     outcomes, loop, sent = Outcomes(), asyncio.get_running_loop(), asyncio.Event()
     idle = [await connect(port) for _ in range(_OPEN_BEFOREHAND)]
     tasks: set[asyncio.Task[None]] = set()
@@ -165,7 +193,7 @@ async def open_loop(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    def pace() -> None:  # a thread, because timers of event loops are good to a millisecond only
+    def pace() -> None:  # in a thread, because timers of event loops are exact to a millisecond only
         chance, due_s = random.Random(seed), perf_counter()
         for place in range(int(per_second * seconds)):
             due_s += 1 / per_second if even else chance.expovariate(per_second)

@@ -1,4 +1,4 @@
-"""What goes wrong in the world, done to a server on purpose; after each fault it must still answer as before."""
+"""Faults of clients, networks and disks, caused on purpose; after each, the server must still answer as before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SEEDS = {
 
 
 def main() -> None:
-    """Do all of it and publish."""
+    """Cause every fault, and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser, texts=False)
     options = parser.parse_args()
@@ -127,7 +127,7 @@ def malformed(server: ServerProcess, _folder: Path) -> str:
         status, answer = server.ask("POST", path, body, AUTHORIZED)
         statuses[str(status)] += 1
         if status != 200:
-            json.loads(answer)  # every refusal explains itself
+            json.loads(answer)  # every refusal is JSON
     return ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
 
 
@@ -227,7 +227,7 @@ def _ends(connections: list[socket.socket]) -> str:
 
 
 def _mutate(body: bytes, chance: random.Random) -> bytes:
-    """A body with a few things wrong with it."""
+    """A body with one to four mutations."""
     for _ in range(chance.randint(1, 4)):
         place, kind = chance.randrange(len(body) + 1), chance.randrange(6)
         if kind == 0:

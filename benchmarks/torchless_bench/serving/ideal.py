@@ -1,4 +1,4 @@
-"""What a server could reach at best, by queueing theory."""
+"""The shortest times that queueing theory allows a server."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from collections.abc import Sequence
 
 
 def ideal_queue(service_s: Sequence[float], per_second: float, servers: int, *, count: int = 100_000) -> list[float]:
-    """Seconds a request takes where nothing but the queue costs time: an M/G/k queue, simulated.
+    """Simulate an M/G/k queue: requests arrive at random times, and wait only while every server is busy.
 
-    Requests come at random times; each takes one of the servers for one of `service_s`, the first come first. With
-    CPUs as servers and lone requests' times this is the best that any order of single requests could do: a lone
-    request keeps one CPU busy after another from its sending to its answer.
+    With CPUs as servers and the times of lone requests as service times, no server that runs requests one by one can be
+    faster: from its sending to its answer, a lone request keeps one CPU busy after another.
+
+    Args:
+        service_s: seconds for which a request occupies a server; each request draws one of them.
+        per_second: requests per second.
+        servers: number of servers.
+        count: number of requests to simulate.
+
+    Returns:
+        Seconds from arrival to answer of each request.
     """
     chance, now_s = random.Random(0), 0.0
     free_s, taken_s = [0.0] * servers, []

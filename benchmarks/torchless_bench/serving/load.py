@@ -1,4 +1,4 @@
-"""Requests a second beside the library's own throughput, and the latency of a lone request and at half load."""
+"""Requests per second beside the library's own throughput, and latency of lone requests and at half load."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CONCURRENCY = (1, 8, 32, 128)
 
 @dataclass(frozen=True)
 class Round:
-    """One turn through all loads.
+    """One round of all loads.
 
     Attributes:
-        offline: texts a second without a server.
-        loads: what came back, by the label of the load.
+        offline: texts per second without a server.
+        loads: the answers, by the label of the load.
     """
 
     offline: float
@@ -38,21 +38,21 @@ class Round:
 
     @property
     def lone(self) -> Outcomes:
-        """What came back when nobody else asked."""
+        """The answers to requests that were sent one at a time."""
         return self.loads[_at_a_time(1)]
 
     @property
     def half(self) -> float:
-        """Half of the most requests a second."""
+        """Half of the most requests per second."""
         return max(self.loads[_at_a_time(each)].per_second for each in CONCURRENCY) / 2
 
     def ideal_p99_ms(self) -> float:
-        """The slowest of a hundred at half load, if nothing but the queue for a CPU cost time."""
+        """The 99th percentile at half load, in milliseconds, if requests waited only while every CPU is busy."""
         return Outcomes(ideal_queue(self.lone.seconds, self.half, available_threads())).percentile_ms(99)
 
 
 def offline(model: str, texts_file: str, threads: int, seconds: float) -> float:
-    """Texts a second of `Classifier.predict` on the whole list, in a process of its own."""
+    """Texts per second of `Classifier.predict` on the whole list, in a process of its own."""
     code = (
         "import sys, time\n"
         "from torchless import Classifier\n"
@@ -74,9 +74,15 @@ def main() -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--threads", type=int, default=2, help="that the model may use, in the server and offline")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0, help="a measurement")
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=int,
+        default=2,
+        help="threads of the model, in the server and without it (default: 2)",
+    )
+    parser.add_argument("--rounds", metavar="N", type=int, default=3, help="number of rounds (default: 3)")
+    parser.add_argument("--seconds", metavar="S", type=float, default=5.0, help="seconds per measurement (default: 5)")
     options = parser.parse_args()
     made = requests("/predict", [{"inputs": text} for text in read_texts(options.texts)])
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +95,7 @@ def main() -> None:
 
 
 def _round(options: argparse.Namespace, port: int, made: list[bytes]) -> Round:
-    time.sleep(0.5)  # threads of the one before spin for a while
+    time.sleep(0.5)  # threads of the previous measurement keep spinning for a while
     found = Round(offline(options.model, options.texts, options.threads, options.seconds), {})
     for concurrency in CONCURRENCY:
         run = closed_loop(port, made, concurrency=concurrency, seconds=options.seconds)
@@ -126,11 +132,11 @@ def _publish(options: argparse.Namespace, rounds: list[Round]) -> None:
         )
     ideal = median(each.ideal_p99_ms() / lone for each, lone in zip(rounds, lone_ms, strict=True))
     note = (
-        f"One text a request, asyncio client on the same CPUs, {options.rounds} rounds, medians. Offline, "
+        f"One text per request, asyncio client on the same CPUs, {options.rounds} rounds, medians. Offline, "
         f"`Classifier.predict` on the whole list with {options.threads} threads: "
-        f"{median(each.offline for each in rounds):.0f} texts/s. Overhead: client's time minus the model's. At "
-        f"half load with random arrivals, p99 / lone p50 would be {ideal:.2f} if each request took a CPU for as "
-        "long as a lone one does, and nothing but the queue cost time (M/G/k, simulated)."
+        f"{median(each.offline for each in rounds):.0f} texts/s. Overhead: the client's time minus the model's. "
+        f"At half load with random arrivals, p99 / lone p50 would be {ideal:.2f} if each request took a CPU for as "
+        "long as a lone one does, and waited only while every CPU is busy (M/G/k, simulated)."
     )
     columns = ["load", "requests/s", "of offline", "p50 ms", "p99 ms", "p99 / lone p50", "overhead p50 ms"]
     columns += ["client's share of the CPUs", "statuses"]

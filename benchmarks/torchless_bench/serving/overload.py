@@ -1,4 +1,4 @@
-"""Three times what the server can do, for a minute: what is answered, what is refused, memory, and how it recovers."""
+"""Three times the server's capacity for a minute: what it answers and refuses, its memory, and how it recovers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,26 @@ from torchless_bench.serving.process import ServerProcess, torchless_server
 from torchless_bench.serving.report import add_arguments, publish, read_texts
 
 RECOVERY_S = 10.0
-TEXTS_A_REQUEST = 4  # so that the model, and not the client, is what is overloaded
+TEXTS_PER_REQUEST = 4  # more than one, so that the model is overloaded before the client is
 
 
 def main() -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--times", type=float, default=3.0, help="of the capacity that is measured first")
+    parser.add_argument("--seconds", metavar="S", type=float, default=60.0, help="seconds of overload (default: 60)")
+    parser.add_argument(
+        "--times",
+        metavar="X",
+        type=float,
+        default=3.0,
+        help="load as a multiple of the measured capacity (default: 3)",
+    )
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     texts = read_texts(options.texts)
-    groups = [texts[place : place + TEXTS_A_REQUEST] for place in range(0, len(texts), TEXTS_A_REQUEST)]
+    groups = [texts[place : place + TEXTS_PER_REQUEST] for place in range(0, len(texts), TEXTS_PER_REQUEST)]
     made = requests("/embed", [{"inputs": group} for group in groups])
     with tempfile.TemporaryDirectory() as folder:
         server = torchless_server(options.model, Path(folder) / "log")
@@ -51,7 +57,7 @@ async def _measure(options: argparse.Namespace, server: ServerProcess, made: lis
     limit_s = server.metric("torchless_queue_limit_tokens") / server.metric("torchless_tokens_per_second")
     statuses = flood.statuses + warm.statuses
     return [
-        ("capacity", f"{capacity:.0f} requests/s of {TEXTS_A_REQUEST} texts"),
+        ("capacity", f"{capacity:.0f} requests/s of {TEXTS_PER_REQUEST} texts"),
         ("sent", f"{rate:.0f} requests/s for {options.seconds:.0f} s after 10 s of the same"),
         ("statuses", ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))),
         ("answered", f"{flood.per_second:.0f} requests/s"),
@@ -65,7 +71,7 @@ async def _measure(options: argparse.Namespace, server: ServerProcess, made: lis
 
 
 async def _recovery(port: int, made: list[bytes], calm_s: float) -> float:
-    """Seconds until ten requests in a row are answered within twice the calm p99."""
+    """Seconds until ten requests in a row are each answered within twice the p99 of a calm server."""
     begun_s, good = perf_counter(), 0
     connection = await connect(port)
     while good < 10 and perf_counter() - begun_s < RECOVERY_S:
@@ -81,7 +87,7 @@ def _most_common(outcomes: Outcomes) -> str:
 
 
 def _publish(options: argparse.Namespace, rows: list[tuple[str, str]]) -> None:
-    note = "Random arrivals, whether or not the ones before are answered; default limits; client on the same CPUs."
+    note = "Random arrivals that do not wait for answers; default limits; client on the same CPUs."
     publish(f"Overload, {options.times:g} times capacity", note, ["what", "measured"], rows, options.output)
 
 

@@ -1,4 +1,4 @@
-"""Other servers beside this one: same machine, same threads, same texts, in turn."""
+"""`torchless serve` beside other servers: the same machine, threads and texts, one server at a time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,7 @@ _LIMITED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 def main() -> None:
     """Measure and publish."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    parser.add_argument("--against", metavar="CHECKPOINT", required=True, help="what the bundle was exported from")
-    parser.add_argument("--python", default=sys.executable, help="an interpreter that has the other servers")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    options = parser.parse_args()
+    options = _options()
     texts = read_texts(options.texts)
     plain = requests("/predict", [{"inputs": text} for text in texts])
     listed = requests("/classify", [{"model": "model", "input": [text]} for text in texts])
@@ -62,6 +55,24 @@ def main() -> None:
                 finally:
                     server.stop()
     _publish(options, runs, absent)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument(
+        "--against", metavar="CHECKPOINT", required=True, help="folder of the checkpoint that MODEL was exported from"
+    )
+    parser.add_argument(
+        "--python",
+        metavar="FILE",
+        default=sys.executable,
+        help="interpreter with the other servers (default: this one)",
+    )
+    parser.add_argument("--threads", metavar="N", type=int, default=2, help="threads of each server (default: 2)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=3, help="number of rounds (default: 3)")
+    parser.add_argument("--seconds", metavar="S", type=float, default=5.0, help="seconds per measurement (default: 5)")
+    return parser.parse_args()
 
 
 def _measure(server: ServerProcess, made: list[bytes], seconds: float) -> dict[int, Outcomes]:
@@ -109,7 +120,7 @@ def _publish(options: argparse.Namespace, runs: dict[str, list[dict[int, Outcome
                     ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items())),
                 ]
             )
-    note = f"One text a request, {options.threads} threads each, {options.rounds} rounds in turn, medians."
+    note = f"One text per request, {options.threads} threads per server, {options.rounds} rounds in turn, medians."
     note += "".join(f" {name} did not start: {reason}." for name, reason in absent.items())
     columns = ["server", "at a time", "requests/s", "p50 ms", "p99 ms", "times slower than torchless", "statuses"]
     publish("Beside other servers", note, columns, rows, options.output)

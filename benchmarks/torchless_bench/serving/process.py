@@ -1,4 +1,4 @@
-"""A server in a process of its own, and what it costs."""
+"""Starts and stops a server in a process of its own, and reads its metrics and its memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,24 @@ class ServerProcess:
     """A server on a free port of the loopback.
 
     Attributes:
-        port: where it listens.
-        log: the file that it writes to.
+        port: the port that it listens on.
+        log: the file that its output goes to.
     """
 
     def __init__(
         self, command: Sequence[str], log: Path, *, ready: str, environment: dict[str, str] | None = None
     ) -> None:
-        """Start it; `{port}` in the command is replaced. Returns when GET `ready` is answered with 200."""
+        """Start the server, and wait until it answers GET `ready` with status 200.
+
+        Args:
+            command: what to run; `{port}` is replaced by the port.
+            log: the file that its output goes to.
+            ready: a path.
+            environment: variables to set beside this process's.
+
+        Raises:
+            RuntimeError: it ended, or was not ready after READY_S seconds; the message has the end of its log.
+        """
         self.port, self.log = free_port(), log
         with log.open("wb") as file:
             self.process = subprocess.Popen(
@@ -48,11 +58,11 @@ class ServerProcess:
             time.sleep(0.05)
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-        """Status and body; status 0 where nobody listens."""
+        """Status and body of the answer to a GET; status 0 if there is none."""
         return self.ask("GET", path, headers=headers)
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-        """Status and body of one request; status 0 where nobody listens."""
+        """Status and body of the answer to a request; status 0 if there is none."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
@@ -65,12 +75,12 @@ class ServerProcess:
             connection.close()
 
     def metric(self, pattern: str, headers: dict[str, str] | None = None) -> float:
-        """The sum of all samples of /metrics whose line matches."""
+        """The sum of all samples of /metrics whose line begins with the pattern, a regular expression."""
         lines = self.get("/metrics", headers)[1].decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(pattern, line))
 
     def rss_mib(self) -> float:
-        """Resident memory of the process and its children."""
+        """Resident memory of the process and its children, in MiB."""
         total = 0
         for pid in [self.process.pid, *_children(self.process.pid)]:
             fields = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -78,7 +88,7 @@ class ServerProcess:
         return total / 1024
 
     def stop(self) -> int:
-        """SIGTERM, then its exit code; children that it leaves behind are killed."""
+        """Send SIGTERM, wait for the end, and kill the children that are left; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -89,13 +99,13 @@ class ServerProcess:
 
 
 def torchless_server(model: str, log: Path, *flags: str) -> ServerProcess:
-    """`torchless serve` with default settings but for these flags."""
+    """Start `torchless serve` with these flags, and default settings otherwise."""
     command = [sys.executable, "-m", "torchless", "serve", model, "--port", "{port}", *flags]
     return ServerProcess(command, log, ready="/ready")
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port of the loopback that is not in use."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

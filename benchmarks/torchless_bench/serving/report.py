@@ -1,4 +1,4 @@
-"""Where results go: a table to stdout, and to serving.md and serving.jsonl of a folder."""
+"""The options that all scripts have, and what they write: a table on stdout, serving.md and serving.jsonl."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torchless_bench.machine import hardware, versions
+from torchless_bench.hardware_and_versions import hardware, versions
 
 HEADER = "# Serving\n\nMade by `python -m torchless_bench.serving.…`; docs/serving.md says what is measured.\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, texts: bool = True) -> None:
-    """What every script takes."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle folder")
+    """Declare the options that all scripts have."""
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder")
     if texts:
-        parser.add_argument("--texts", metavar="FILE", required=True, help="a .tsv with a column sentence or text")
-    parser.add_argument("--output", metavar="FOLDER", help="also write serving.md and serving.jsonl there")
+        parser.add_argument(
+            "--texts", metavar="FILE", required=True, help="texts to send: a .tsv with a column sentence or text"
+        )
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        help="folder to write serving.md and serving.jsonl to (default: a table on stdout only)",
+    )
 
 
 def read_texts(path: str) -> list[str]:
-    """The texts of a .tsv."""
+    """The texts of a .tsv: its column sentence, or text."""
     with Path(path).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     column = "sentence" if "sentence" in rows[0] else "text"
@@ -32,7 +38,15 @@ def read_texts(path: str) -> list[str]:
 
 
 def publish(title: str, note: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], output: str | None) -> None:
-    """Print a table; replace the section of that title in serving.md and add its rows to serving.jsonl."""
+    """Print a table, and write it.
+
+    Args:
+        title: of the section; a section of this title in serving.md is replaced.
+        note: how it was measured.
+        columns: the header.
+        rows: the cells; each row is also added to serving.jsonl.
+        output: the folder of serving.md and serving.jsonl; None prints only.
+    """
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
     machine = hardware()

@@ -1,28 +1,35 @@
-"""One small file an architecture: which weight is which. Parity is the judge of each."""
+"""One small file per architecture: which weight is which, and a random checkpoint to prove it on.
+
+A module of this package takes part with two tables:
+
+    FAMILIES            config.json's model_type -> (config, tensors, with the head?) -> EncoderSpec
+    RANDOM_CHECKPOINTS  name in the parity table -> RandomCheckpoint
+
+Parity is the judge of each. docs/adding-a-family.md goes through an example.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 
-from . import albert, bert, deberta, distilbert, electra, modernbert, mpnet, roberta
+from .random_checkpoint import RandomCheckpoint
+
+__all__ = ["FAMILIES", "RANDOM_CHECKPOINTS", "Family", "RandomCheckpoint"]
 
 Family = Callable[[Mapping[str, Any], Tensors, bool], EncoderSpec]
 
-# config.json's model_type: (config, tensors, with the head?) -> spec
-FAMILIES: dict[str, Family] = {
-    "albert": albert.read,
-    "bert": bert.read,
-    "camembert": roberta.read,
-    "deberta": deberta.read_v1,
-    "deberta-v2": deberta.read_v2,  # and v3
-    "distilbert": distilbert.read,
-    "electra": electra.read,
-    "modernbert": modernbert.read,
-    "mpnet": mpnet.read,
-    "roberta": roberta.read,
-    "xlm-roberta": roberta.read,
-}
+
+def _collected(table: str) -> dict[str, Any]:
+    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+    entries = {name: entry for module in modules for name, entry in getattr(module, table, {}).items()}
+    return dict(sorted(entries.items()))
+
+
+FAMILIES: dict[str, Family] = _collected("FAMILIES")
+RANDOM_CHECKPOINTS: dict[str, RandomCheckpoint] = _collected("RANDOM_CHECKPOINTS")

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torchless_export.spec import Embeddings, EncoderSpec, Floats, Head, Layer
+from torchless_export.spec import EmbeddingTables, EncoderSpec, Floats, Layer
 from torchless_export.tensors import Tensors
 
-from .reading import activation, expect, require_head
+from .names import HeadNames, LayerNames, Sizes
+from .random_checkpoint import RandomCheckpoint
+from .reading import activation, expect, refuse_unread
 
+LAYER = LayerNames(
+    query="attention.self.query",
+    key="attention.self.key",
+    value="attention.self.value",
+    context="attention.output.dense",
+    attention_norm="attention.output.LayerNorm",
+    up="intermediate.dense",
+    down="output.dense",
+    output_norm="output.LayerNorm",
+)
+_HEAD = HeadNames("BertForSequenceClassification", dense="pooler.dense", out="classifier")
 # Heads of other tasks, and buffers that old versions of transformers saved.
 NO_PART_OF_THE_BODY = ("cls.", "classifier.", "qa_outputs.")
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
@@ -17,71 +30,62 @@ BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 
 def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
     """Read a BertForSequenceClassification, or the body of any BERT for `head=False`."""
-    body = "bert." if "bert.embeddings.word_embeddings.weight" in tensors else ""
-    dim = config["hidden_size"]
+    body = tensors.prefix("bert.", "embeddings.word_embeddings.weight")
+    hidden_size = config["hidden_size"]
     expect_plain(config)
-    if head:
-        require_head(tensors, "BertForSequenceClassification", f"{body}pooler.dense.weight", "classifier.weight")
     spec = EncoderSpec(
-        embeddings=embeddings(config, tensors, f"{body}embeddings", dim),
+        head=_HEAD.read(tensors, hidden_size, body) if head else None,
+        embeddings=embeddings(config, tensors, f"{body}embeddings", hidden_size),
         layers=layers(config, tensors, f"{body}encoder.layer"),
         attention_heads=config["num_attention_heads"],
         activation=activation(config, "hidden_act"),
         max_positions=config["max_position_embeddings"],
-        head=Head(tensors.linear(f"{body}pooler.dense", dim, dim), "tanh", tensors.linear("classifier", dim, None))
-        if head
-        else None,
     )
-    unread = BUFFERS if head else (*BUFFERS, "pooler.", *NO_PART_OF_THE_BODY)
-    tensors.refuse_unused(known=[*unread, *(f"{body}{name}" for name in unread)])
+    refuse_unread(tensors, body, BUFFERS if head else (*BUFFERS, "pooler.", *NO_PART_OF_THE_BODY))
     return spec
 
 
 def expect_plain(config: Mapping[str, Any]) -> None:
-    """Refuse what BERT's config can ask for and the layers here are not."""
+    """Refuse settings of BERT's config that the layers here do not implement."""
     expect(config, position_embedding_type="absolute", is_decoder=False, add_cross_attention=False, pruned_heads={})
 
 
 def embeddings(
-    config: Mapping[str, Any], tensors: Tensors, name: str, width: int, first_position: int = 0
-) -> Embeddings:
+    config: Mapping[str, Any], tensors: Tensors, name: str, embedding_size: int, first_position: int = 0
+) -> EmbeddingTables:
     """BERT's three tables.
 
     Args:
         config: config.json.
         tensors: the checkpoint's.
         name: the part's name in the checkpoint.
-        width: of the tables.
-        first_position: the row of a text's first token; RoBERTa and its kin leave the first rows unused.
+        embedding_size: numbers in a row of each table.
+        first_position: the row of a text's first token; RoBERTa leaves the first rows unused.
     """
-    positions = tensors.array(f"{name}.position_embeddings.weight", config["max_position_embeddings"], width)
+    positions = tensors.array(f"{name}.position_embeddings.weight", config["max_position_embeddings"], embedding_size)
     types: Floats | None = tensors.array(
-        f"{name}.token_type_embeddings.weight", config.get("type_vocab_size", 2), width
+        f"{name}.token_type_embeddings.weight", config.get("type_vocab_size", 2), embedding_size
     )
-    if types is not None and len(types) == 1:  # one type for all tokens: as well a part of every position
+    if types is not None and len(types) == 1:  # one type for all tokens can be a part of every position
         positions, types = positions + types[0], None
-    return Embeddings(
-        word=tensors.array(f"{name}.word_embeddings.weight", config["vocab_size"], width),
+    return EmbeddingTables(
+        word=tensors.array(f"{name}.word_embeddings.weight", config["vocab_size"], embedding_size),
         position=positions[first_position:],
-        norm=tensors.norm(f"{name}.LayerNorm", width, config.get("layer_norm_eps", 1e-12)),
+        norm=tensors.norm(f"{name}.LayerNorm", embedding_size, config.get("layer_norm_eps", 1e-12)),
         token_type=types,
     )
 
 
 def layers(config: Mapping[str, Any], tensors: Tensors, name: str) -> tuple[Layer, ...]:
     """BERT's layers, `name` being all of a layer's name but its number."""
-    dim, hidden, epsilon = config["hidden_size"], config["intermediate_size"], config.get("layer_norm_eps", 1e-12)
+    count, sizes = config["num_hidden_layers"], Sizes.of(config)
+    return tuple(LAYER.read(tensors, f"{name}.{index}", sizes) for index in range(count))
 
-    def layer(prefix: str) -> Layer:
-        return Layer(
-            query=tensors.linear(f"{prefix}.attention.self.query", dim, dim),
-            key=tensors.linear(f"{prefix}.attention.self.key", dim, dim),
-            value=tensors.linear(f"{prefix}.attention.self.value", dim, dim),
-            context=tensors.linear(f"{prefix}.attention.output.dense", dim, dim),
-            attention_norm=tensors.norm(f"{prefix}.attention.output.LayerNorm", dim, epsilon),
-            up=tensors.linear(f"{prefix}.intermediate.dense", dim, hidden),
-            down=tensors.linear(f"{prefix}.output.dense", hidden, dim),
-            output_norm=tensors.norm(f"{prefix}.output.LayerNorm", dim, epsilon),
-        )
 
-    return tuple(layer(f"{name}.{index}") for index in range(config["num_hidden_layers"]))
+FAMILIES = {"bert": read}
+RANDOM_CHECKPOINTS = {
+    "bert": RandomCheckpoint("bert", settings={"max_position_embeddings": 64}, type_ids=True),
+    "bert, gelu_new": RandomCheckpoint(
+        "bert", settings={"max_position_embeddings": 64, "hidden_act": "gelu_new"}, type_ids=True
+    ),
+}

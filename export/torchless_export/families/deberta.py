@@ -1,24 +1,27 @@
 """DeBERTa (He et al., arXiv:2006.03654) and DeBERTa-v2/v3 (arXiv:2111.09543): contents scored against distances.
 
-score(i, j) = (q_i · k_j + q_i · K[δ(i, j)] + k_j · Q[δ(i, j)]) / √(terms · head dim), where K and Q are projections of
-a table of relative positions and δ(i, j) is the bucket of i - j. The graph's attention divides by √(head dim) alone, so
-1 / √terms goes into the query's weights and the whole into the tables.
+score(i, j) = (q_i · k_j + q_i · K[δ(i, j)] + k_j · Q[δ(i, j)]) / √(terms · head size), where K and Q are projections of
+a table of relative positions and δ(i, j) is the bucket of i - j. The graph's attention divides by √(head size) alone,
+so 1 / √terms goes into the query's weights and the whole into the tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torchless_export.errors import UnsupportedModelError
-from torchless_export.spec import Disentangled, Embeddings, EncoderSpec, Floats, Head, Layer, Linear, Norm
+from torchless_export.spec import Disentangled, EmbeddingTables, EncoderSpec, Floats, Layer, Linear, Norm
 from torchless_export.tensors import Tensors
 
 from . import bert
-from .reading import activation, expect, require_head
+from .names import HeadNames, Sizes
+from .random_checkpoint import RandomCheckpoint
+from .reading import activation, expect, refuse_unread
 
 Config = Mapping[str, Any]
 # Query, key and value of one layer, and what projects the relative positions to keys and to queries.
@@ -28,28 +31,32 @@ Projections = tuple[Linear, Linear, Linear, Linear | None, Linear | None]
 def read_v1(config: Config, tensors: Tensors, head: bool) -> EncoderSpec:
     """Read a DebertaForSequenceClassification, or the body of any DeBERTa for `head=False`."""
     expect(config, talking_head=False, position_buckets=-1, norm_rel_ebd="none")
-    return _read(config, tensors, head, "DebertaForSequenceClassification", _projections_v1)
+    return _read(config, tensors, "DebertaForSequenceClassification" if head else None, _projections_v1)
 
 
 def read_v2(config: Config, tensors: Tensors, head: bool) -> EncoderSpec:
     """Read a DebertaV2ForSequenceClassification (v2 or v3), or the body of any for `head=False`."""
     expect(config, conv_kernel_size=0, attention_head_size=config["hidden_size"] // config["num_attention_heads"])
-    return _read(config, tensors, head, "DebertaV2ForSequenceClassification", _projections_v2)
+    return _read(config, tensors, "DebertaV2ForSequenceClassification" if head else None, _projections_v2)
 
 
 def _read(
-    config: Config, tensors: Tensors, head: bool, model: str, projections: Callable[..., Projections]
+    config: Config, tensors: Tensors, classifier: str | None, projections: Callable[..., Projections]
 ) -> EncoderSpec:
-    body = "deberta." if "deberta.embeddings.word_embeddings.weight" in tensors else ""
-    dim, max_positions = config["hidden_size"], config["max_position_embeddings"]
+    """Read a model; `classifier` is transformers' class with the head, None for the body alone."""
+    body = tensors.prefix("deberta.", "embeddings.word_embeddings.weight")
+    hidden_size, max_positions = config["hidden_size"], config["max_position_embeddings"]
     if not config.get("relative_attention", False):
         raise UnsupportedModelError("config.json, relative_attention: expected true, got false.")
-    expect(config, embedding_size=dim, pooler_hidden_size=dim)
-    if head:
-        require_head(tensors, model, "pooler.dense.weight", "classifier.weight")
+    expect(config, embedding_size=hidden_size, pooler_hidden_size=hidden_size)
+    head = None
+    if classifier:
+        names = HeadNames(classifier, "pooler.dense", "classifier", activation(config, "pooler_hidden_act"))
+        head = names.read(tensors, hidden_size)
     span, buckets = _buckets(config, np.arange(1 - max_positions, max_positions))
     positions = _relative_positions(config, tensors, f"{body}encoder", span)
     spec = EncoderSpec(
+        head=head,
         embeddings=_embeddings(config, tensors, f"{body}embeddings"),
         layers=tuple(
             _layer(config, tensors, f"{body}encoder.layer.{index}", positions, projections)
@@ -58,32 +65,24 @@ def _read(
         attention_heads=config["num_attention_heads"],
         activation=activation(config, "hidden_act"),
         max_positions=max_positions,
-        head=Head(
-            tensors.linear("pooler.dense", dim, dim),
-            activation(config, "pooler_hidden_act"),
-            tensors.linear("classifier", dim, None),
-        )
-        if head
-        else None,
         distance_buckets=buckets,
     )
     others = ("pooler.", "lm_predictions.", "mask_predictions.", *bert.NO_PART_OF_THE_BODY)
-    unread = bert.BUFFERS if head else (*bert.BUFFERS, *others)
-    tensors.refuse_unused(known=[*unread, *(f"{body}{name}" for name in unread)])
+    refuse_unread(tensors, body, bert.BUFFERS if head else (*bert.BUFFERS, *others))
     return spec
 
 
-def _embeddings(config: Config, tensors: Tensors, name: str) -> Embeddings:
-    dim, types = config["hidden_size"], config.get("type_vocab_size", 0)
+def _embeddings(config: Config, tensors: Tensors, name: str) -> EmbeddingTables:
+    hidden_size, types = config["hidden_size"], config.get("type_vocab_size", 0)
     position = token_type = None
     if config.get("position_biased_input", True):
-        position = tensors.array(f"{name}.position_embeddings.weight", config["max_position_embeddings"], dim)
+        position = tensors.array(f"{name}.position_embeddings.weight", config["max_position_embeddings"], hidden_size)
     if types:
-        token_type = tensors.array(f"{name}.token_type_embeddings.weight", types, dim)
-    return Embeddings(
-        word=tensors.array(f"{name}.word_embeddings.weight", config["vocab_size"], dim),
+        token_type = tensors.array(f"{name}.token_type_embeddings.weight", types, hidden_size)
+    return EmbeddingTables(
+        word=tensors.array(f"{name}.word_embeddings.weight", config["vocab_size"], hidden_size),
         position=position,
-        norm=tensors.norm(f"{name}.LayerNorm", dim, config["layer_norm_eps"]),
+        norm=tensors.norm(f"{name}.LayerNorm", hidden_size, config["layer_norm_eps"]),
         token_type=token_type,
     )
 
@@ -91,19 +90,13 @@ def _embeddings(config: Config, tensors: Tensors, name: str) -> Embeddings:
 def _layer(
     config: Config, tensors: Tensors, name: str, positions: Floats, projections: Callable[..., Projections]
 ) -> Layer:
-    dim, hidden, epsilon = config["hidden_size"], config["intermediate_size"], config["layer_norm_eps"]
-    kinds = _kinds(config)
+    """BERT's layer, but for the projections and what they make of relative positions."""
+    kinds, sizes = _kinds(config), Sizes(config["hidden_size"], config["intermediate_size"], config["layer_norm_eps"])
     query, key, value, to_key, to_query = projections(config, tensors, f"{name}.attention.self", kinds)
     terms = np.float32(np.sqrt(1 + len(kinds)))
-    return Layer(
-        query=Linear(query.weight / terms, query.bias / terms),
-        key=key,
-        value=value,
-        context=tensors.linear(f"{name}.attention.output.dense", dim, dim),
-        attention_norm=tensors.norm(f"{name}.attention.output.LayerNorm", dim, epsilon),
-        up=tensors.linear(f"{name}.intermediate.dense", dim, hidden),
-        down=tensors.linear(f"{name}.output.dense", hidden, dim),
-        output_norm=tensors.norm(f"{name}.output.LayerNorm", dim, epsilon),
+    scaled = Linear(query.weight / terms, query.bias / terms)
+    return replace(
+        bert.LAYER.read(tensors, name, sizes, (scaled, key, value)),
         # The query that meets `key` is scaled by 1 / √terms already.
         disentangled=Disentangled(
             key=_table(config, positions, to_key, 1.0), query=_table(config, positions, to_query, 1 / float(terms))
@@ -121,35 +114,40 @@ def _kinds(config: Config) -> list[str]:
 
 
 def _projections_v1(config: Config, tensors: Tensors, name: str, kinds: list[str]) -> Projections:
-    dim, heads = config["hidden_size"], config["num_attention_heads"]
+    hidden_size, heads = config["hidden_size"], config["num_attention_heads"]
     # Rows of in_proj: for each head its query, its key, its value.
-    together = tensors.array(f"{name}.in_proj.weight", 3 * dim, dim).reshape(heads, 3, dim // heads, dim)
-    query, key, value = (np.ascontiguousarray(together[:, part].reshape(dim, dim).T) for part in range(3))
-    none = np.zeros(dim, np.float32)
-    to_key = Linear(np.ascontiguousarray(tensors.array(f"{name}.pos_proj.weight", dim, dim).T), none)
+    together = tensors.array(f"{name}.in_proj.weight", 3 * hidden_size, hidden_size)
+    by_head = together.reshape(heads, 3, hidden_size // heads, hidden_size)
+    query, key, value = (
+        np.ascontiguousarray(by_head[:, part].reshape(hidden_size, hidden_size).T) for part in range(3)
+    )
+    none = np.zeros(hidden_size, np.float32)
+    to_key = Linear(np.ascontiguousarray(tensors.array(f"{name}.pos_proj.weight", hidden_size, hidden_size).T), none)
     return (
-        Linear(query, tensors.array(f"{name}.q_bias", dim)),
+        Linear(query, tensors.array(f"{name}.q_bias", hidden_size)),
         Linear(key, none),
-        Linear(value, tensors.array(f"{name}.v_bias", dim)),
+        Linear(value, tensors.array(f"{name}.v_bias", hidden_size)),
         to_key if "c2p" in kinds else None,
-        tensors.linear(f"{name}.pos_q_proj", dim, dim) if "p2c" in kinds else None,
+        tensors.linear(f"{name}.pos_q_proj", hidden_size, hidden_size) if "p2c" in kinds else None,
     )
 
 
 def _projections_v2(config: Config, tensors: Tensors, name: str, kinds: list[str]) -> Projections:
-    dim = config["hidden_size"]
-    query, key, value = (tensors.linear(f"{name}.{part}_proj", dim, dim) for part in ("query", "key", "value"))
+    def linear(part: str) -> Linear:
+        return tensors.linear(f"{name}.{part}_proj", config["hidden_size"], config["hidden_size"])
+
+    query, key, value = linear("query"), linear("key"), linear("value")
     shared = config.get("share_att_key", False)
     to_key = to_query = None
     if "c2p" in kinds:
-        to_key = key if shared else tensors.linear(f"{name}.pos_key_proj", dim, dim)
+        to_key = key if shared else linear("pos_key")
     if "p2c" in kinds:
-        to_query = query if shared else tensors.linear(f"{name}.pos_query_proj", dim, dim)
+        to_query = query if shared else linear("pos_query")
     return query, key, value, to_key, to_query
 
 
 def _table(config: Config, positions: Floats, projection: Linear | None, scale: float) -> Floats | None:
-    """Projected relative positions, scaled as scores are: float32 (heads, head dim, buckets)."""
+    """Projected relative positions, scaled as scores are: float32 (heads, head size, buckets)."""
     if projection is None:
         return None
     heads, size = config["num_attention_heads"], config["hidden_size"] // config["num_attention_heads"]
@@ -158,7 +156,7 @@ def _table(config: Config, positions: Floats, projection: Linear | None, scale: 
 
 
 def _relative_positions(config: Config, tensors: Tensors, name: str, span: int) -> Floats:
-    """The table of relative positions, normalised where the config says so: float32 (buckets, dim)."""
+    """The table of relative positions, normalised where the config says so: float32 (buckets, hidden_size)."""
     table = tensors.array(f"{name}.rel_embeddings.weight", 2 * span, config["hidden_size"])
     named = [part.strip() for part in str(config.get("norm_rel_ebd", "none")).lower().split("|")]
     if set(named) - {"none", "layer_norm"}:
@@ -192,3 +190,24 @@ def log_buckets(relative: NDArray[np.int64], buckets: int, farthest: int) -> NDA
     # float32 as in PyTorch: a rounding in another direction would be another bucket.
     steps = np.log(away / np.float32(mid)) / np.log(np.float32((farthest - 1) / mid)) * np.float32(mid - 1)
     return np.where(away <= mid, relative, (np.ceil(steps) + mid) * np.sign(relative)).astype(np.int64)
+
+
+FAMILIES = {"deberta": read_v1, "deberta-v2": read_v2}  # v3 is a deberta-v2
+_SETTINGS = {"max_position_embeddings": 64, "relative_attention": True}
+RANDOM_CHECKPOINTS = {
+    "deberta": RandomCheckpoint("deberta", settings={**_SETTINGS, "pos_att_type": ["c2p", "p2c"]}, type_ids=True),
+    "deberta-v2": RandomCheckpoint(
+        "deberta-v2", settings={**_SETTINGS, "pos_att_type": ["c2p"], "type_vocab_size": 2}, type_ids=True
+    ),
+    "deberta-v3": RandomCheckpoint(
+        "deberta-v2",
+        settings={
+            **_SETTINGS,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_buckets": 16,
+            "position_biased_input": False,
+            "share_att_key": True,
+            "norm_rel_ebd": "layer_norm",
+        },
+    ),
+}

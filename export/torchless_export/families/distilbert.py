@@ -5,53 +5,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torchless_export.spec import Embeddings, EncoderSpec, Head, Layer
+from torchless_export.spec import EmbeddingTables, EncoderSpec
 from torchless_export.tensors import Tensors
 
-from .reading import activation, require_head
+from .names import HeadNames, LayerNames, Sizes
+from .random_checkpoint import RandomCheckpoint
+from .reading import activation
 
+_LAYER = LayerNames(
+    query="attention.q_lin",
+    key="attention.k_lin",
+    value="attention.v_lin",
+    context="attention.out_lin",
+    attention_norm="sa_layer_norm",
+    up="ffn.lin1",
+    down="ffn.lin2",
+    output_norm="output_layer_norm",
+)
+# ReLU is fixed in the model's code, whatever the config's `activation` says.
+_HEAD = HeadNames("DistilBertForSequenceClassification", "pre_classifier", "classifier", activation="relu")
 _EPSILON = 1e-12  # fixed in the model's code, whatever the config says
+_OTHER_HEADS = ("pre_classifier.", "classifier.", "qa_outputs.")
 _PRETRAINING_HEAD = ("vocab_transform.", "vocab_layer_norm.", "vocab_projector.")
 
 
 def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
     """Read a DistilBertForSequenceClassification, or the body of any DistilBERT for `head=False`."""
-    dim, hidden = config["dim"], config["hidden_dim"]
-    body = "distilbert." if "distilbert.embeddings.word_embeddings.weight" in tensors else ""
-
-    def layer(index: int) -> Layer:
-        name = f"{body}transformer.layer.{index}"
-        return Layer(
-            query=tensors.linear(f"{name}.attention.q_lin", dim, dim),
-            key=tensors.linear(f"{name}.attention.k_lin", dim, dim),
-            value=tensors.linear(f"{name}.attention.v_lin", dim, dim),
-            context=tensors.linear(f"{name}.attention.out_lin", dim, dim),
-            attention_norm=tensors.norm(f"{name}.sa_layer_norm", dim, _EPSILON),
-            up=tensors.linear(f"{name}.ffn.lin1", dim, hidden),
-            down=tensors.linear(f"{name}.ffn.lin2", hidden, dim),
-            output_norm=tensors.norm(f"{name}.output_layer_norm", dim, _EPSILON),
-        )
-
+    sizes = Sizes(config["dim"], config["hidden_dim"], _EPSILON)
+    body = tensors.prefix("distilbert.", "embeddings.word_embeddings.weight")
+    tables, max_positions = f"{body}embeddings", config["max_position_embeddings"]
     spec = EncoderSpec(
-        embeddings=Embeddings(
-            word=tensors.array(f"{body}embeddings.word_embeddings.weight", config["vocab_size"], dim),
-            position=tensors.array(
-                f"{body}embeddings.position_embeddings.weight", config["max_position_embeddings"], dim
-            ),
-            norm=tensors.norm(f"{body}embeddings.LayerNorm", dim, _EPSILON),
+        head=_HEAD.read(tensors, sizes.hidden) if head else None,
+        embeddings=EmbeddingTables(
+            word=tensors.array(f"{tables}.word_embeddings.weight", config["vocab_size"], sizes.hidden),
+            position=tensors.array(f"{tables}.position_embeddings.weight", max_positions, sizes.hidden),
+            norm=tensors.norm(f"{tables}.LayerNorm", sizes.hidden, _EPSILON),
         ),
-        layers=tuple(layer(index) for index in range(config["n_layers"])),
+        layers=tuple(
+            _LAYER.read(tensors, f"{body}transformer.layer.{index}", sizes) for index in range(config["n_layers"])
+        ),
         attention_heads=config["n_heads"],
         activation=activation(config, "activation"),
-        max_positions=config["max_position_embeddings"],
-        head=_head(tensors, dim) if head else None,
+        max_positions=max_positions,
     )
     # The head of another task is no part of the body.
-    tensors.refuse_unused(known=() if head else ("pre_classifier.", "classifier.", "qa_outputs.", *_PRETRAINING_HEAD))
+    tensors.refuse_unused(known=() if head else (*_OTHER_HEADS, *_PRETRAINING_HEAD))
     return spec
 
 
-def _head(tensors: Tensors, dim: int) -> Head:
-    require_head(tensors, "DistilBertForSequenceClassification", "pre_classifier.weight", "classifier.weight")
-    # The activation between the two is ReLU in the model's code, not the config's `activation`.
-    return Head(tensors.linear("pre_classifier", dim, dim), "relu", tensors.linear("classifier", dim, None))
+FAMILIES = {"distilbert": read}
+RANDOM_CHECKPOINTS = {
+    "distilbert": RandomCheckpoint(
+        "distilbert",
+        settings={"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 64},
+    ),
+}

@@ -3,80 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from torchless_export.errors import UnsupportedModelError
-from torchless_export.spec import Embeddings, EncoderSpec, Floats, Head, Layer, Linear, Norm, Rotary
+from torchless_export.spec import EmbeddingTables, EncoderSpec, Floats, Head, Layer, Rotary
 from torchless_export.tensors import Tensors
 
-from .reading import activation, expect, require_head
+from .names import HeadNames, LayerNames, Share, Sizes
+from .random_checkpoint import RandomCheckpoint
+from .reading import activation, expect
 
+_LAYER = LayerNames(
+    query=Share("attn.Wqkv", 0, of=3),
+    key=Share("attn.Wqkv", 1, of=3),
+    value=Share("attn.Wqkv", 2, of=3),
+    context="attn.Wo",
+    attention_norm="attn_norm",
+    up=Share("mlp.Wi", 0, of=2),
+    down="mlp.Wo",
+    output_norm="mlp_norm",
+    gate=Share("mlp.Wi", 1, of=2),
+    optional_biases=True,  # by default there are none
+)
+_HEAD = HeadNames("ModernBertForSequenceClassification", dense="head.dense", out="classifier")
 _POOLINGS = {"cls": "first", "mean": "mean"}
 _OUTSIDE_THE_WINDOW = -1e9  # a score that softmax makes 0
 
 
 def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
     """Read a ModernBertForSequenceClassification, or the body of any ModernBERT for `head=False`."""
-    body = "model." if "model.embeddings.tok_embeddings.weight" in tensors else ""
-    dim, epsilon, max_positions = config["hidden_size"], config.get("norm_eps", 1e-5), config["max_position_embeddings"]
-    if head:
-        require_head(tensors, "ModernBertForSequenceClassification", "head.dense.weight", "classifier.weight")
+    body = tensors.prefix("model.", "embeddings.tok_embeddings.weight")
+    sizes = Sizes(config["hidden_size"], config["intermediate_size"], config.get("norm_eps", 1e-5))
+    max_positions = config["max_position_embeddings"]
     spec = EncoderSpec(
-        embeddings=Embeddings(
-            word=tensors.array(f"{body}embeddings.tok_embeddings.weight", config["vocab_size"], dim),
+        head=_head(config, tensors, sizes) if head else None,
+        embeddings=EmbeddingTables(
+            word=tensors.array(f"{body}embeddings.tok_embeddings.weight", config["vocab_size"], sizes.hidden),
             position=None,
-            norm=_norm(tensors, f"{body}embeddings.norm", dim, epsilon),
+            norm=tensors.norm(f"{body}embeddings.norm", sizes.hidden, sizes.epsilon, optional_bias=True),
         ),
-        layers=_layers(config, tensors, f"{body}layers"),
+        layers=_layers(config, tensors, f"{body}layers", sizes),
         attention_heads=config["num_attention_heads"],
         activation=activation(config, "hidden_activation"),
         max_positions=max_positions,
-        head=_head(config, tensors, dim) if head else None,
         norm_first=True,
-        final_norm=_norm(tensors, f"{body}final_norm", dim, epsilon),
+        final_norm=tensors.norm(f"{body}final_norm", sizes.hidden, sizes.epsilon, optional_bias=True),
         distance_biases=(_window(config.get("local_attention", 128) // 2, max_positions),),
     )
     tensors.refuse_unused(known=() if head else ("head.", "decoder.", "classifier."))
     return spec
 
 
-def _head(config: Mapping[str, Any], tensors: Tensors, dim: int) -> Head:
+def _head(config: Mapping[str, Any], tensors: Tensors, sizes: Sizes) -> Head:
+    _HEAD.require(tensors)
     pooling = config.get("classifier_pooling", "cls")
     if pooling not in _POOLINGS:
         raise UnsupportedModelError(f"config.json, classifier_pooling: expected cls or mean, got {pooling!r}.")
     return Head(
-        dense=_linear(tensors, "head.dense", dim, dim),
+        dense=tensors.linear(_HEAD.dense, sizes.hidden, sizes.hidden, optional_bias=True),
         activation=activation(config, "classifier_activation"),
-        out=tensors.linear("classifier", dim, None),
+        out=tensors.linear(_HEAD.out, sizes.hidden, None),
         pooling=_POOLINGS[pooling],  # type: ignore[arg-type]  # checked above
-        norm=_norm(tensors, "head.norm", dim, config.get("norm_eps", 1e-5)),
+        norm=tensors.norm("head.norm", sizes.hidden, sizes.epsilon, optional_bias=True),
     )
 
 
-def _layers(config: Mapping[str, Any], tensors: Tensors, name: str) -> tuple[Layer, ...]:
-    dim, hidden, epsilon = config["hidden_size"], config["intermediate_size"], config.get("norm_eps", 1e-5)
+def _layers(config: Mapping[str, Any], tensors: Tensors, name: str, sizes: Sizes) -> tuple[Layer, ...]:
     turns = {kind: _rotary(config, kind) for kind in ("full_attention", "sliding_attention")}
 
     def layer(index: int, kind: str) -> Layer:
-        prefix = f"{name}.{index}"
-        query, key, value = _split(_linear(tensors, f"{prefix}.attn.Wqkv", dim, 3 * dim), 3)
-        up, gate = _split(_linear(tensors, f"{prefix}.mlp.Wi", dim, 2 * hidden), 2)
-        return Layer(
-            query=query,
-            key=key,
-            value=value,
-            context=_linear(tensors, f"{prefix}.attn.Wo", dim, dim),
-            # The first layer reads the embeddings, which a norm has already left.
-            attention_norm=_norm(tensors, f"{prefix}.attn_norm", dim, epsilon) if index else None,
-            up=up,
-            down=_linear(tensors, f"{prefix}.mlp.Wo", hidden, dim),
-            output_norm=_norm(tensors, f"{prefix}.mlp_norm", dim, epsilon),
-            gate=gate,
-            rotary=turns[kind],
-            distance_bias=0 if kind == "sliding_attention" else None,
-        )
+        # The first layer reads the embeddings, which a norm has already left.
+        names = _LAYER if index else replace(_LAYER, attention_norm=None)
+        read = names.read(tensors, f"{name}.{index}", sizes)
+        return replace(read, rotary=turns[kind], distance_bias=0 if kind == "sliding_attention" else None)
 
     return tuple(layer(index, kind) for index, kind in enumerate(_kinds(config)))
 
@@ -93,7 +95,7 @@ def _kinds(config: Mapping[str, Any]) -> list[str]:
 
 
 def _rotary(config: Mapping[str, Any], kind: str) -> Rotary:
-    """Angles position · theta^(-2i / head dim), computed in float32 as PyTorch does."""
+    """Angles position · theta^(-2i / head size), computed in float32 as PyTorch does."""
     parameters = (config.get("rope_parameters") or {}).get(kind)  # transformers 5
     if parameters is None:
         expect(config, rope_scaling=None)
@@ -102,7 +104,7 @@ def _rotary(config: Mapping[str, Any], kind: str) -> Rotary:
     expect(parameters, rope_type="default")
     size = config["hidden_size"] // config["num_attention_heads"]
     exponents = (np.arange(0, size, 2) / size).astype(np.float32)
-    inverse = np.float32(1) / np.power(np.float32(parameters["rope_theta"]), exponents)  # (head dim / 2,)
+    inverse = np.float32(1) / np.power(np.float32(parameters["rope_theta"]), exponents)  # (head size / 2,)
     angles = np.arange(config["max_position_embeddings"], dtype=np.float32)[:, None] * inverse
     return Rotary(np.cos(angles), np.sin(angles))
 
@@ -113,21 +115,23 @@ def _window(reach: int, max_positions: int) -> Floats:
     return np.where(distances <= reach, 0, _OUTSIDE_THE_WINDOW).astype(np.float32)[:, None]
 
 
-def _linear(tensors: Tensors, name: str, inputs: int, outputs: int) -> Linear:
-    """A product whose bias may be left out, as it is in all of ModernBERT's by default."""
-    if f"{name}.bias" in tensors:
-        return tensors.linear(name, inputs, outputs)
-    weight = tensors.array(f"{name}.weight", outputs, inputs)
-    return Linear(np.ascontiguousarray(weight.T), np.zeros(outputs, np.float32))
-
-
-def _norm(tensors: Tensors, name: str, dim: int, epsilon: float) -> Norm:
-    if f"{name}.bias" in tensors:
-        return tensors.norm(name, dim, epsilon)
-    return Norm(tensors.array(f"{name}.weight", dim), np.zeros(dim, np.float32), epsilon)
-
-
-def _split(linear: Linear, parts: int) -> list[Linear]:
-    """One product as several of equal width."""
-    weights, biases = np.split(linear.weight, parts, axis=1), np.split(linear.bias, parts)
-    return [Linear(np.ascontiguousarray(weight), bias) for weight, bias in zip(weights, biases, strict=True)]
+FAMILIES = {"modernbert": read}
+RANDOM_CHECKPOINTS = {
+    # Four layers: the first and the last see everything, the two between them 8 tokens to each side.
+    "modernbert": RandomCheckpoint(
+        "modernbert", settings={"max_position_embeddings": 64, "local_attention": 16, "num_hidden_layers": 4}
+    ),
+    "modernbert, mean": RandomCheckpoint(
+        "modernbert",
+        settings={
+            "max_position_embeddings": 64,
+            "local_attention": 16,
+            "num_hidden_layers": 3,
+            "classifier_pooling": "mean",
+            "attention_bias": True,
+            "mlp_bias": True,
+            "norm_bias": True,
+            "classifier_bias": True,
+        },
+    ),
+}

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless_export.spec import Embeddings, EncoderSpec, Head, Layer
+from torchless_export.spec import EmbeddingTables, EncoderSpec, Floats, Layer
 from torchless_export.tensors import Tensors
 
 from . import bert
-from .reading import activation, expect, require_head
+from .names import HeadNames, LayerNames, Sizes
+from .random_checkpoint import ROBERTA_TOKENS, RandomCheckpoint
+from .reading import activation, expect, refuse_unread
 
+_LAYER = LayerNames(
+    query="attention.attn.q",
+    key="attention.attn.k",
+    value="attention.attn.v",
+    context="attention.attn.o",
+    attention_norm="attention.LayerNorm",
+    up="intermediate.dense",
+    down="output.dense",
+    output_norm="output.LayerNorm",
+)
+_HEAD = HeadNames("MPNetForSequenceClassification", dense="classifier.dense", out="classifier.out_proj")
 # Fixed in the model's code, whatever the config says.
 _PADDING = 1
 _BUCKETS, _MAX_DISTANCE = 32, 128
@@ -21,52 +35,44 @@ _BUCKETS, _MAX_DISTANCE = 32, 128
 
 def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
     """Read an MPNetForSequenceClassification, or the body of any MPNet for `head=False`."""
-    body = "mpnet." if "mpnet.embeddings.word_embeddings.weight" in tensors else ""
-    dim, hidden, epsilon = config["hidden_size"], config["intermediate_size"], config.get("layer_norm_eps", 1e-12)
+    body = tensors.prefix("mpnet.", "embeddings.word_embeddings.weight")
     # The model reads 32 buckets however many the config names.
     expect(config, relative_attention_num_buckets=_BUCKETS, pruned_heads={})
-    if head:
-        names = ("classifier.dense.weight", "classifier.out_proj.weight")
-        require_head(tensors, "MPNetForSequenceClassification", *names)
     max_positions = config["max_position_embeddings"] - _PADDING - 1
-    table = tensors.array(f"{body}encoder.relative_attention_bias.weight", _BUCKETS, config["num_attention_heads"])
-
-    def layer(prefix: str) -> Layer:
-        return Layer(
-            query=tensors.linear(f"{prefix}.attention.attn.q", dim, dim),
-            key=tensors.linear(f"{prefix}.attention.attn.k", dim, dim),
-            value=tensors.linear(f"{prefix}.attention.attn.v", dim, dim),
-            context=tensors.linear(f"{prefix}.attention.attn.o", dim, dim),
-            attention_norm=tensors.norm(f"{prefix}.attention.LayerNorm", dim, epsilon),
-            up=tensors.linear(f"{prefix}.intermediate.dense", dim, hidden),
-            down=tensors.linear(f"{prefix}.output.dense", hidden, dim),
-            output_norm=tensors.norm(f"{prefix}.output.LayerNorm", dim, epsilon),
-            distance_bias=0,
-        )
-
     spec = EncoderSpec(
-        embeddings=Embeddings(
-            word=tensors.array(f"{body}embeddings.word_embeddings.weight", config["vocab_size"], dim),
-            position=tensors.array(
-                f"{body}embeddings.position_embeddings.weight", config["max_position_embeddings"], dim
-            )[_PADDING + 1 :],
-            norm=tensors.norm(f"{body}embeddings.LayerNorm", dim, epsilon),
-        ),
-        layers=tuple(layer(f"{body}encoder.layer.{index}") for index in range(config["num_hidden_layers"])),
+        head=_HEAD.read(tensors, config["hidden_size"]) if head else None,
+        embeddings=_embeddings(config, tensors, f"{body}embeddings"),
+        layers=_layers(config, tensors, f"{body}encoder.layer"),
         attention_heads=config["num_attention_heads"],
         activation=activation(config, "hidden_act"),
         max_positions=max_positions,
-        head=Head(
-            tensors.linear("classifier.dense", dim, dim), "tanh", tensors.linear("classifier.out_proj", dim, None)
-        )
-        if head
-        else None,
-        distance_biases=(table[t5_buckets(np.arange(1 - max_positions, max_positions))],),
+        distance_biases=(_distance_bias(config, tensors, f"{body}encoder", max_positions),),
     )
-    unread = bert.BUFFERS if head else (*bert.BUFFERS, "lm_head.", *bert.NO_PART_OF_THE_BODY)
     # A classifier's body has no pooler; checkpoints that grew out of a bare one carry it along.
-    tensors.refuse_unused(known=[*unread, *(f"{body}{name}" for name in (*unread, "pooler."))])
+    others = () if head else ("lm_head.", *bert.NO_PART_OF_THE_BODY)
+    refuse_unread(tensors, body, (f"{body}pooler.", *bert.BUFFERS, *others))
     return spec
+
+
+def _embeddings(config: Mapping[str, Any], tensors: Tensors, name: str) -> EmbeddingTables:
+    sizes, rows = Sizes.of(config), config["max_position_embeddings"]
+    return EmbeddingTables(
+        word=tensors.array(f"{name}.word_embeddings.weight", config["vocab_size"], sizes.hidden),
+        position=tensors.array(f"{name}.position_embeddings.weight", rows, sizes.hidden)[_PADDING + 1 :],
+        norm=tensors.norm(f"{name}.LayerNorm", sizes.hidden, sizes.epsilon),
+    )
+
+
+def _layers(config: Mapping[str, Any], tensors: Tensors, name: str) -> tuple[Layer, ...]:
+    layers = (_LAYER.read(tensors, f"{name}.{index}", Sizes.of(config)) for index in range(config["num_hidden_layers"]))
+    return tuple(replace(layer, distance_bias=0) for layer in layers)
+
+
+def _distance_bias(config: Mapping[str, Any], tensors: Tensors, name: str, max_positions: int) -> Floats:
+    """A score for each distance and attention head: float32 (2 * max_positions - 1, heads)."""
+    table = tensors.array(f"{name}.relative_attention_bias.weight", _BUCKETS, config["num_attention_heads"])
+    scores: Floats = table[t5_buckets(np.arange(1 - max_positions, max_positions))]
+    return scores
 
 
 def t5_buckets(distances: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -82,3 +88,10 @@ def t5_buckets(distances: NDArray[np.int64]) -> NDArray[np.int64]:
         logarithm = np.log(away.astype(np.float32) / np.float32(exact)) / np.float32(np.log(_MAX_DISTANCE / exact))
     steps = np.where(away < exact, 0, logarithm * (half - exact)).astype(np.int64)
     return half * (distances > 0) + np.where(away < exact, away, np.minimum(exact + steps, half - 1))
+
+
+FAMILIES = {"mpnet": read}
+RANDOM_CHECKPOINTS = {
+    # 200 tokens reach beyond its farthest bucket.
+    "mpnet": RandomCheckpoint("mpnet", 200, {"max_position_embeddings": 202}, ROBERTA_TOKENS),
+}

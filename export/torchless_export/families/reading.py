@@ -1,16 +1,16 @@
-"""How families read a config and a head: what is not understood is refused, never guessed."""
+"""How families read a config: what is not understood is refused, never guessed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torchless_export.errors import CheckpointError, UnsupportedModelError
-from torchless_export.spec import Activation
+from torchless_export.errors import UnsupportedModelError
+from torchless_export.spec import HiddenActivation
 from torchless_export.tensors import Tensors
 
 # transformers' names for them (transformers/activations.py).
-_ACTIVATIONS: dict[str, Activation] = {
+_ACTIVATIONS: dict[str, HiddenActivation] = {
     "gelu": "gelu",
     "gelu_python": "gelu",
     "gelu_new": "gelu_tanh",
@@ -21,7 +21,7 @@ _ACTIVATIONS: dict[str, Activation] = {
 }
 
 
-def activation(config: Mapping[str, Any], field: str, default: str = "gelu") -> Activation:
+def activation(config: Mapping[str, Any], field: str, default: str = "gelu") -> HiddenActivation:
     """The activation that a field of config.json names; transformers' default where it is absent."""
     name = config.get(field, default)
     if name not in _ACTIVATIONS:
@@ -39,11 +39,13 @@ def expect(config: Mapping[str, Any], **fields: Any) -> None:
             )
 
 
-def require_head(tensors: Tensors, model: str, *names: str) -> None:
-    """Refuse a checkpoint without the tensors of a classification head; `model` is transformers' class with it."""
-    missing = [name for name in names if name not in tensors]
-    if missing:
-        raise CheckpointError(
-            f"the checkpoint has no classification head: {' and '.join(missing)} missing. Fine-tune it with "
-            f"{model} first, or export the body alone with --encoder-only."
-        )
+def refuse_unread(tensors: Tensors, body: str, unread: Iterable[str]) -> None:
+    """Refuse tensors that nothing read, but for those that are known not to matter.
+
+    Args:
+        tensors: the checkpoint's.
+        body: the body's prefix in this checkpoint.
+        unread: beginnings of names that do not matter, with the body's prefix or without it.
+    """
+    unread = tuple(unread)
+    tensors.refuse_unused(known=[*unread, *(f"{body}{name}" for name in unread)])

@@ -5,35 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torchless_export.spec import EncoderSpec, Head
+from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 
 from . import bert
-from .reading import activation, require_head
+from .names import HeadNames
+from .random_checkpoint import ROBERTA_TOKENS, RandomCheckpoint
+from .reading import activation, refuse_unread
+
+_HEAD = HeadNames("RobertaForSequenceClassification", dense="classifier.dense", out="classifier.out_proj")
 
 
 def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read a RobertaForSequenceClassification or one of its kin, or the body of any of them for `head=False`."""
-    body = "roberta." if "roberta.embeddings.word_embeddings.weight" in tensors else ""
-    dim, padding = config["hidden_size"], config.get("pad_token_id", 1)
+    """Read a RobertaForSequenceClassification or a related model, or the body of any of them for `head=False`."""
+    body = tensors.prefix("roberta.", "embeddings.word_embeddings.weight")
+    hidden_size, padding = config["hidden_size"], config.get("pad_token_id", 1)
     bert.expect_plain(config)
-    if head:
-        names = ("classifier.dense.weight", "classifier.out_proj.weight")
-        require_head(tensors, "RobertaForSequenceClassification", *names)
     spec = EncoderSpec(
+        head=_HEAD.read(tensors, hidden_size) if head else None,
         # Positions are counted from the padding token's id + 1 on: of 514 rows 512 are of use.
-        embeddings=bert.embeddings(config, tensors, f"{body}embeddings", dim, first_position=padding + 1),
+        embeddings=bert.embeddings(config, tensors, f"{body}embeddings", hidden_size, first_position=padding + 1),
         layers=bert.layers(config, tensors, f"{body}encoder.layer"),
         attention_heads=config["num_attention_heads"],
         activation=activation(config, "hidden_act"),
         max_positions=config["max_position_embeddings"] - padding - 1,
-        head=Head(
-            tensors.linear("classifier.dense", dim, dim), "tanh", tensors.linear("classifier.out_proj", dim, None)
-        )
-        if head
-        else None,
     )
-    unread = bert.BUFFERS if head else (*bert.BUFFERS, "pooler.", "lm_head.", *bert.NO_PART_OF_THE_BODY)
     # A classifier's body has no pooler; checkpoints that grew out of a bare one carry it along.
-    tensors.refuse_unused(known=[*unread, *(f"{body}{name}" for name in unread), f"{body}pooler."])
+    others = (f"{body}pooler.",) if head else ("pooler.", "lm_head.", *bert.NO_PART_OF_THE_BODY)
+    refuse_unread(tensors, body, (*bert.BUFFERS, *others))
     return spec
+
+
+_MODEL_TYPES = ("camembert", "roberta", "xlm-roberta")
+FAMILIES = dict.fromkeys(_MODEL_TYPES, read)
+RANDOM_CHECKPOINTS = {
+    model_type: RandomCheckpoint(
+        model_type, settings={"max_position_embeddings": 66, "type_vocab_size": 1}, tokens=ROBERTA_TOKENS
+    )
+    for model_type in _MODEL_TYPES
+}

@@ -1,9 +1,9 @@
-"""The one builder of lean graphs: an EncoderSpec and a precision in, an ONNX model out.
+"""The one builder of graphs: an EncoderSpec and a number format in, an ONNX model out.
 
-Tokens are packed: whatever works token by token works on (1, tokens, dim), and only the attention core sees a
-(texts, longest, dim) rectangle. To a text that is alone the two are the same, so its branch moves nothing. With a
-head that reads each text's first token, the last layer is computed for that token only, since nothing else reaches
-the head.
+Tokens are packed: whatever works token by token works on (1, tokens, hidden_size), and only the attention core sees a
+(texts, longest, hidden_size) rectangle. For a text that is alone the two are the same, so its branch moves nothing.
+With a head that reads each text's first token, the last layer is computed for that token only, since nothing else
+reaches the head.
 
 Both branches use one attention kernel, which gives a masked text and the same text alone equal answers to the bit
 (docs/decisions/0003-batches.md); in int8 a last digit can tip a rounding.
@@ -13,41 +13,51 @@ docs/bundle.md describes the inputs and outputs.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import onnx
 
 from torchless_export.spec import EncoderSpec
 from torchless_export.weights import WeightsFile
 
+from . import padded
 from .attention import attention
 from .embeddings import embed
 from .feed_forward import feed_forward
 from .head import classify
-from .nodes import CONTRIB, Graph
+from .nodes import CONTRIB, Graph, NumberFormat
 from .pointwise import norm
-from .precision import Precision
 from .rectangle import flat
 
-__all__ = ["CONTRIB", "Graph", "Precision", "build"]
+__all__ = ["CONTRIB", "Graph", "Layout", "NumberFormat", "build"]
+
+# "lone" graphs are packed ones for one text alone: without branches, which CUDA graphs do not know.
+Layout = Literal["packed", "padded", "lone"]
 
 
-def build(spec: EncoderSpec, precision: Precision, weights: WeightsFile, *, head: bool) -> onnx.ModelProto:
-    """Write one graph; both graphs of a bundle put their tensors into the same `weights`.
+def build(
+    spec: EncoderSpec, numbers: NumberFormat, weights: WeightsFile, *, head: bool, layout: Layout = "packed"
+) -> onnx.ModelProto:
+    """Write one graph; all graphs of a variant put their tensors into the same `weights`.
 
     Returns:
-        A model with the output "logits" (texts, labels) for `head`, else "hidden_states" (tokens, dim).
+        A model with the output "logits" (texts, labels) for `head`, else "hidden_states" (tokens, hidden_size), or
+        "last_hidden_state" (texts, longest, hidden_size) where the layout is padded.
     """
-    graph = Graph(weights, precision.floats)
-    x = embed(graph, spec, precision)
+    graph = Graph(spec, numbers, weights, lone=layout == "lone")
+    x = embed(graph.scope("embeddings"), padded.PACKED_IDS if layout == "padded" else "input_ids")
     for index, layer in enumerate(spec.layers):
-        name = f"layers.{index}"
         first_only = head and spec.head is not None and spec.head.pooling == "first" and index == len(spec.layers) - 1
-        attended = attention(graph, f"{name}.attention", layer, precision, x, spec, first_only=first_only)
-        x = feed_forward(graph, f"{name}.ffn", layer, precision, attended, spec)
+        attended = attention(graph.scope(f"layers.{index}.attention"), layer, x, first_only=first_only)
+        x = feed_forward(graph.scope(f"layers.{index}.ffn"), layer, attended)
     if spec.final_norm is not None:
         x = norm(graph, "final.norm", x, spec.final_norm)
     x = graph.widen("answer", x)
-    if not head:
-        return graph.model(flat(graph, "hidden_states", x, spec), ("tokens", spec.dim))
-    assert spec.head is not None
-    logits = classify(graph, spec.head, precision, x, spec)
-    return graph.model(logits, ("texts", len(spec.head.out.bias)))
+    output: str
+    shape: tuple[str | int, ...]
+    if head:
+        assert spec.head is not None
+        output, shape = classify(graph.scope("head"), spec.head, x), ("texts", len(spec.head.out.bias))
+    else:
+        output, shape = flat(graph, "hidden_states", x), ("tokens", spec.hidden_size)
+    return padded.model(graph, output, shape) if layout == "padded" else graph.model(output, shape)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from torchless_export.spec import EncoderSpec, Layer
+from torchless_export.spec import Layer
 
 from .nodes import Graph
 from .pointwise import activation, add_norm, norm
-from .precision import Precision
 
 
-def feed_forward(graph: Graph, name: str, layer: Layer, precision: Precision, x: str, spec: EncoderSpec) -> str:
-    """down(activation(up(x)) · gate(x)), with its residual and norm: float (rows, dim) in and out."""
-    read = norm(graph, f"{name}.norm", x, layer.output_norm) if spec.norm_first else x
-    site = f"{name}.input"
-    entered = precision.enter(graph, site, read)
-    up = precision.linear(graph, f"{name}.up", entered, site, layer.up)
-    active = activation(graph, f"{name}.active", up, spec.activation)
+def feed_forward(graph: Graph, layer: Layer, x: str) -> str:
+    """down(activation(up(x)) · gate(x)), with its residual and norm: float (1, rows, hidden_size) in and out."""
+    norm_first = graph.spec.norm_first
+    read = norm(graph, "norm", x, layer.output_norm) if norm_first else x
+    entered = graph.enter("input", read)
+    up = graph.linear("up", entered, "input", layer.up)
+    active = activation(graph, "active", up, graph.spec.activation)
     if layer.gate is not None:
-        gate = precision.linear(graph, f"{name}.gate", entered, site, layer.gate)
-        active = graph.node("Mul", f"{name}.gated", [active, gate])
-    site = f"{name}.hidden"
-    down = precision.linear(graph, f"{name}.down", precision.enter(graph, site, active), site, layer.down)
-    return add_norm(graph, name, down, x, None if spec.norm_first else layer.output_norm)
+        gate = graph.linear("gate", entered, "input", layer.gate)
+        active = graph.node("Mul", "gated", [active, gate])
+    down = graph.linear("down", graph.enter("hidden", active), "hidden", layer.down)
+    return add_norm(graph, down, x, None if norm_first else layer.output_norm)

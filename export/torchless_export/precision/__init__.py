@@ -1,1 +1,1 @@
-"""How numbers are kept in a graph: one file a precision."""
+"""How numbers are kept in a graph: one file per precision."""

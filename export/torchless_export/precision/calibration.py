@@ -35,7 +35,7 @@ class Site:
     Attributes:
         low: the smallest value that has a level, after smoothing.
         high: the largest.
-        smoothing: what each channel is divided by first, float32 (dim,); None where nothing is.
+        smoothing: what each channel is divided by first, float32 (columns,); None where nothing is.
     """
 
     low: float
@@ -93,9 +93,9 @@ def smoothing_factors(low: Floats, high: Floats, weights: Floats) -> Floats:
     and multiplying the weights by them leaves the product as it is, and the levels evenly used.
 
     Args:
-        low: smallest value of each input channel, (dim,).
-        high: largest value of each input channel, (dim,).
-        weights: largest absolute weight that each input channel meets, (dim,).
+        low: smallest value of each input channel, (columns,).
+        high: largest value of each input channel, (columns,).
+        weights: largest absolute weight that each input channel meets, (columns,).
     """
     activations = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1e-3)
     factors = activations**_MIGRATION / np.maximum(weights, 1e-3) ** (1 - _MIGRATION)
@@ -113,7 +113,8 @@ def central_range(counts: NDArray[np.int64], low: float, high: float, kept: floa
 
 
 def _is_smoothed(site: str) -> bool:
-    # The outputs of layer norms: they are where the outlying channels are, and dim wide, so the extra pass is cheap.
+    # The outputs of layer norms: they are where the outlying channels are, and of the hidden size, so that the extra
+    # pass is cheap.
     return site.endswith(".input")
 
 
@@ -150,7 +151,7 @@ def _observing_session(spec: EncoderSpec, folder: Path, *, head: bool) -> tuple[
 
 
 def _observe(session: Session, observing: _Observing, batch: Batch) -> Iterator[tuple[str, Floats]]:
-    """(site, values (rows, dim)), batch by batch."""
+    """(site, values (rows, columns)), batch by batch."""
     for _, part in cut(batch, session.budget):
         for site, values in zip(observing.sites, session.outputs(part), strict=True):
             yield site, values.reshape(-1, values.shape[-1])

@@ -23,7 +23,7 @@ _ROW_MAX = 127
 
 
 class Int8:
-    """uint8 activations with one scale a site, int8 weights with one scale a column, int8 rows of the word table."""
+    """uint8 activations with one scale per site, int8 weights with one per column, int8 rows of the word table."""
 
     floats: np.dtype[np.floating] = np.dtype(np.float32)
 
@@ -64,7 +64,7 @@ def quantize_columns(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
 
 
 def quantize_rows(table: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Symmetric per row: table (rows, dim) to int8 (rows, dim) in [-127, 127] and scales (rows,)."""
+    """Symmetric per row: table (rows, columns) to int8 (rows, columns) in [-127, 127] and scales (rows,)."""
     scales = _scales(np.abs(table).max(axis=1), _ROW_MAX)
     return np.rint(table / scales[:, None]).astype(np.int8), scales
 

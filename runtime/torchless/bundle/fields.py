@@ -1,4 +1,4 @@
-"""JSON that has to be what its format says: every complaint names the file and the field."""
+"""JSON objects, read field by field; every error names the file and the field."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _refuse_constant(name: str) -> None:
 
 
 class Fields:
-    """A JSON object that knows its place.
+    """A JSON object, and its place in the file for error messages.
 
     Every method raises ManifestError where a field is missing or not what it should be.
     """
@@ -51,7 +51,7 @@ class Fields:
         self.values: dict[str, Any] = values
 
     def wrong(self, where: str, expected: str, got: str) -> ManifestError:
-        """The complaint about a place in this file."""
+        """The error about a place in this file."""
         return ManifestError(where, expected, got, self.file)
 
     def path(self, key: str) -> str:
@@ -131,6 +131,6 @@ class Fields:
 
 
 def describe(value: Any) -> str:
-    """A value's type and its beginning, for a complaint."""
+    """A value's type and its beginning, for an error message."""
     text = json.dumps(value, ensure_ascii=False)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

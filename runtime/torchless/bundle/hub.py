@@ -1,4 +1,4 @@
-"""Bundles on the Hub: what is needed of one is downloaded into the Hub's own cache, and loaded from there."""
+"""Bundles on the Hub: the files that a call needs are downloaded into the Hub's own cache, and loaded from there."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def is_hub_id(name: str) -> bool:
 
 
 def name_of(name: str | os.PathLike[str]) -> str:
-    """What a bundle is called when nobody names it: the last part of its folder or Hub id, without the revision."""
+    """The default name of a bundle: the last part of its folder or Hub id, without the revision."""
     text = os.fspath(name) if _is_path(name) else str(name).partition("@")[0]
     return os.path.basename(os.path.abspath(text))  # noqa: PTH100, PTH119  # "." has a name, a link keeps its own
 

@@ -28,7 +28,7 @@ GraphKind = Literal["classifier", "encoder"]  # with the head, without it
 _DIGEST_KEY = "manifest_sha256"
 _NO_DIGEST = "0" * 64
 _FILE_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")  # what every file system can hold
-_MOST = 1_000_000  # tokens a text, numbers a state: beyond any model, within any integer; 2 tokens are [CLS] and [SEP]
+_MOST = 1_000_000  # tokens per text, numbers per hidden state: beyond any model, within any integer
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Variant:
         weights: the file that both graphs keep their tensors in.
         encoder: the graph without the head, packed tokens to hidden states.
         classifier: the graph with the head, packed tokens to logits; None in a bundle without a head.
-        lone_encoder, lone_classifier: the same two for one text alone, which a GPU can replay; None for other devices.
+        lone_encoder, lone_classifier: the same two for one text alone, recorded as CUDA graphs; None without them.
     """
 
     weights: str
@@ -87,8 +87,8 @@ class Manifest:
         layout: how its graphs take tokens.
         padding_id: the token id that fills up a padded batch.
         pairs: whether the model reads pairs of texts.
-        pooling: from hidden states to a text's vector, where nobody asks for another one.
-        normalize: whether that vector is scaled to length 1, where nobody says.
+        pooling: the default way from hidden states to a text's vector.
+        normalize: whether that vector is scaled to length 1 by default.
     """
 
     created_by: str

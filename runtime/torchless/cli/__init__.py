@@ -1,7 +1,7 @@
 """The command line: one module per command, `add_arguments(parser)` and `run(options) -> exit code`.
 
-Only the module of the chosen command is imported, and it imports what is heavy inside `run`: `--help` costs what bare
-Python costs.
+Only the module of the chosen command is imported, and it imports what is heavy inside `run`: `--help` takes as
+long as bare Python.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torchless.errors import InputError, TorchlessError
 # name: (module, summary). Commands of the other two packages are named, never imported here.
 COMMANDS = {
     "predict": ("torchless.cli.predict", "label texts"),
-    "embed": ("torchless.cli.embed", "turn texts into vectors"),
-    "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it answers the same"),
-    "verify": ("torchless.cli.verify", "check every file and replay the golden answers on this machine"),
+    "embed": ("torchless.cli.embed", "turn texts into vectors (embeddings)"),
+    "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it gives the same answers"),
+    "verify": ("torchless.cli.verify", "check every file of a bundle, and its answers on this machine"),
     "push": ("torchless.cli.push", "upload a bundle to the Hugging Face Hub"),
-    "package": ("torchless.cli.package", "wrap a bundle as a wheel, for hosts that reach only a package index"),
-    "serve": ("torchless.cli.serve", "answer over HTTP, in the dialects that existing clients speak"),
-    "info": ("torchless.cli.info", "show what a bundle is and how exact it is"),
-    "bench": ("torchless_bench.command", "measure a bundle beside PyTorch and other engines"),
+    "package": ("torchless.cli.package", "wrap a bundle in a wheel, so that pip can install it"),
+    "serve": ("torchless.cli.serve", "answer HTTP requests, also those of TEI, OpenAI, vLLM and Triton clients"),
+    "info": ("torchless.cli.info", "show what a bundle contains and how exact it is"),
+    "bench": ("torchless_bench.command", "compare a bundle with PyTorch and other runtimes: speed and answers"),
 }
 
 FAILURE, USAGE = 1, 2
@@ -58,8 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
-    except OSError as error:  # files have errors of their own; what is left is stdout
-        if not isinstance(error, BrokenPipeError):  # the reader (`| head`) has had enough
+    except OSError as error:  # errors of files have classes of their own; what is left is stdout
+        if not isinstance(error, BrokenPipeError):  # `| head` has closed the pipe
             _complain(f"cannot write stdout: {error.strerror or error}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains again when it flushes at exit
         return FAILURE
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _become_program() -> None:
     """Make the standard streams what they should be everywhere, and SIGTERM an exception, so that `finally` runs."""
-    # A stream that was closed (`<&-`) becomes one that cannot be used: reading or writing it fails as it should.
+    # A stream that was closed (`<&-`) is replaced by one that fails when it is read or written.
     sys.stdin = sys.stdin or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull)  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
@@ -77,22 +77,22 @@ def _become_program() -> None:
 
 
 def _complain(message: str) -> None:
-    with suppress(OSError):  # nobody listens; the exit code still tells
+    with suppress(OSError):  # stderr is closed; the exit code still reports the failure
         print(f"torchless: {message}", file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="torchless",
-        description="Transformer text classifiers without PyTorch.",
+        description="Run transformer text classifiers without PyTorch.",
         epilog="commands:\n"
         + "\n".join(f"  {name:<9} {summary}" for name, (_, summary) in COMMANDS.items())
-        + "\n\ntorchless COMMAND --help says what a command takes.",
+        + "\n\ntorchless COMMAND --help shows the arguments and options of one command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"torchless {__version__}")
-    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of those below")
-    parser.add_argument("rest", metavar="...", nargs=argparse.REMAINDER, help="what the command takes")
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of the commands below")
+    parser.add_argument("rest", metavar="...", nargs=argparse.REMAINDER, help="arguments and options of the command")
     chosen = parser.parse_args(arguments)
     module, summary = COMMANDS[chosen.command]
     command = import_module(module)

@@ -14,15 +14,22 @@ from . import text_input, text_output
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     text_input.add_arguments(parser)
-    parser.add_argument("--pooling", choices=["cls", "mean", "max"], help="default: the bundle's")
+    parser.add_argument(
+        "--pooling",
+        choices=["cls", "mean", "max"],
+        help="how a text's token states become one vector; cls: the first token's state (default: the bundle's)",
+    )
     parser.add_argument(
         "--normalize",
         action=argparse.BooleanOptionalAction,
-        help="scale vectors to length 1, or leave them at their own (default: the bundle's)",
+        help="scale every vector to length 1, or do not (default: as the bundle says)",
     )
     text_input.add_window_arguments(parser)
     parser.add_argument(
-        "--output", metavar="FILE.npy", type=_npy_name, help="one float32 array (texts, dimensions), all or nothing"
+        "--output",
+        metavar="FILE.npy",
+        type=_npy_name,
+        help="write one float32 array (texts, hidden size), whole or not at all (default: JSON lines on stdout)",
     )
 
 
@@ -54,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         array = np.concatenate(vectors)
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-        with replacing(Path(options.output)) as output:  # np.save's own message for a full disk does not say so
+        with replacing(Path(options.output)) as output:  # np.save's error does not say that the disk is full
             output.write(header.getvalue())
             output.write(array.reshape(-1).view(np.uint8).data)
     text_output.report_truncated(truncated, count, options.window or encoder.manifest.max_tokens)

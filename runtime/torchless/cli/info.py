@@ -13,8 +13,8 @@ _SCORES = {"softmax": "softmax", "sigmoid": "sigmoid", "none": "logits as they a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed package or a Hub id")
-    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed model package or a Hub id")
+    parser.add_argument("--json", action="store_true", help="print the manifest as JSON (default: a summary to read)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,8 +43,8 @@ def _lines(bundle: Bundle) -> list[tuple[str, str]]:
         ("labels", ", ".join(manifest.labels) if manifest.labels else "none: an encoder without a head"),
         *([("scores", _SCORES[manifest.activation])] if manifest.labels else []),
         ("reads", "texts and pairs of texts" if manifest.pairs else "texts"),
-        ("limit", f"{manifest.max_tokens} tokens a text"),
-        ("dimension", str(manifest.hidden_size)),
+        ("limit", f"{manifest.max_tokens} tokens per text"),
+        ("hidden size", str(manifest.hidden_size)),
         ("vectors", f"{manifest.pooling} of token states{', scaled to length 1' if manifest.normalize else ''}"),
         ("graphs", manifest.layout),
     ]

@@ -8,10 +8,14 @@ import sys
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("model", metavar="BUNDLE", help="a bundle: a folder, an installed package or a Hub id")
-    parser.add_argument("--output", metavar="DIR", default=".", help="where the wheel is written (default: here)")
-    parser.add_argument("--name", help="what the package is called, and MODEL once it is installed (default: BUNDLE's)")
-    parser.add_argument("--version", default="1.0.0", help="the package's version (default: 1.0.0)")
+    parser.add_argument("model", metavar="BUNDLE", help="a bundle: a folder, an installed model package or a Hub id")
+    parser.add_argument(
+        "--output", metavar="DIR", default=".", help="folder for the wheel (default: the current folder)"
+    )
+    parser.add_argument(
+        "--name", help="name of the package, by which the model is loaded once it is installed (default: BUNDLE's name)"
+    )
+    parser.add_argument("--version", default="1.0.0", help="version of the package (default: 1.0.0)")
 
 
 def run(options: argparse.Namespace) -> int:

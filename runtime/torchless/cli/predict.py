@@ -26,29 +26,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     text_input.add_arguments(parser)
     parser.add_argument(
-        "--top-k", metavar="N|all", type=_top_k, help="labels a text, best first (default: 1; all with --threshold)"
+        "--top-k",
+        metavar="N|all",
+        type=_top_k,
+        help="number of labels per text, best first (default: 1, or all if --threshold is given)",
     )
     parser.add_argument(
         "--threshold",
         metavar="[LABEL=]X",
         action="append",
         type=_threshold,
-        help="leave out labels that score less; repeat it with LABEL= for labels of their own",
+        help="leave out labels with a score below X, from 0 to 1; LABEL=X is for one label, and may be repeated "
+        "(default: no label is left out)",
     )
-    parser.add_argument("--activation", choices=["softmax", "sigmoid", "none"], help="default: the bundle's")
+    parser.add_argument(
+        "--activation",
+        choices=["softmax", "sigmoid", "none"],
+        help="function that turns logits into scores (default: the bundle's)",
+    )
     text_input.add_window_arguments(parser)
-    group = parser.add_argument_group("labels of your own, with a model for natural language inference").add_argument
-    group("--candidate-labels", metavar="A,B,…", help="the labels to choose from")
-    group("--hypothesis-template", metavar="TEXT", help="a sentence with {} for the label (This example is {}.)")
+    group = parser.add_argument_group(
+        "labels of your own", "Zero-shot classification. It needs a model for natural language inference (NLI)."
+    ).add_argument
+    group("--candidate-labels", metavar="A,B,…", help="labels to choose from, separated by commas")
+    group(
+        "--hypothesis-template",
+        metavar="TEXT",
+        help="sentence with {} where the label goes (default: This example is {}.)",
+    )
     group(
         "--entailment",
         metavar="LABEL",
         help="the model's label for 'follows from the text' (default: the one that begins with entail)",
     )
-    group("--multi-label", action="store_true", help="any number of them may be right")
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of label, score and text")
+    group(
+        "--multi-label",
+        action="store_true",
+        help="score each label on its own, because several may be right (default: the scores of a text sum to 1)",
+    )
     parser.add_argument(
-        "--output", metavar="FILE", type=text_input.file_name, help="write there instead of stdout, all or nothing"
+        "--json", action="store_true", help="print one JSON object per text (default: label, score and text as columns)"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=text_input.file_name,
+        help="file to write, whole or not at all (default: stdout)",
     )
 
 
@@ -58,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     options.windows = text_input.windows(options)
     options.top_k = options.top_k or ("all" if options.threshold else 1)
     chunks = text_input.read(options)
-    first = next(chunks, [])  # complain about the input before spending time on the model
+    first = next(chunks, [])  # an error in the input is reported before the model is loaded
     limit, ranking, answer = _zero_shot(options) if options.candidate_labels is not None else _classifier(options)
     form = _plain if not options.json else _json_best if options.top_k == 1 and not options.threshold else _json_ranking
     count = truncated = windowed = 0
@@ -81,12 +104,12 @@ def run(options: argparse.Namespace) -> int:
 def _refuse_contradictions(options: argparse.Namespace) -> None:
     if options.candidate_labels is None:
         if options.hypothesis_template is not None or options.entailment is not None or options.multi_label:
-            options.wrong_usage("--hypothesis-template, --entailment and --multi-label go with --candidate-labels")
+            options.wrong_usage("--hypothesis-template, --entailment and --multi-label need --candidate-labels")
         return
     others = ("activation", "stride", "combine", "window", "pair", "pair_column")
     given = [f"--{name.replace('_', '-')}" for name in others if getattr(options, name) is not None]
     if given:
-        options.wrong_usage(f"{', '.join(given)}: does not go with --candidate-labels")
+        options.wrong_usage(f"{', '.join(given)}: not allowed with --candidate-labels")
 
 
 def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:

@@ -16,24 +16,35 @@ from torchless.inputs.windows import Windows
 
 from .stdin import Arriving, comes_bit_by_bit
 
-CHUNK_TEXTS = 1024  # at most so many are read, answered and written together: bounds memory
+CHUNK_TEXTS = 1024  # at most so many are read, answered and written together, which bounds memory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that name a model and its texts."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed package or a Hub id")
-    parser.add_argument("texts", metavar="TEXT", nargs="*", help="texts; - reads one a line from stdin")
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed model package or a Hub id")
+    parser.add_argument("texts", metavar="TEXT", nargs="*", help="one text or more; - reads stdin, one text per line")
     parser.add_argument(
-        "--input", metavar="FILE", type=file_name, help="read texts from .txt (one a line), .csv, .tsv or .jsonl"
+        "--input", metavar="FILE", type=file_name, help="file of texts: .csv, .tsv, .jsonl, or one text per line"
     )
-    parser.add_argument("--column", metavar="C", help="the column (csv, tsv) or key (jsonl) that holds the text")
-    parser.add_argument("--pair", metavar="TEXT", help="the second text of a pair with each of the texts")
-    parser.add_argument("--pair-column", metavar="C", help="the column or key that holds the second text of each pair")
     parser.add_argument(
-        "--precision", choices=["auto", "fp32", "fp16", "int8"], default="auto", help="default: the bundle's"
+        "--column", metavar="C", help="column (csv, tsv) or key (jsonl) that holds the text (default: text or sentence)"
     )
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--threads", metavar="N", type=int, help="default: the CPUs this process may use")
+    parser.add_argument(
+        "--pair", metavar="TEXT", help="second text, which forms a pair with each of the texts (default: no pairs)"
+    )
+    parser.add_argument(
+        "--pair-column", metavar="C", help="column or key that holds the second text of each pair (default: no pairs)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "fp32", "fp16", "int8"],
+        default="auto",
+        help="variant to load; auto: the bundle's default, on a GPU fp16 if the bundle holds it (default: auto)",
+    )
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where the model runs (default: cpu)")
+    parser.add_argument(
+        "--threads", metavar="N", type=int, help="CPU threads, 1 to 1024 (default: the CPUs that this process may use)"
+    )
     parser.set_defaults(wrong_usage=parser.error)
 
 
@@ -54,9 +65,9 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         SystemExit: no texts are named, or two sources are; argparse has said so.
     """
     if bool(options.texts) == bool(options.input):
-        options.wrong_usage("expected texts: TEXT arguments, - for stdin, or --input FILE (one of these)")
+        options.wrong_usage("expected texts from one source: TEXT arguments (- is stdin) or --input FILE")
     if (options.column or options.pair_column) and not options.input:
-        options.wrong_usage("--column and --pair-column go with --input FILE")
+        options.wrong_usage("--column and --pair-column need --input FILE")
     if options.pair is not None and options.pair_column:
         options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
     if options.pair is not None:
@@ -112,11 +123,17 @@ def _open(name: str) -> Iterator[BinaryIO]:
 
 
 def add_window_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare how texts beyond the model's limit are read; without any of these they are cut."""
-    group = parser.add_argument_group("long texts, read in windows instead of cut").add_argument
+    """Declare how texts beyond the model's limit are read; without any of these options they are cut."""
+    group = parser.add_argument_group(
+        "windows", "Each of these options makes the model read long texts in windows. Without them, long texts are cut."
+    ).add_argument
     group("--stride", metavar="N", type=int, help="tokens that a window shares with the one before it (default: 0)")
-    group("--combine", choices=["mean", "max", "first"], help="one answer from the windows' (default: mean)")
-    group("--window", metavar="N", type=int, help="tokens of a window (default: the model's limit)")
+    group(
+        "--combine",
+        choices=["mean", "max", "first"],
+        help="how the answers to the windows become one; first: only the first window is read (default: mean)",
+    )
+    group("--window", metavar="N", type=int, help="size of a window in tokens (default: the model's limit)")
 
 
 def windows(options: argparse.Namespace) -> Windows | None:

@@ -7,7 +7,7 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed package or a Hub id")
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed model package or a Hub id")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -17,10 +17,10 @@ def run(options: argparse.Namespace) -> int:
 
     bundle = Bundle.open(options.model)
     replays = verify_bundle(bundle)
-    print(f"{len(bundle.manifest.files)} files are what was exported")
+    print(f"{len(bundle.manifest.files)} files are as they were exported")
     for replay in replays:
-        parts = [f"embeddings with a cosine of {replay.embedding_cosine:.7f} (at least {replay.min_cosine:g})"]
+        parts = [f"smallest embedding cosine {replay.embedding_cosine:.7f} (required: {replay.min_cosine:g})"]
         if replay.logit_difference is not None:
-            parts.insert(0, f"logits within {replay.logit_difference:.1e} (allowed {replay.tolerance:g})")
-        print(f"{replay.precision}: golden {', '.join(parts)}")
+            parts.insert(0, f"largest logit difference {replay.logit_difference:.1e} (allowed: {replay.tolerance:g})")
+        print(f"{replay.precision} against the golden answers: {', '.join(parts)}")
     return 0

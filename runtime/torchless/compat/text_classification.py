@@ -33,7 +33,7 @@ class TextClassificationPipeline(CuttingPipeline[Classifier]):
 
         Args:
             inputs: a str; a dict with "text" and "text_pair"; a list of them; or a generator of them.
-            parameters: top_k, for so many labels (None for all); function_to_apply, "softmax", "sigmoid" or "none"
+            parameters: top_k, the number of labels (None for all); function_to_apply, "softmax", "sigmoid" or "none"
                 instead of the model's own; text_pair, the second text to every one of inputs; truncation, max_length
                 and padding, as tokenizers of transformers take them; return_all_scores, as 4.57 had it; batch_size,
                 how many items of a generator are read at a time; and num_workers, on which nothing depends.
@@ -56,7 +56,7 @@ class TextClassificationPipeline(CuttingPipeline[Classifier]):
 
     @staticmethod
     def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters of a construction or a call; "nested" among them where they ask for a sorted list an input."""
+        """Parameters of a construction or a call; "nested" among them where they ask for a sorted list per input."""
         refuse_unknown(parameters, _KNOWN, "text-classification")
         checked = {name: parameters[name] for name in (*TOKENIZER_ARGUMENTS, "text_pair") if name in parameters}
         if "top_k" in parameters:

@@ -22,7 +22,7 @@ Text = str | TextPair
 
 
 def characters(text: Text) -> int:
-    """How many a text has, or both of a pair together."""
+    """Number of characters of a text, or of both texts of a pair together."""
     return len(text) if isinstance(text, str) else len(text.first) + len(text.second)
 
 
@@ -84,7 +84,7 @@ def whole_number(value: object, name: str, expected: str, most: int) -> int:
     """An integer of any kind (numpy's too) from 1 to `most`.
 
     Raises:
-        InputError: it is none; the message says what was expected.
+        InputError: it is not one; the message says what was expected.
     """
     try:
         number = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]

@@ -139,7 +139,7 @@ def _template(encoding: Any, texts: int) -> _Template:
 
 
 def _longest_first(lengths: Sequence[int], room: int) -> list[int]:
-    """What stays of each text, as `tokenizers` cuts with `longest_first`; of equals the second keeps the odd token."""
+    """How many tokens of each text stay, as `tokenizers` cuts with `longest_first`: the second keeps an odd one."""
     if sum(lengths) <= room:
         return list(lengths)
     if len(lengths) == 1:

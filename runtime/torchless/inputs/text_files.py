@@ -12,7 +12,7 @@ from torchless.errors import InputError
 
 from .arguments import refuse_lone_surrogate
 
-TEXT_COLUMNS = ("text", "sentence")  # what data sets call them, unless someone says otherwise
+TEXT_COLUMNS = ("text", "sentence")  # usual names in data sets, where no column is named
 LABEL_COLUMNS = ("label",)
 _LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise; a C long holds no more everywhere
 

@@ -18,13 +18,13 @@ class Windows:
     """Windows over a long text; one that fits has one window. Of a pair, the windows go over the first text.
 
     Attributes:
-        stride: tokens that a window shares with the one before it, as `tokenizers` and `transformers` mean the word.
+        stride: tokens that a window shares with the one before it, as `tokenizers` and `transformers` define it.
         combine: one answer from the windows' scores: their "mean", the "max" of each label (a softmax's then need not
             sum to 1), or that of the "first" window, the only one that is run then.
         size: tokens of a window, special tokens included; None takes the model's limit.
 
     Raises:
-        InputError: stride is negative, combine is unknown, or size is no whole number of 1 or more.
+        InputError: stride is negative, combine is unknown, or size is not a whole number of 1 or more.
     """
 
     stride: int = 0

@@ -1,4 +1,4 @@
-"""Long lists to batches of a token budget, and answers back in order."""
+"""Long lists are cut into batches within a token budget; places say where each answer belongs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bundle as a wheel: what pip installs where only a package index, or no network at all, is in reach."""
+"""A bundle as a wheel, for hosts that reach only a package index, or no network at all."""
 
 from __future__ import annotations
 

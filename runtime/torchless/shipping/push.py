@@ -21,7 +21,7 @@ def push(path: str | os.PathLike[str], name: str, *, private: bool = False, revi
     Args:
         path: the bundle.
         name: org/name on the Hub; made where it is not there yet.
-        private: make it for your own eyes only. A public repository that is there already is refused.
+        private: make the repository private. A public one that is there already is refused.
         revision: the branch to commit to, made where it is not there yet; None is the main branch.
 
     Returns:

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from torchless.bundle.bundle import Bundle
 from torchless.bundle.golden import Golden
@@ -14,6 +13,7 @@ from torchless.bundle.manifest import GOLDEN, Precision
 from torchless.classifier import Classifier
 from torchless.encoder import Encoder
 from torchless.errors import ManifestError, VerificationError
+from torchless.numerics import cosines
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,5 @@ def _compare(bundle: Bundle, precision: Precision, golden: Golden) -> Verificati
     if answers.logits is not None:
         logits = Classifier.load(bundle.path, precision=precision).logits(golden.texts)
         difference = float(np.abs(logits - answers.logits).max())
-    cosine = float(_cosines(embeddings, answers.embeddings).min())
+    cosine = float(cosines(embeddings, answers.embeddings).min())
     return VerificationReport(precision, difference, answers.tolerance, cosine, answers.min_cosine)
-
-
-def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Row by row: (n, dim) and (n, dim) to (n,), in float64 because float32 cannot tell 1 - 1e-7 from 1."""
-    exact_a, exact_b = a.astype(np.float64), b.astype(np.float64)
-    lengths = np.linalg.norm(exact_a, axis=1) * np.linalg.norm(exact_b, axis=1)
-    cosines: NDArray[np.float64] = (exact_a * exact_b).sum(axis=1) / np.maximum(lengths, 1e-30)
-    return cosines

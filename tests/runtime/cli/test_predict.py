@@ -63,8 +63,8 @@ def test_predicting_no_texts_prints_nothing(tiny: Path, run: Run, stdin: Callabl
     ("arguments", "complaint"),
     [
         ([], "expected texts"),
-        (["x", "--input", "y.txt"], "one of these"),
-        (["--column", "c", "x"], "--column and --pair-column go with --input"),
+        (["x", "--input", "y.txt"], "expected texts from one source"),
+        (["--column", "c", "x"], "--column and --pair-column need --input"),
         (["x", "--top-k", "0"], "expected a whole number of 1 or more, or all, got '0'"),
         (["x", "--top-k", "many"], "expected a whole number of 1 or more, or all, got 'many'"),
         (["x", "--precision", "int4"], "choose"),
@@ -153,13 +153,13 @@ def test_labels_of_ones_own(run: Run, tiny_copy: Path, rewrite: Callable[..., No
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["x", "--pair-column", "c"], "--column and --pair-column go with --input"),
+        (["x", "--pair-column", "c"], "--column and --pair-column need --input"),
         (["--input", "y.tsv", "--pair", "a", "--pair-column", "c"], "--pair TEXT or --pair-column C, not both"),
-        (["x", "--multi-label"], "--entailment and --multi-label go with --candidate-labels"),
+        (["x", "--multi-label"], "--entailment and --multi-label need --candidate-labels"),
         (["x", "--threshold", "0.1", "--threshold", "0.2"], "--threshold: expected one for all labels, got 2"),
         (["x", "--threshold", "neutral=0.1", "--threshold", "neutral=0.2"], "expected one for neutral, got 2"),
-        (["x", "--candidate-labels", "a", "--stride", "1"], "--stride: does not go with --candidate-labels"),
-        (["x", "--candidate-labels", "a", "--pair", "b"], "--pair: does not go with --candidate-labels"),
+        (["x", "--candidate-labels", "a", "--stride", "1"], "--stride: not allowed with --candidate-labels"),
+        (["x", "--candidate-labels", "a", "--pair", "b"], "--pair: not allowed with --candidate-labels"),
         (["x", "--threshold", "high"], "expected a number, or LABEL=number, got 'high'"),
         (["x", "--stride", "-1"], "stride: expected a whole number of 0 or more, got -1"),
         (["x", "--stride", "62"], "stride: expected less than the 62 tokens"),

@@ -11,8 +11,8 @@ Run = Callable[..., tuple[int, str, str]]
 def test_verify_reports_what_it_replayed(tiny: Path, run: Run) -> None:
     code, out, _ = run("verify", tiny)
     assert code == 0
-    assert "files are what was exported" in out
-    assert "int8: golden logits within" in out
+    assert "files are as they were exported" in out
+    assert "int8 against the golden answers: largest logit difference" in out
 
 
 def test_verify_fails_on_a_damaged_bundle(tiny_copy: Path, run: Run) -> None:

@@ -41,7 +41,8 @@ def test_a_missing_extra_says_what_to_install(tiny: Path, package: str) -> None:
     command = [sys.executable, "-c", code + f"sys.exit(main(['serve', {str(tiny)!r}]))"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert done.stderr == f"torchless: torchless serve needs {package}: pip install 'torchless[serve]'\n"
+    advice = "pip install 'torchless[serve]' (from a clone: pip install '.[serve]')"
+    assert done.stderr == f"torchless: torchless serve needs {package}: {advice}\n"
 
 
 def test_every_setting_is_a_flag_and_a_variable() -> None:

@@ -1,1 +1,1 @@
-"""The servers that people write: each a file that is run with an interpreter of its own."""
+"""Servers that people write around transformers; each file is a program for an interpreter that has its packages."""

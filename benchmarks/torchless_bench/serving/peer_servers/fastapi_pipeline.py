@@ -16,20 +16,20 @@ app = FastAPI()
 
 
 class Request(BaseModel):
-    """A text."""
+    """The body of a request."""
 
     inputs: str
 
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """The process answers."""
+    """Whether the server is ready."""
     return {"status": "ok"}
 
 
 @app.post("/predict")
 def predict(request: Request) -> list[dict[str, float | str]]:
-    """All labels."""
+    """All labels of the text, with their scores."""
     with torch.inference_mode():
         (answer,) = classify([request.inputs], truncation=True, top_k=None)
     return list(answer)

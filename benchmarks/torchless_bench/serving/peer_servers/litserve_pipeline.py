@@ -1,4 +1,4 @@
-"""LitServe around a transformers pipeline, with its batching. Arguments: checkpoint, port, threads."""
+"""LitServe around a transformers pipeline, with LitServe's batching. Arguments: checkpoint, port, threads."""
 
 import sys
 from typing import Any
@@ -11,16 +11,16 @@ checkpoint, port, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
 
 class Classify(litserve.LitAPI):
-    """A pipeline."""
+    """Text classification with the pipeline."""
 
     def setup(self, device: str) -> None:
-        """Load it."""
+        """Load the pipeline."""
         torch.set_num_threads(threads)
         self.classify = pipeline("text-classification", model=checkpoint, device=device)
         self.classify.tokenizer.model_input_names = ["input_ids", "attention_mask"]
 
     def decode_request(self, request: dict[str, str]) -> str:
-        """The text."""
+        """The text of a request."""
         return request["inputs"]
 
     def predict(self, texts: list[str]) -> list[Any]:
@@ -30,7 +30,7 @@ class Classify(litserve.LitAPI):
         return list(answers)
 
     def encode_response(self, output: Any) -> Any:
-        """What was found."""
+        """The labels as they are."""
         return output
 
 

@@ -1,0 +1,102 @@
+"""What a contender is: what it is given, and what it must answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchless.model import Device
+
+Floats = NDArray[np.float32]
+ContenderKind = Literal["exact", "int8", "fp16"]
+CPU_BATCH_SIZES = (1, 8, 32)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every contender is given.
+
+    Attributes:
+        checkpoint: the folder that transformers wrote.
+        bundle: the folder that Torchless exported from that checkpoint.
+        work: a folder for converted models; those of an earlier run are used again.
+        threads: number of CPU threads that a call may use.
+        device: where to run.
+    """
+
+    checkpoint: Path
+    bundle: Path
+    work: Path
+    threads: int
+    device: Device = "cpu"
+
+
+@dataclass(frozen=True)
+class LoadedContender:
+    """A contender, ready to be timed.
+
+    Attributes:
+        answer: the logits or embeddings of one batch of texts, float32 (texts, columns), where columns are labels or
+            the hidden size. Tokenises, too.
+        whole_list: a label or an embedding for each text of a list, at a batch size.
+        batch_sizes: the batch sizes to try `whole_list` with. A contender that cuts lists by itself names only one.
+    """
+
+    answer: Callable[[list[str]], Floats]
+    whole_list: Callable[[list[str], int], Sequence[Any]]
+    batch_sizes: Sequence[int] = CPU_BATCH_SIZES
+
+    @classmethod
+    def batched(
+        cls,
+        logits: Callable[[list[str]], Floats],
+        label_names: Sequence[str],
+        batch_sizes: Sequence[int] = CPU_BATCH_SIZES,
+    ) -> LoadedContender:
+        """A contender that takes single batches only; lists go through the loop that a careful user would write.
+
+        The loop sorts the texts by length first, which keeps padding small.
+        """
+
+        def labels(texts: list[str], batch_size: int) -> list[str]:
+            order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+            found = [""] * len(texts)
+            for start in range(0, len(order), batch_size):
+                group = order[start : start + batch_size]
+                for index, best in zip(group, logits([texts[i] for i in group]).argmax(axis=1), strict=True):
+                    found[index] = label_names[best]
+            return found
+
+        return cls(logits, labels, batch_sizes)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the tables.
+
+    Attributes:
+        name: its name in `--contenders` and in results.jsonl.
+        title: its name in tables and plots.
+        kind: "exact" contenders must answer as the reference does; "int8" and "fp16" ones may differ a little.
+        load: "module:function" that takes a Setup and returns a LoadedContender; called in the contender's own process.
+        quick: whether `--quick` includes it; contenders that take long to compile or convert are left out.
+    """
+
+    name: str
+    title: str
+    kind: ContenderKind
+    load: str
+    quick: bool = True
+
+
+def load(where: str, setup: Setup) -> LoadedContender:
+    """Import the module of a "module:function", and load its contender."""
+    module, _, function = where.partition(":")
+    loaded: LoadedContender = getattr(import_module(module), function)(setup)
+    return loaded

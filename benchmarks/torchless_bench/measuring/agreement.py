@@ -1,0 +1,63 @@
+"""Whether a contender answers as the reference does, which is checked before anything is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from torchless_bench.contenders.contender import ContenderKind, Floats
+
+EXACT_DIFFERENCE = 1e-3
+INT8_DISAGREEMENT = 0.05
+INT8_COSINE = 0.9
+BenchmarkTask = Literal["classify", "embed"]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A contender's answers compared with the reference's.
+
+    Attributes:
+        texts: number of texts compared.
+        max_difference: largest absolute difference of a logit, or of a number in an embedding.
+        disagreement: share of texts with another label than the reference's; has no meaning for embeddings.
+        min_cosine: smallest cosine between the two answers to a text.
+    """
+
+    texts: int
+    max_difference: float
+    disagreement: float
+    min_cosine: float
+
+    @classmethod
+    def between(cls, reference: Floats, answers: Floats) -> Agreement:
+        """Compare logits or embeddings of the same texts, both float32 (texts, columns)."""
+        if answers.shape != reference.shape or not np.isfinite(answers).all():
+            return cls(len(reference), float("inf"), 1.0, -1.0)
+        other_labels = reference.argmax(axis=1) != answers.argmax(axis=1)
+        lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(answers, axis=1)
+        cosines = (reference * answers).sum(axis=1) / lengths
+        difference = float(np.abs(reference - answers).max())
+        return cls(len(reference), difference, float(other_labels.mean()), float(cosines.min()))
+
+    def problem(self, kind: ContenderKind, task: BenchmarkTask, max_disagreement: float) -> str | None:
+        """Why the contender must not be ranked; None if it may be."""
+        if kind == "exact":
+            what = "logits" if task == "classify" else "vectors"
+            problem = f"{what} are up to {self.max_difference:.2g} from PyTorch's"
+            agrees = self.max_difference <= EXACT_DIFFERENCE
+        elif task == "embed":
+            problem = f"a vector has a cosine of {self.min_cosine:.3f} to PyTorch's"
+            agrees = self.min_cosine >= INT8_COSINE
+        else:
+            problem = f"another label than PyTorch's for {self.disagreement:.1%} of {self.texts} texts"
+            agrees = self.disagreement <= max_disagreement
+        return None if agrees else f"answers differently: {problem}"
+
+
+def accuracy(logits: Floats, labels: Sequence[int]) -> float:
+    """Share of texts whose label is the right one."""
+    return float((logits.argmax(axis=1) == np.asarray(labels)).mean())

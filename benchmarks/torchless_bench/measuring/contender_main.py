@@ -1,0 +1,99 @@
+"""What runs in a contender's process: it reads requests as JSON lines, and writes answers as JSON lines.
+
+`python -m torchless_bench.measuring.contender_main MODULE:FUNCTION SETUP` loads the contender and writes {"ready": …}.
+Then it answers requests until stdin ends:
+
+    {"do": "answer", "batches": [[text, …], …]}             {"answers": [[…], …]}, a row per text of all batches
+    {"do": "time", "batches": …, "seconds": s, "calls": n}  {"seconds": [one number per call, …]}
+    {"do": "list", "texts": [text, …], "batch_size": b}     {"seconds": [one number for the whole list]}
+
+An exception is answered with {"error": …}, and a package that is not installed with {"missing": name}.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+from time import perf_counter
+from typing import IO, Any
+
+from torchless_bench.contenders.contender import LoadedContender, Setup, load
+
+
+def main() -> None:
+    """Load the contender, then answer requests until stdin ends."""
+    where, fields = sys.argv[1], json.loads(sys.argv[2])
+    checkpoint, bundle, work = (Path(fields[name]) for name in ("checkpoint", "bundle", "work"))
+    setup = Setup(checkpoint, bundle, work, fields["threads"], fields["device"])
+    channel = _private_stdout()
+    _limit_cpus(setup.threads)
+    try:
+        contender = load(where, setup)
+    except ModuleNotFoundError as error:
+        _say(channel, {"missing": error.name})
+        return
+    except Exception as error:  # whatever a contender raises becomes a line of the report
+        _say(channel, {"error": f"{type(error).__name__}: {error}"})
+        raise
+    _say(channel, {"ready": True, "batch_sizes": list(contender.batch_sizes)})
+    for line in sys.stdin:
+        try:
+            _say(channel, _answer(contender, json.loads(line)))
+        except Exception as error:
+            _say(channel, {"error": f"{type(error).__name__}: {error}"})
+
+
+def _answer(contender: LoadedContender, request: dict[str, Any]) -> dict[str, Any]:
+    if request["do"] == "answer":
+        rows = [row.tolist() for batch in request["batches"] for row in contender.answer(batch)]
+        return {"answers": rows}
+    if request["do"] == "time":
+        return {"seconds": _time(contender, request["batches"], request["seconds"], request["calls"])}
+    gc.collect()
+    start = perf_counter()
+    contender.whole_list(request["texts"], request["batch_size"])
+    return {"seconds": [perf_counter() - start]}
+
+
+def _time(contender: LoadedContender, batches: Sequence[list[str]], seconds: float, calls: int) -> list[float]:
+    """Seconds of each call, for at least `seconds` and at least `calls` calls, after two calls that warm the caches."""
+    for batch in batches[:2]:
+        contender.answer(batch)
+    gc.collect()
+    times: list[float] = []
+    stop = perf_counter() + seconds
+    for batch in cycle(batches):
+        start = perf_counter()
+        contender.answer(batch)
+        end = perf_counter()
+        times.append(end - start)
+        if end >= stop and len(times) >= calls:
+            break
+    return times
+
+
+def _private_stdout() -> IO[str]:
+    """Keep the real stdout for answers, and send everything that libraries print there to stderr."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return channel
+
+
+def _limit_cpus(threads: int) -> None:
+    """Allow as many CPUs as threads, so that a contender that starts more threads gains nothing by it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def _say(channel: IO[str], message: dict[str, Any]) -> None:
+    channel.write(json.dumps(message) + "\n")
+    channel.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""A checkpoint, opened and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torchless.bundle.manifest import Activation, Source
+from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.spec import Floats
+
+from . import tokenizer
+from .download import download
+from .front_matter import front_matter
+from .json_files import read_json
+from .weight_files import read_weights, sha256_of, weight_files
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A fine-tuned model on disk.
+
+    Attributes:
+        folder: where its files lie.
+        config: config.json.
+        source: where it came from, for the manifest.
+        trust_remote_code: whether Python code that the checkpoint brings along may run.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    source: Source
+    trust_remote_code: bool = False
+
+    @classmethod
+    def open(cls, name: str, revision: str | None = None, *, trust_remote_code: bool = False) -> Checkpoint:
+        """Open a local folder, or download a Hub id; a folder never touches the network.
+
+        Raises:
+            CheckpointError: nothing is there, a file is missing or damaged, or it is an adapter without its model.
+            UnsupportedModelError: it brings its own Python code, and trust_remote_code is false.
+            MissingExtraError: a Hub id without huggingface_hub.
+        """
+        folder = Path(name)
+        if not folder.is_dir():
+            if folder.is_absolute() or name.startswith(".") or name.count("/") > 1 or folder.exists():
+                raise CheckpointError(f"no checkpoint at {name}: there is no such folder.")
+            folder, revision = download(name, revision, code=trust_remote_code)
+        _refuse_adapter(folder)
+        config = read_json(folder / "config.json")
+        if "model_type" not in config:
+            raise CheckpointError(f"{folder / 'config.json'}, model_type: expected a string, got nothing.")
+        if not trust_remote_code:
+            _refuse_code(folder, config)
+        source = Source(
+            name=name if revision else folder.resolve().name,
+            revision=revision,
+            architecture=str(config["model_type"]),
+            license=front_matter(folder / "README.md").get("license") or None,
+            weights_sha256=sha256_of(weight_files(folder)),
+        )
+        return cls(folder, config, source, trust_remote_code)
+
+    def with_outputs(self, count: int | None) -> Checkpoint:
+        """The same checkpoint; where its config names no labels, it gets as many as the head has outputs.
+
+        Args:
+            count: of the head's outputs; None without a head.
+        """
+        if count is None or self.config.get("id2label") or "num_labels" in self.config:
+            return self
+        return replace(self, config={**self.config, "num_labels": count})
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does."""
+        named = self.config.get("id2label")
+        if not named:
+            return tuple(f"LABEL_{index}" for index in range(self.config.get("num_labels", 2)))
+        try:
+            by_index = {int(index): str(label) for index, label in named.items()}
+        except (AttributeError, ValueError):
+            by_index = {}
+        if sorted(by_index) != list(range(len(named))):
+            raise CheckpointError(
+                f"{self.folder / 'config.json'}, id2label: expected names for 0 to {len(named) - 1}, got {named}."
+            )
+        return tuple(by_index[index] for index in range(len(named)))
+
+    @property
+    def activation(self) -> Activation:
+        """What turns logits into scores, decided as transformers' text-classification pipeline decides it.
+
+        The pipeline never reads a config's function_to_apply: it looks at the number of labels first, which is always
+        known.
+        """
+        problem = self.config.get("problem_type")
+        if problem == "regression":
+            return "none"
+        return "sigmoid" if problem == "multi_label_classification" or len(self.labels) == 1 else "softmax"
+
+    def weights(self) -> dict[str, Floats]:
+        """Every tensor, as float32.
+
+        Raises:
+            CheckpointError: a file is missing, cut short or holds more than tensors.
+        """
+        return read_weights(self.folder)
+
+    @cached_property
+    def transformers_tokenizer(self) -> Any:
+        """The tokenizer that the checkpoint was trained with, as transformers loads it; loaded once.
+
+        Raises:
+            CheckpointError, MissingExtraError: as in `tokenizer.load`.
+        """
+        return tokenizer.load(self.folder, trust_remote_code=self.trust_remote_code)
+
+    def tokenizer_json(self) -> bytes:
+        """The tokenizer as transformers would use it, converted to tokenizer.json where it is not one already."""
+        return tokenizer.as_json(self.transformers_tokenizer)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them."""
+        import tokenizers
+
+        backend = tokenizers.Tokenizer.from_str(self.tokenizer_json().decode())
+        apart = backend.num_special_tokens_to_add(True) > backend.num_special_tokens_to_add(False)
+        given, known = max(backend.encode("a", "b").type_ids), self.config.get("type_vocab_size") or 0
+        matches = not given or not known or (given < known and tokenizer.passes_types(self.transformers_tokenizer))
+        return apart and matches
+
+    @property
+    def padding_id(self) -> int:
+        """The token id that fills up a batch."""
+        padding = self.transformers_tokenizer.pad_token_id
+        return 0 if padding is None else int(padding)
+
+    def files_for_other_servers(self) -> Iterator[tuple[str, bytes]]:
+        """What other servers expect beside a padded graph: the config, and how the tokenizer is set up."""
+        for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
+            if (self.folder / name).is_file():
+                yield name, (self.folder / name).read_bytes()
+
+
+def _refuse_adapter(folder: Path) -> None:
+    if (folder / "adapter_config.json").is_file():
+        raise CheckpointError(
+            f"{folder} is a PEFT adapter, not a whole model. Merge it into its base model first: "
+            "AutoPeftModelForSequenceClassification.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
+        )
+
+
+def _refuse_code(folder: Path, config: Mapping[str, Any]) -> None:
+    if "auto_map" in config:
+        raise UnsupportedModelError(
+            f"{folder / 'config.json'}, auto_map: the model brings Python code of its own, which an export would run "
+            f"({', '.join(map(str, config['auto_map'].values()))}). Read it, then pass --trust-remote-code. A bundle "
+            "holds no code, and the runtime runs none."
+        )

@@ -1,0 +1,29 @@
+"""The YAML header of a checkpoint's model card."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def front_matter(card: Path) -> dict[str, str]:
+    """The scalars of a model card's YAML header, without quotes and comments; a list of them joined by commas.
+
+    Only one line of it is read (the licence), so no YAML parser is required. Empty where there is no header.
+    """
+    try:
+        lines = card.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    if not lines or lines[0].strip() != "---" or "---" not in lines[1:]:
+        return {}
+    values: dict[str, list[str]] = {}
+    key = ""
+    for line in lines[1 : lines.index("---", 1)]:
+        content = re.sub(r"(^|\s)#.*", "", line).rstrip()
+        if found := re.fullmatch(r"([\w-]+):(.*)", content):
+            key, value = found[1], found[2].strip()
+            values[key] = [item.strip(" '\"") for item in value.strip("[]").split(",")]
+        elif found := re.fullmatch(r"\s*-\s+(.*)", content):
+            values.setdefault(key, []).append(found[1].strip(" '\""))
+    return {key: ", ".join(filter(None, items)) for key, items in values.items()}

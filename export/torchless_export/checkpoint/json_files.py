@@ -1,0 +1,42 @@
+"""The JSON files of a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torchless_export.errors import CheckpointError
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object that a file holds.
+
+    Raises:
+        CheckpointError: there is no such file, or it holds something else.
+    """
+    content = _read(path)
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: expected an object, got {type(content).__name__}.")
+    return content
+
+
+def read_json_list(path: Path) -> list[dict[str, Any]]:
+    """The objects of the list that a file holds.
+
+    Raises:
+        CheckpointError: there is no such file, or it holds something else.
+    """
+    content = _read(path)
+    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
+        raise CheckpointError(f"{path}: expected a list of objects, got {type(content).__name__}.")
+    return content
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"no checkpoint at {path.parent}: the folder has no {path.name}.") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON ({error}).") from error

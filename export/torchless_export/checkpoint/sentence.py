@@ -1,0 +1,89 @@
+"""What sentence-transformers writes beside a checkpoint: how texts become the vectors it was trained to give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from torchless.bundle.manifest import Pooling
+from torchless_export.errors import CheckpointError, UnsupportedModelError
+
+from .json_files import read_json, read_json_list
+
+_LEGACY = "pooling_mode_"  # before version 5.2 each mode had a switch: pooling_mode_mean_tokens
+_MODES = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean"}
+# The files with the transformer's settings, one name per class that wrote them; the first that exists counts.
+_SETTINGS = [
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+]
+
+
+@dataclass(frozen=True)
+class SentenceSettings:
+    """How a sentence-transformers checkpoint makes one vector per text.
+
+    Attributes:
+        pooling: from token states to a vector.
+        normalize: whether it is scaled to length 1.
+        max_tokens: where texts are cut; None where only the model's own limit counts.
+    """
+
+    pooling: Pooling
+    normalize: bool
+    max_tokens: int | None
+
+    @classmethod
+    def read(cls, folder: Path) -> SentenceSettings | None:
+        """Read modules.json and what it names; None where there is none.
+
+        Raises:
+            UnsupportedModelError: the checkpoint does something that `Encoder.embed` does not.
+            CheckpointError: a file is missing or not what it should be.
+        """
+        if not (folder / "modules.json").is_file():
+            return None
+        listed = read_json_list(folder / "modules.json")
+        modules = [(str(each.get("type")).rpartition(".")[2], str(each.get("path", ""))) for each in listed]
+        kinds = [kind for kind, _ in modules]
+        if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+            raise _unsupported(folder / "modules.json", "Transformer, Pooling and perhaps Normalize", ", ".join(kinds))
+        max_tokens = _max_tokens(folder / modules[0][1])
+        prompts = folder / "config_sentence_transformers.json"
+        prompt = read_json(prompts).get("default_prompt_name") if prompts.is_file() else None
+        if prompt is not None:
+            raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", repr(prompt))
+        return cls(
+            pooling=_pooling(folder / modules[1][1] / "config.json"),
+            normalize="Normalize" in kinds,
+            max_tokens=max_tokens,
+        )
+
+
+def _max_tokens(folder: Path) -> int | None:
+    files = [folder / name for name in _SETTINGS if (folder / name).is_file()]
+    path, settings = next(((path, found) for path in files if (found := read_json(path))), (folder, {}))
+    if settings.get("do_lower_case"):
+        raise _unsupported(path, "do_lower_case false (the tokenizer's own setting counts)", "true")
+    limit = settings.get("max_seq_length")
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 4):
+        raise CheckpointError(f"{path}, max_seq_length: expected a whole number of 4 or more, or null, got {limit!r}.")
+    return limit
+
+
+def _pooling(path: Path) -> Pooling:
+    config = read_json(path)
+    switches = [name.removeprefix(_LEGACY) for name, on in config.items() if name.startswith(_LEGACY) and on]
+    mode = config.get("pooling_mode", [_MODES.get(name, name) for name in switches] or "mean")
+    modes = mode if isinstance(mode, list) else [mode]
+    if len(modes) != 1 or modes[0] not in get_args(Pooling):
+        raise _unsupported(path, "one pooling mode of " + ", ".join(get_args(Pooling)), ", ".join(map(str, modes)))
+    return modes[0]  # type: ignore[no-any-return]  # checked above
+
+
+def _unsupported(path: Path, expected: str, got: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"{path}: expected {expected}, got {got}. Remove modules.json to export the hidden states alone, and pool them "
+        "yourself."
+    )

@@ -1,0 +1,123 @@
+"""The parity table of docs/architectures.md: every architecture, exported and compared with PyTorch.
+
+    python -m torchless_export.parity_table docs/architectures.md [--only "bert;electra"]
+
+Rows of the installed transformers are measured and put in their place; those of other versions stay as they are, and so
+do the columns about speed (`python -m torchless_bench.architectures`). An architecture whose parity fails ends the run
+with an error, and the page is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from torchless import Bundle
+from torchless.atomic_files import replacing
+
+from .exporting import export
+from .random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, RandomCheckpoint, make
+from .reports import ExportReport, Gates
+from .writers import optimum
+
+COLUMNS = (
+    "architecture",
+    "transformers",
+    "graph",
+    "hidden states",
+    "logits",
+    "int8: other labels",
+    "fp32, times faster",
+    "int8, times faster",
+)
+HEADER = f"| {' | '.join(COLUMNS)} |"
+_RULE = "|---" * len(COLUMNS) + "|"
+NONE = "-"
+# The labels of a random head are as good as a coin's, so int8 may change any of them.
+ANY_LABEL = Gates(max_disagreement=1.0, min_embedding_cosine=0.0, max_accuracy_drop=1.0)
+
+Cells = Mapping[str, str]  # by column
+Key = tuple[str, str]  # architecture, version of transformers
+
+
+def measure(random: RandomCheckpoint) -> Cells:
+    """The cells of one row that are about parity.
+
+    Raises:
+        ParityError: the graph does not answer as PyTorch does.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint, bundle = make(random, Path(folder) / "checkpoint"), Path(folder) / "bundle"
+        report = export(checkpoint, bundle, gates=ANY_LABEL)
+        layout = Bundle.open(bundle).manifest.layout
+    return {"graph": "packed" if layout == "packed" else "optimum", **_differences(report)}
+
+
+def _differences(report: ExportReport) -> Cells:
+    quality = report.quality.get("int8")
+    return {
+        "hidden states": f"{report.parity.max_hidden_difference:.1e}",
+        "logits": f"{report.parity.max_logit_difference:.1e}",
+        "int8: other labels": NONE
+        if quality is None or quality.disagreement is None
+        else f"{quality.disagreement:.1%}",
+    }
+
+
+def updated(page: str, measured: Mapping[Key, Cells]) -> str:
+    """The page with these cells in its table, all others as they were; rows are sorted by architecture and version."""
+    lines = page.splitlines()
+    start = lines.index(HEADER)
+    end = next((i for i in range(start, len(lines)) if not lines[i].startswith("|")), len(lines))
+    rows = dict(map(_parsed, lines[start + 2 : end]))
+    for key, cells in measured.items():
+        rows[key] = {**rows.get(key, {}), **cells}
+    table = [HEADER, _RULE, *(_line(key, rows[key]) for key in sorted(rows))]
+    return "\n".join([*lines[:start], *table, *lines[end:]]) + "\n"
+
+
+def _parsed(line: str) -> tuple[Key, Cells]:
+    name, version, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+    return (name, version), dict(zip(COLUMNS[2:], cells, strict=False))
+
+
+def _line(key: Key, cells: Cells) -> str:
+    return f"| {' | '.join([*key, *(cells.get(column, NONE) for column in COLUMNS[2:])])} |"
+
+
+def rewrite(
+    measure: Callable[[RandomCheckpoint], Cells], program: str, description: str | None, arguments: Sequence[str] | None
+) -> None:
+    """A command line that measures cells of the page's rows and puts them in their place.
+
+    Args:
+        measure: the cells of one architecture's row, with the installed transformers.
+        program: the command's name.
+        description: for --help.
+        arguments: the command line; None takes sys.argv.
+    """
+    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser.add_argument("page", metavar="PAGE", type=Path, help="docs/architectures.md")
+    parser.add_argument("--only", metavar="A;B", help="names of some rows, separated by semicolons (default: all rows)")
+    options = parser.parse_args(arguments)
+    known = {**RANDOM_CHECKPOINTS, **(FOREIGN if optimum.is_installed() else {})}
+    names = options.only.split(";") if options.only else list(known)
+    if unknown := sorted(set(names) - set(known)):
+        parser.error(f"--only: expected some of {'; '.join(known)}, got {'; '.join(unknown)}")
+    import transformers  # here, because --help needs none of its seconds
+
+    measured = {(name, transformers.__version__): measure(known[name]) for name in names}
+    page = updated(options.page.read_text(encoding="utf-8"), measured)
+    with replacing(options.page) as output:
+        output.write(page.encode())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure parity, and rewrite the page."""
+    rewrite(measure, "python -m torchless_export.parity_table", __doc__, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""A small random checkpoint of every architecture: what parity is proven on where no real weights are at hand.
+
+What such a model says means nothing, but it says it through every weight and every setting of its architecture. Each
+family describes its own (families/); here are those of architectures without a family, and what makes them all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .families import RANDOM_CHECKPOINTS, RandomCheckpoint
+from .samples import built_in
+
+__all__ = ["FOREIGN", "LABELS", "RANDOM_CHECKPOINTS", "RandomCheckpoint", "make"]
+
+LABELS = ("negative", "neutral", "positive")
+_SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+# Without a family: through optimum.
+FOREIGN: dict[str, RandomCheckpoint] = {
+    "roformer": RandomCheckpoint(
+        "roformer", settings={"max_position_embeddings": 64, "embedding_size": 32}, type_ids=True
+    ),
+}
+
+
+def make(random: RandomCheckpoint, folder: Path) -> Path:
+    """Write a random classifier of three labels as transformers saves it; the same one every time."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    tokenizer = _tokenizer(random)
+    config = AutoConfig.for_model(
+        random.model_type,
+        **{
+            **({} if "dim" in random.settings else _SIZES),
+            "vocab_size": len(tokenizer),
+            "pad_token_id": tokenizer.pad_token_id,
+            "bos_token_id": tokenizer.cls_token_id,
+            "eos_token_id": tokenizer.sep_token_id,
+            "id2label": dict(enumerate(LABELS)),
+            "label2id": {name: index for index, name in enumerate(LABELS)},
+            **random.settings,
+        },
+    )
+    torch.manual_seed(11)
+    model = AutoModelForSequenceClassification.from_config(config)
+    # The usual initialisation is so small that every text answers alike. What is added shrinks with the hidden size, as
+    # sums over it grow: activations stay where float32 is as exact as in a trained model.
+    noise = 0.15 * (_SIZES["hidden_size"] / config.hidden_size) ** 0.5
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * noise)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _tokenizer(random: RandomCheckpoint) -> Any:
+    """WordPiece over letters and the commoner words of the built-in sample."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = " ".join(built_in()).lower().split()
+    common = sorted({word for word in words if word.isalpha() and word.isascii() and words.count(word) > 4})
+    letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    pieces = dict.fromkeys([*random.tokens.values(), *letters, *(f"##{letter}" for letter in letters), *common])
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    first, last = random.tokens["cls_token"], random.tokens["sep_token"]
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=random.tokens["unk_token"]))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}",
+        pair=f"{first} $A {last} $B:1 {last}:1",
+        special_tokens=[(first, vocabulary[first]), (last, vocabulary[last])],
+    )
+    inputs = ["input_ids", "token_type_ids", "attention_mask"] if random.type_ids else ["input_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=random.max_tokens, model_input_names=inputs, **random.tokens
+    )

@@ -1,0 +1,73 @@
+"""Architectures with a family: graphs from our own builder, packed, or padded for other servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx
+
+from torchless.bundle.manifest import Layout, Precision
+from torchless.inputs.tokens import Batch
+from torchless_export.checkpoint import Checkpoint
+from torchless_export.errors import CheckpointError
+from torchless_export.families import FAMILIES
+from torchless_export.graph import NumberFormat, build
+from torchless_export.precision.calibration import calibrate
+from torchless_export.precision.fp16 import Fp16
+from torchless_export.precision.fp32 import Fp32
+from torchless_export.precision.int8 import Int8
+from torchless_export.spec import EncoderSpec, Floats
+from torchless_export.tensors import Tensors
+from torchless_export.weights import WeightsFile
+
+from .writer import Kind
+
+
+class PackedWriter:
+    """A model as a spec; a `Writer`."""
+
+    def __init__(self, checkpoint: Checkpoint, *, head: bool, layout: Layout) -> None:
+        self.layout = layout
+        self.spec = _read(checkpoint, head=head)
+        self.hidden_size = self.spec.hidden_size
+        self.outputs = None if self.spec.head is None else len(self.spec.head.out.bias)
+        self.max_positions: int | None = self.spec.max_positions
+
+    def graphs(
+        self, precision: Precision, weights: WeightsFile, calibration: Batch | None
+    ) -> Mapping[Kind, onnx.ModelProto]:
+        """The graphs of one variant; fp16, which is for GPUs, has two more for one text alone."""
+        formats = self._formats(precision, calibration)
+        graphs: dict[Kind, onnx.ModelProto] = {
+            kind: build(self.spec, numbers, weights, head=kind == "classifier", layout=self.layout)
+            for kind, numbers in formats.items()
+        }
+        if precision == "fp16" and self.layout == "packed":
+            lone: dict[Kind, Kind] = {"encoder": "lone_encoder", "classifier": "lone_classifier"}
+            graphs |= {
+                lone[kind]: build(self.spec, numbers, weights, head=kind == "classifier", layout="lone")
+                for kind, numbers in formats.items()
+            }
+        return graphs
+
+    def _formats(self, precision: Precision, calibration: Batch | None) -> dict[Kind, NumberFormat]:
+        """The number format of each graph: int8 calibrates each, the others have one for both."""
+        kinds: tuple[Kind, ...] = ("encoder",) if self.spec.head is None else ("encoder", "classifier")
+        if precision != "int8":
+            return dict.fromkeys(kinds, Fp16() if precision == "fp16" else Fp32())
+        assert calibration is not None
+        formats: dict[Kind, NumberFormat] = {}
+        smoothing: dict[str, Floats] = {}
+        for kind in kinds:
+            sites = calibrate(self.spec, calibration, head=kind == "classifier", known_smoothing=smoothing)
+            smoothing |= {name: site.smoothing for name, site in sites.items() if site.smoothing is not None}
+            formats[kind] = Int8(sites)
+        return formats
+
+
+def _read(checkpoint: Checkpoint, *, head: bool) -> EncoderSpec:
+    family = FAMILIES[checkpoint.config["model_type"]]
+    try:
+        return family(checkpoint.config, Tensors(checkpoint.weights(), str(checkpoint.folder)), head)
+    except KeyError as error:
+        raise CheckpointError(f"{checkpoint.folder / 'config.json'}: expected a field {error}, got none.") from error

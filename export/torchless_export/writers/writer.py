@@ -1,0 +1,42 @@
+"""What every writer of graphs answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import onnx
+
+from torchless.bundle.manifest import Layout, Precision
+from torchless.inputs.tokens import Batch
+from torchless_export.weights import WeightsFile
+
+# With the head and without, and the same two for one text alone.
+Kind = Literal["encoder", "classifier", "lone_encoder", "lone_classifier"]
+
+
+class Writer(Protocol):
+    """Writes the graphs of one checkpoint.
+
+    Attributes:
+        layout: how the graphs take tokens.
+        hidden_size: numbers in a hidden state.
+        outputs: numbers that the head answers; None without a head.
+        max_positions: largest number of tokens in a text; None where nothing bounds it.
+    """
+
+    layout: Layout
+    hidden_size: int
+    outputs: int | None
+    max_positions: int | None
+
+    def graphs(
+        self, precision: Precision, weights: WeightsFile, calibration: Batch | None
+    ) -> Mapping[Kind, onnx.ModelProto]:
+        """The graphs of one variant.
+
+        Args:
+            precision: one that this writer can write (`WRITABLE`).
+            weights: takes the tensors that the graphs share.
+            calibration: tokenised texts that int8's scales come from; the other precisions read none.
+        """

@@ -1,0 +1,139 @@
+"""The settings of sentence-transformers' checkpoints; their vectors are compared in test_real_weights.py."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from torchless import Bundle, Encoder
+from torchless_export import export
+from torchless_export.checkpoint.sentence import SentenceSettings
+from torchless_export.errors import CheckpointError, UnsupportedModelError
+
+
+@pytest.fixture
+def settings(minilm_bert: Path, tmp_path: Path) -> Path:
+    """The settings of all-MiniLM-L6-v2 without its weights, to be changed."""
+    ignore = shutil.ignore_patterns("*.safetensors", "*.txt", "tokenizer.json")
+    return Path(shutil.copytree(minilm_bert, tmp_path / "settings", ignore=ignore))
+
+
+@pytest.fixture
+def change(settings: Path) -> Callable[..., None]:
+    def change(file: str, **fields: Any) -> None:
+        content = json.loads((settings / file).read_text()) if (settings / file).is_file() else {}
+        (settings / file).write_text(json.dumps({**content, **fields}))
+
+    return change
+
+
+def modules(settings: Path, *kinds: str) -> None:
+    paths = {"Transformer": "", "Pooling": "1_Pooling"}
+    listed = [
+        {
+            "idx": index,
+            "name": str(index),
+            "path": paths.get(kind, kind),
+            "type": f"sentence_transformers.models.{kind}",
+        }
+        for index, kind in enumerate(kinds)
+    ]
+    (settings / "modules.json").write_text(json.dumps(listed))
+
+
+def test_settings_become_the_bundle_s_defaults(settings: Path, checkpoint: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "sentence"))
+    for name in ("1_Pooling", "modules.json", "sentence_bert_config.json"):
+        copy = shutil.copytree if (settings / name).is_dir() else shutil.copy
+        copy(settings / name, folder / name)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "cls"}))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 20}))
+    modules(folder, "Transformer", "Pooling")
+    export(folder, tmp_path / "out", encoder_only=True, precisions=["fp32"])
+    encoder = Encoder.load(tmp_path / "out")
+    assert (encoder.manifest.pooling, encoder.manifest.normalize, encoder.manifest.max_tokens) == ("cls", False, 20)
+    plain = encoder.embed(["good", "bad"], pooling="cls", normalize=False)
+    np.testing.assert_array_equal(encoder.embed(["good", "bad"]), plain)
+    export(folder, tmp_path / "head", precisions=["fp32"])  # with a head they are no business of the bundle's
+    assert Bundle.open(tmp_path / "head").manifest.max_tokens == 64
+
+
+def test_a_checkpoint_without_modules_has_no_settings(checkpoint: Path) -> None:
+    assert SentenceSettings.read(checkpoint) is None
+
+
+def test_both_ways_of_naming_the_pooling_are_read(settings: Path) -> None:
+    read = SentenceSettings.read(settings)
+    assert read == SentenceSettings(pooling="mean", normalize=True, max_tokens=256)
+    (settings / "1_Pooling" / "config.json").write_text('{"embedding_dimension": 384, "pooling_mode": "max"}')
+    modules(settings, "Transformer", "Pooling")
+    assert SentenceSettings.read(settings) == SentenceSettings(pooling="max", normalize=False, max_tokens=256)
+
+
+@pytest.mark.parametrize(
+    ("file", "fields", "complaint"),
+    [
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode_max_tokens": True},
+            "expected one pooling mode of cls, mean, max, got mean, max",
+        ),
+        ("1_Pooling/config.json", {"pooling_mode": "lasttoken"}, "got lasttoken"),
+        ("1_Pooling/config.json", {"pooling_mode": 5}, "expected one pooling mode of cls, mean, max, got 5"),
+        ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case false"),
+        ("config_sentence_transformers.json", {"default_prompt_name": "query"}, "no default_prompt_name"),
+    ],
+)
+def test_what_embed_does_not_do_is_refused(
+    settings: Path, change: Callable[..., None], file: str, fields: dict[str, Any], complaint: str
+) -> None:
+    change(file, **fields)
+    with pytest.raises(UnsupportedModelError, match=complaint):
+        SentenceSettings.read(settings)
+
+
+@pytest.mark.parametrize("limit", ["128", 64.5, True, 0, -3, 2])
+def test_a_length_that_is_none_is_named(settings: Path, change: Callable[..., None], limit: object) -> None:
+    change("sentence_bert_config.json", max_seq_length=limit)
+    with pytest.raises(
+        CheckpointError, match=r"sentence_bert_config.json, max_seq_length: expected a whole number of 4"
+    ):
+        SentenceSettings.read(settings)
+
+
+def test_settings_stand_in_files_of_several_names(settings: Path, change: Callable[..., None]) -> None:
+    (settings / "sentence_bert_config.json").rename(settings / "sentence_xlm-roberta_config.json")
+    read = SentenceSettings.read(settings)
+    assert read is not None
+    assert read.max_tokens == 256
+    change("sentence_roberta_config.json", max_seq_length=None)
+    read = SentenceSettings.read(settings)
+    assert read is not None
+    assert read.max_tokens is None
+
+
+def test_the_mean_is_what_sentence_transformers_takes_where_nothing_is_said(settings: Path) -> None:
+    (settings / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": false}')
+    read = SentenceSettings.read(settings)
+    assert read is not None
+    assert read.pooling == "mean"
+
+
+def test_modules_that_follow_the_pooling_are_refused(settings: Path) -> None:
+    modules(settings, "Transformer", "Pooling", "Dense", "Normalize")
+    with pytest.raises(
+        UnsupportedModelError, match=r"expected Transformer, .*, got Transformer, Pooling, Dense, Normalize"
+    ):
+        SentenceSettings.read(settings)
+
+
+def test_a_missing_settings_file_is_named(settings: Path) -> None:
+    (settings / "1_Pooling" / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"1_Pooling.* has no config\.json"):
+        SentenceSettings.read(settings)

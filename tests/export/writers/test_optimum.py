@@ -1,0 +1,81 @@
+"""Architectures without a family, through optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from torchless import Bundle, Classifier, verify
+from torchless_export import ExportReport, export
+from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.families import FAMILIES
+from torchless_export.random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, make
+from torchless_export.writers import optimum
+
+Exported = tuple[Path, Path, ExportReport]
+Logits = Callable[..., Any]
+needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
+
+
+@pytest.fixture(scope="module")
+def roformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An architecture without a family."""
+    assert FOREIGN["roformer"].model_type not in FAMILIES
+    return make(FOREIGN["roformer"], tmp_path_factory.mktemp("roformer") / "roformer")
+
+
+@pytest.fixture(scope="module")
+def foreign(roformer: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    out = tmp_path_factory.mktemp("optimum") / "bundle"
+    return roformer, out, export(roformer, out)
+
+
+@needs_optimum
+def test_an_architecture_without_a_family_goes_through_optimum(
+    foreign: Exported, expected_logits: Logits, sentences: list[str]
+) -> None:
+    checkpoint, bundle, report = foreign
+    expected, _ = expected_logits(checkpoint, sentences[:40])
+    classifier = Classifier.load(bundle)
+    assert (classifier.precision, classifier.manifest.layout) == ("fp32", "padded")
+    np.testing.assert_allclose(classifier.logits(sentences[:40]), expected, atol=1e-4)
+    assert report.parity.longest_tokens == 64
+    assert verify(bundle)[0].precision == "fp32"
+    assert {"model.onnx", "encoder.fp32.onnx", "config.json"} <= set(Bundle.open(bundle).manifest.files)
+
+
+@needs_optimum
+def test_neighbours_change_nothing_in_a_padded_graph_but_last_digits(foreign: Exported, sentences: list[str]) -> None:
+    classifier = Classifier.load(foreign[1])
+    alone = np.concatenate([classifier.scores([text]) for text in sentences[:12]])
+    np.testing.assert_allclose(classifier.scores(sentences[:12]), alone, atol=1e-5)
+
+
+@needs_optimum
+def test_optimum_writes_a_known_architecture_when_asked(
+    tmp_path: Path, expected_logits: Logits, sentences: list[str]
+) -> None:
+    checkpoint = make(RANDOM_CHECKPOINTS["roberta"], tmp_path / "roberta")
+    report = export(checkpoint, tmp_path / "out", graph="optimum")
+    assert report.parity.longest_tokens == 64
+    expected, _ = expected_logits(checkpoint, sentences[:12])
+    np.testing.assert_allclose(Classifier.load(tmp_path / "out").logits(sentences[:12]), expected, atol=2e-5)
+
+
+@needs_optimum
+def test_what_optimum_cannot_do_is_refused(roformer: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModelError, match="int8 needs an architecture with a family"):
+        export(roformer, tmp_path / "out", precisions=["int8"])
+    with pytest.raises(UnsupportedModelError, match=r"expected one of .*, got 'roformer'\. Use --graph optimum"):
+        export(roformer, tmp_path / "out", graph="packed")
+    body = tmp_path / "body"
+    AutoModelForSequenceClassification.from_pretrained(roformer).base_model.save_pretrained(body)
+    AutoTokenizer.from_pretrained(roformer).save_pretrained(body)
+    with pytest.raises(CheckpointError, match=r"missing: classifier\.dense\.bias.*--encoder-only"):
+        export(body, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
