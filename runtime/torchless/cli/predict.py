@@ -45,6 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="function that turns logits into scores (default: the bundle's)",
     )
     text_input.add_window_arguments(parser)
+    _add_zero_shot_arguments(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object per text (default: label, score and text as columns)"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=text_input.file_name,
+        help="file to write, whole or not at all (default: stdout)",
+    )
+
+
+def _add_zero_shot_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "labels of your own", "Zero-shot classification. It needs a model for natural language inference (NLI)."
     ).add_argument
@@ -63,15 +76,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--multi-label",
         action="store_true",
         help="score each label on its own, because several may be right (default: the scores of a text sum to 1)",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object per text (default: label, score and text as columns)"
-    )
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        type=text_input.file_name,
-        help="file to write, whole or not at all (default: stdout)",
     )
 
 
