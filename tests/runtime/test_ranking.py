@@ -91,6 +91,13 @@ def test_equal_scores_keep_the_order_of_the_manifest() -> None:
     assert ranked([[0.0, -0.0, 0.0]]) == [[("a", 0), ("b", 0), ("c", 0)]]
 
 
+def test_many_equal_scores_keep_it_too() -> None:
+    labels = [str(number) for number in range(300)]  # a few are kept in order by any sort
+    scores = np.tile(np.array([0.5, 1], np.float32), 150)[None]
+    (row,) = Ranking(labels, "sigmoid", None).of(Answers(scores, np.array([False]), np.array([1])))
+    assert [each.label for each in row] == labels[1::2] + labels[::2]
+
+
 def test_every_text_has_a_ranking_of_its_own() -> None:
     expected = [[("c", 0.75), ("a", 0.25)], [("b", 1.0), ("a", 0.0)]]
     assert ranked([[0.25, 0, 0.75], [0, 1, 0]], top_k=2) == expected
