@@ -43,6 +43,17 @@ def tiny() -> Path:
     return ROOT / "tests" / "data" / "tiny"
 
 
+@pytest.fixture(scope="session")
+def our_errors() -> set[type[Exception]]:
+    """Every class in torchless.errors."""
+    from torchless import errors
+
+    def subclasses(kind: type[Exception]) -> set[type[Exception]]:
+        return {kind}.union(*(subclasses(child) for child in kind.__subclasses__()))
+
+    return {kind for kind in subclasses(errors.TorchlessError) if kind.__module__ == "torchless.errors"}
+
+
 @pytest.fixture
 def tiny_copy(tiny: Path, tmp_path: Path) -> Path:
     """A copy of the tiny bundle, to be damaged."""

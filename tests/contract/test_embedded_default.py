@@ -17,8 +17,8 @@ def test_it_is_small(mini: Path) -> None:
 
 
 def test_it_is_what_was_exported(mini: Path) -> None:
-    (replay,) = verify(mini)
-    assert replay.precision == "int8"
+    (report,) = verify(mini)
+    assert report.precision == "int8"
 
 
 def test_its_card_and_manifest_say_where_it_is_from_and_how_exact_it_is(mini: Path) -> None:

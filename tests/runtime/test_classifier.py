@@ -1,13 +1,18 @@
+"""Text to label: what `Classifier` answers, whatever the texts."""
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from torchless import Classifier, Prediction
+from torchless import Classifier, TextPair
 from torchless.errors import InputError
+
+PAIR = TextPair("the film was good", "it was bad")
 
 
 @pytest.fixture(scope="module")
@@ -34,26 +39,6 @@ def test_scores_are_the_softmax_of_the_logits(classifier: Classifier, sentences:
     np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
-def test_rank_orders_labels_best_first(tiny: Path) -> None:
-    classifier = Classifier.load(tiny)
-    ranking = classifier.rank(["the film was good"])[0]
-    assert sorted(p.label for p in ranking) == sorted(classifier.labels)
-    assert [p.score for p in ranking] == sorted((p.score for p in ranking), reverse=True)
-    assert classifier.rank(["the film was good"], top_k=2)[0] == ranking[:2]
-    assert classifier.predict(["the film was good"])[0] == ranking[0]
-
-
-def test_a_whole_number_of_any_kind_is_one(tiny: Path) -> None:
-    classifier = Classifier.load(tiny, threads=np.int64(1))  # type: ignore[arg-type]
-    assert len(classifier.rank(["x"], top_k=np.int64(2))[0]) == 2  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("top_k", [0, -1, 1.5, "all", True])
-def test_rank_refuses_a_senseless_top_k(classifier: Classifier, top_k: object) -> None:
-    with pytest.raises(InputError, match="top_k: expected a whole number"):
-        classifier.rank(["x"], top_k=top_k)  # type: ignore[arg-type]
-
-
 def test_an_empty_list_gives_an_empty_result(classifier: Classifier) -> None:
     assert classifier.predict([]) == []
     assert classifier.logits([]).shape == (0, 2)
@@ -64,35 +49,6 @@ def test_an_empty_text_is_a_text(classifier: Classifier) -> None:
     (prediction,) = classifier.predict([""])
     assert prediction.label in classifier.labels
     assert not prediction.truncated
-
-
-def test_any_iterable_of_texts_will_do(classifier: Classifier) -> None:
-    expected = classifier.predict(["good", "bad"])
-    assert classifier.predict(("good", "bad")) == expected
-    assert classifier.predict(text for text in ["good", "bad"]) == expected
-    assert classifier.predict(np.array(["good", "bad"])) == expected
-    assert classifier.predict({"a": "good", "b": "bad"}.values()) == expected
-
-
-@pytest.mark.parametrize("texts", [{"good": 1}, {"good"}, frozenset(["good"]), None, 5, b"good"])
-def test_what_is_no_list_of_texts_is_refused(classifier: Classifier, texts: Any) -> None:
-    with pytest.raises(InputError, match=f"texts: expected a list of str, got .*{type(texts).__name__}"):
-        classifier.predict(texts)
-
-
-def test_a_bare_string_is_refused_with_the_fix(classifier: Classifier) -> None:
-    with pytest.raises(InputError, match=r"expected a list of str, got a bare str\. Pass \[text\]"):
-        classifier.predict("good")
-
-
-def test_an_element_that_is_no_string_is_named(classifier: Classifier) -> None:
-    with pytest.raises(InputError, match=r"texts\[1\]: expected str, got NoneType"):
-        classifier.predict(["good", None])  # type: ignore[list-item]
-
-
-def test_a_lone_surrogate_is_named(classifier: Classifier) -> None:
-    with pytest.raises(InputError, match=r"texts\[2\]: lone surrogate U\+D83D at character 5"):
-        classifier.predict(["good", "bad", "smile\ud83d"])
 
 
 def test_a_text_of_a_megabyte_is_cut_and_says_so(classifier: Classifier) -> None:
@@ -109,11 +65,56 @@ def test_a_text_that_just_fits_is_not_truncated(tiny: Path) -> None:
     assert fits.score == over.score  # what is cut away is not read
 
 
-def test_threads_do_not_change_the_answer(mini: Path, sentences: list[str]) -> None:
-    one = Classifier.load(mini, threads=1).logits(sentences)
-    two = Classifier.load(mini, threads=2).logits(sentences)
-    np.testing.assert_allclose(one, two, atol=1e-5)
+def test_an_activation_of_ones_own(tiny_classifier: Classifier) -> None:
+    logits = tiny_classifier.logits([PAIR])
+    np.testing.assert_allclose(
+        tiny_classifier.scores([PAIR], activation="sigmoid"), 1 / (1 + np.exp(-logits)), atol=1e-6
+    )
+    np.testing.assert_array_equal(tiny_classifier.scores([PAIR], activation="none"), logits)
+    (prediction,) = tiny_classifier.predict([PAIR], activation="none")
+    assert prediction.score == logits.max()
 
 
-def test_a_prediction_is_a_value() -> None:
-    assert Prediction("a", 0.5, False) == Prediction("a", 0.5, False)
+def test_a_pair_is_more_than_its_first_text(tiny_classifier: Classifier) -> None:
+    pair, swapped, alone = tiny_classifier.logits([PAIR, TextPair(PAIR.second, PAIR.first), PAIR.first])
+    assert np.abs(pair - alone).max() > 1e-3
+    assert np.abs(pair - swapped).max() > 1e-3
+
+
+def test_pairs_and_texts_may_stand_in_one_list(tiny_classifier: Classifier, long_text: str) -> None:
+    texts = [PAIR, "good", TextPair("", ""), long_text, TextPair(long_text, long_text)]
+    together = tiny_classifier.logits(texts)
+    np.testing.assert_allclose(together, np.concatenate([tiny_classifier.logits([text]) for text in texts]), atol=1e-5)
+    assert [p.truncated for p in tiny_classifier.predict(texts)] == [False, False, False, True, True]
+
+
+BAD: dict[str, tuple[Callable[[Classifier], Any], str]] = {
+    "activation": (lambda c: c.predict(["x"], activation="tanh"), "activation: expected one of softmax, sigmoid, none"),
+    "list of activations": (
+        lambda c: c.predict(["x"], activation=["x"]),
+        r"activation: expected one of .*, got \['x'\]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_bad_argument_has_an_error_of_its_own(tiny_classifier: Classifier, name: str) -> None:
+    call, message = BAD[name]
+    with pytest.raises(InputError, match=message):
+        call(tiny_classifier)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax", "sigmoid", "none"])
+def test_a_batch_of_ones_own_scores_as_its_texts_do(
+    classifier: Classifier, sentences: list[str], activation: Any
+) -> None:
+    batch = classifier.tokenizer.encode(sentences[:8])
+    scores = classifier.score(batch, activation=activation)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, classifier.scores(sentences[:8], activation=activation), rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match="activation: expected one of softmax, sigmoid, none, got 'tanh'"):
+        classifier.score(batch, activation="tanh")  # type: ignore[arg-type]
+
+
+def test_labels_are_those_of_the_manifest(tiny_classifier: Classifier) -> None:
+    assert tiny_classifier.labels == tiny_classifier.manifest.labels == ("negative", "neutral", "positive")

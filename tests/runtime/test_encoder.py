@@ -1,6 +1,10 @@
+"""Text to vectors: what `Encoder` answers, whatever the texts."""
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,3 +81,37 @@ def test_an_unknown_pooling_is_refused_with_the_known_ones(encoder: Encoder) -> 
 def test_a_bare_string_is_refused(encoder: Encoder) -> None:
     with pytest.raises(InputError, match="bare str"):
         encoder.embed("good")
+
+
+BAD: dict[str, tuple[Callable[[Encoder], Any], str]] = {
+    "pooling": (lambda e: e.embed(["x"], pooling="last"), "pooling: expected one of cls, mean, max, got 'last'"),
+    "list of poolings": (lambda e: e.embed(["x"], pooling=[]), r"pooling: expected one of .*, got \[\]"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_bad_argument_has_an_error_of_its_own(tiny_encoder: Encoder, name: str) -> None:
+    call, message = BAD[name]
+    with pytest.raises(InputError, match=message):
+        call(tiny_encoder)
+
+
+@pytest.mark.parametrize("pooling", [None, "cls", "mean", "max"])
+def test_a_batch_of_ones_own_is_pooled_as_its_texts_are(encoder: Encoder, pooling: Any) -> None:
+    batch = encoder.tokenizer.encode(TEXTS)
+    vectors = encoder.pool(batch, pooling=pooling)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, encoder.embed(TEXTS, pooling=pooling, normalize=False), rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match="pooling: expected one of cls, mean, max, got 'last'"):
+        encoder.pool(batch, pooling="last")  # type: ignore[arg-type]
+
+
+def test_the_bundle_says_how_vectors_are_made_unless_the_call_does(
+    tiny_copy: Path, rewrite: Callable[..., None], tiny_encoder: Encoder
+) -> None:
+    rewrite(lambda fields: fields.update(pooling="cls", normalize=False, default_precision="fp32"))
+    other = Encoder.load(tiny_copy)
+    plain = tiny_encoder.embed(TEXTS, pooling="cls", normalize=False)
+    np.testing.assert_array_equal(other.embed(TEXTS), plain)
+    np.testing.assert_array_equal(other.pool(other.tokenizer.encode(TEXTS)), plain)
+    np.testing.assert_array_equal(other.embed(TEXTS, pooling="mean", normalize=True), tiny_encoder.embed(TEXTS))

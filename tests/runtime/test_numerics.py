@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
+from torchless import Windows, numerics
+from torchless.bundle.manifest import Activation, Pooling
+from torchless.inputs.windows import Combination
 from torchless.numerics import cosines, normalize, pool_first, pool_max, pool_mean, sigmoid, softmax
 
 # PyTorch's own: torch.softmax / torch.sigmoid of the seed's logits.
@@ -15,6 +20,22 @@ def test_softmax_of_the_seed_logits_is_the_seed_scores() -> None:
 
 def test_softmax_survives_huge_logits() -> None:
     assert softmax(np.array([[1e4, 0], [-1e4, -1e4]], np.float32)).tolist() == [[1, 0], [0.5, 0.5]]
+
+
+def test_activations_are_known_by_their_names_in_the_manifest() -> None:
+    assert set(numerics.ACTIVATIONS) == set(get_args(Activation))
+    assert set(numerics.POOLINGS) == set(get_args(Pooling))
+    assert set(numerics.COMBINATIONS) == set(get_args(Combination))
+    assert numerics.ACTIVATIONS["none"](SEED_LOGITS) is SEED_LOGITS
+    assert softmax(np.zeros((0, 2), np.float32)).shape == (0, 2)
+
+
+def test_the_rows_of_windows_become_one_per_text() -> None:
+    rows, offsets = np.array([[1, 6], [3, 2], [5, 5]], np.float32), np.array([0, 2, 3])
+    assert numerics.combined(rows, offsets, None) is rows
+    assert numerics.combined(rows, offsets, Windows(combine="mean")).tolist() == [[2, 4], [5, 5]]
+    assert numerics.combined(rows, offsets, Windows(combine="max")).tolist() == [[3, 6], [5, 5]]
+    assert numerics.combined(rows, offsets, Windows(combine="first")).tolist() == [[1, 6], [5, 5]]
 
 
 def test_sigmoid_is_exact_at_both_ends_and_in_the_middle() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from torchless import TextPair, Windows
 from torchless.bundle.manifest import TOKENIZER
 from torchless.errors import IncompatibleError
-from torchless.inputs.tokens import Tokenizer
+from torchless.inputs.tokens import Batch, Tokenizer
 
 SEED_TEXTS = ["I've been waiting for a HuggingFace course my whole life.", "I hate this so much"]
 SEED_IDS = [
@@ -58,3 +59,50 @@ def test_a_tokenizer_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None
     (tmp_path / TOKENIZER).write_text('{"version": "9.0"}')
     with pytest.raises(IncompatibleError, match="pip install -U tokenizers"):
         Tokenizer(tmp_path / TOKENIZER, 512)
+
+
+def test_spans_say_where_in_the_text_each_token_stands(mini: Path) -> None:
+    (spans,) = Tokenizer(mini / TOKENIZER, 512).spans(["I hate this so much"])
+    assert [span.id for span in spans] == SEED_IDS[1]
+    places = [(None, None), (0, 1), (2, 6), (7, 11), (12, 14), (15, 19), (None, None)]
+    assert [(span.start, span.stop) for span in spans] == places
+    assert [span.text for span in spans] == ["[CLS]", "I", "hate", "this", "so", "much", "[SEP]"]
+    assert [span.special for span in spans] == [True, *[False] * 5, True]
+
+
+def test_spans_are_of_characters_and_of_the_text_as_it_was_written(mini: Path) -> None:
+    whole, accented = Tokenizer(mini / TOKENIZER, 4).spans(
+        [SEED_TEXTS[0], "\U0001f600 Caf\u00e9"], special_tokens=False
+    )
+    assert [span.id for span in whole] == SEED_IDS[0][1:-1]  # not cut at 4 tokens
+    assert [span.text for span in whole if span.id in (17662, 12172)] == ["Hugging", "Face"]
+    assert [(span.text, span.start, span.stop) for span in accented] == [("\U0001f600", 0, 1), ("Caf\u00e9", 2, 6)]
+
+
+def test_spans_of_nothing(mini: Path) -> None:
+    tokenizer = Tokenizer(mini / TOKENIZER, 512)
+    assert tokenizer.spans([]) == []
+    assert tokenizer.spans([""], special_tokens=False) == [[]]
+
+
+def test_batches_are_put_one_after_another(mini: Path) -> None:
+    tokenizer = Tokenizer(mini / TOKENIZER, 16)
+    together = tokenizer.encode([*SEED_TEXTS, ""])
+    joined = Batch.concatenate([tokenizer.encode(SEED_TEXTS), tokenizer.encode([""])])
+    for name in ("input_ids", "offsets", "truncated", "type_ids"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(together, name))
+
+
+def test_the_second_text_of_a_pair_has_types_of_its_own(mini: Path) -> None:
+    batch = Tokenizer(mini / TOKENIZER, 512, pairs=True).encode([TextPair("I hate", "so much"), "I"])
+    assert batch.input_ids.tolist() == [101, 1045, 5223, 102, 2061, 2172, 102, 101, 1045, 102]  # as BERT was trained
+    assert batch.type_ids.tolist() == [0, 0, 0, 0, 1, 1, 1, 0, 0, 0]
+    assert batch.offsets.tolist() == [0, 7, 10]
+
+
+def test_windows_of_a_batch_are_found_by_their_text(mini: Path) -> None:
+    tokenizer = Tokenizer(mini / TOKENIZER, 5)
+    batch, offsets = tokenizer.encode_windows([SEED_TEXTS[1], "I", ""], Windows(stride=1))
+    assert offsets.tolist() == [0, 2, 3, 4]
+    assert np.split(batch.input_ids, batch.offsets[1:-1])[1].tolist() == [101, 2023, 2061, 2172, 102]
+    assert tokenizer.encode_windows(["I", "I"], None)[1].tolist() == [0, 1, 2]

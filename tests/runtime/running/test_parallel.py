@@ -13,7 +13,7 @@ from torchless.errors import InferenceError
 from torchless.inputs.tokens import Batch
 from torchless.running.session import Session
 
-BOUND = 1e-6  # as in test_batch_independence.py
+BOUND = 1e-6  # as in test_session.py
 SHORT = 40  # sentences, which are seven batches; all 200 are 36
 
 

@@ -1,8 +1,9 @@
-"""The command line's pairs, windows, thresholds and labels of one's own."""
+"""`torchless predict`: labels, rankings, windows, thresholds and labels of one's own."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,72 @@ from torchless import Classifier, Encoder, TextPair, Windows, ZeroShotClassifier
 from torchless.cli import main
 
 Run = Callable[..., tuple[int, str, str]]
-LONG = " ".join("abcdefghijklmnopqrstuvwxyz" * 8)
+Program = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
+def test_predict_prints_label_score_and_text(mini: Path, program: Program) -> None:
+    done = program("predict", str(mini), "I hate this so much")
+    assert done.returncode == 0
+    label, rest = done.stdout.decode().split(" ", 1)
+    score, text = rest.rstrip("\n").split("\t")
+    assert label == "NEGATIVE"
+    assert 0.9 < float(score) <= 1
+    assert text == "I hate this so much"
+    assert done.stderr == b""
 
-    return run
+
+def test_predict_json_lines_say_what_the_library_says(mini: Path, run: Run) -> None:
+    texts = ["good", "bad \U0001f600"]
+    code, out, _ = run("predict", mini, *texts, "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    for row, text, best in zip(rows, texts, Classifier.load(mini).predict(texts), strict=True):
+        assert row == {"text": text, "label": best.label, "score": best.score, "truncated": False}
+
+
+def test_predict_ranks_on_request(tiny: Path, run: Run) -> None:
+    _, out, _ = run("predict", tiny, "good", "--top-k", "all", "--json")
+    labels = json.loads(out)["labels"]
+    assert len(labels) == 3
+    assert labels[0]["score"] >= labels[1]["score"] >= labels[2]["score"]
+    _, out, _ = run("predict", tiny, "good", "--top-k", "2")
+    assert out.count(",") == 1
+
+
+def test_predict_says_how_many_texts_were_cut(tiny: Path, run: Run) -> None:
+    code, out, err = run("predict", tiny, "good", "! " * 100, "--json")
+    assert code == 0
+    assert [json.loads(line)["truncated"] for line in out.splitlines()] == [False, True]
+    assert "1 of 2 texts were cut to 64 tokens" in err
+
+
+def test_predicting_no_texts_prints_nothing(tiny: Path, run: Run, stdin: Callable[[bytes], None]) -> None:
+    stdin(b"")
+    assert run("predict", tiny, "-") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "expected texts"),
+        (["x", "--input", "y.txt"], "expected texts from one source"),
+        (["--column", "c", "x"], "--column and --pair-column need --input"),
+        (["x", "--top-k", "0"], "expected a whole number of 1 or more, or all, got '0'"),
+        (["x", "--top-k", "many"], "expected a whole number of 1 or more, or all, got 'many'"),
+        (["x", "--precision", "int4"], "choose"),
+        (["x", "--output", ""], "expected a file name, got ''"),
+        (["--input", ""], "expected a file name, got ''"),
+    ],
+)
+def test_a_wrong_option_prints_the_usage_and_exits_with_2(
+    tiny: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["predict", str(tiny), *arguments])
+    err = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert err.startswith("usage: torchless predict")
+    assert complaint in err
 
 
 def lines(out: str) -> list[dict[str, Any]]:
@@ -44,48 +98,19 @@ def test_one_second_text_goes_with_every_text(run: Run, tiny: Path) -> None:
     assert out == f"{expected[0].label} {expected[0].score:.4f}\tgood\tit was bad\n"
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.tsv", "id\tpremise\thypothesis\n1\tgood\tbad\n2\t\tx\n"),
-        ("a.csv", 'premise,hypothesis\ngood,bad\n"",x\n'),
-        ("a.jsonl", '{"premise": "good", "hypothesis": "bad"}\n{"premise": "", "hypothesis": "x"}\n'),
-    ],
-)
-def test_pairs_come_from_two_columns(run: Run, tiny: Path, tmp_path: Path, name: str, content: str) -> None:
-    (tmp_path / name).write_text(content)
-    wanted = ("--input", tmp_path / name, "--column", "premise", "--pair-column", "hypothesis")
-    code, out, _ = run("predict", tiny, *wanted, "--json", "--top-k", "all")
-    rankings = Classifier.load(tiny).rank([TextPair("good", "bad"), TextPair("", "x")])
-    assert code == 0
-    assert [[(p["label"], p["score"]) for p in line["labels"]] for line in lines(out)] == [
-        [(p.label, p.score) for p in ranking] for ranking in rankings
-    ]
-    code, out, _ = run("embed", tiny, *wanted)
-    vectors = Encoder.load(tiny).embed([TextPair("good", "bad"), TextPair("", "x")])
-    np.testing.assert_allclose([json.loads(line) for line in out.splitlines()], vectors, atol=1e-6)
-
-
-def test_a_second_text_that_is_none_is_named(run: Run, tiny: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"text": "a", "b": "c"}\n{"text": "a", "b": null}\n')
-    code, _, err = run("predict", tiny, "--input", tmp_path / "a.jsonl", "--pair-column", "b")
-    assert code == 2
-    assert "line 2, b: expected a string, got NoneType" in err
-
-
-def test_windows_are_asked_for_and_counted(run: Run, tiny: Path) -> None:
-    code, out, err = run("predict", tiny, LONG, "a", "--stride", "10", "--combine", "max", "--json")
-    long, short = Classifier.load(tiny).predict([LONG, "a"], windows=Windows(stride=10, combine="max"))
+def test_windows_are_asked_for_and_counted(run: Run, tiny: Path, long_text: str) -> None:
+    code, out, err = run("predict", tiny, long_text, "a", "--stride", "10", "--combine", "max", "--json")
+    long, short = Classifier.load(tiny).predict([long_text, "a"], windows=Windows(stride=10, combine="max"))
     assert (code, err) == (0, "torchless: 1 of 2 texts were read in several windows\n")
     assert [(line["label"], line["score"], line["windows"]) for line in lines(out)] == [
         (long.label, long.score, 4),
         (short.label, short.score, 1),
     ]
-    _, out, err = run("predict", tiny, LONG, "--window", "20", "--combine", "first", "--json")
+    _, out, err = run("predict", tiny, long_text, "--window", "20", "--combine", "first", "--json")
     assert [(line["truncated"], line["windows"]) for line in lines(out)] == [(True, 1)]
     assert "1 of 1 texts were cut to 20 tokens" in err
-    _, out, _ = run("embed", tiny, LONG, "--stride", "10", "--no-normalize", "--pooling", "max")
-    expected = Encoder.load(tiny).embed([LONG], windows=Windows(stride=10), normalize=False, pooling="max")
+    _, out, _ = run("embed", tiny, long_text, "--stride", "10", "--no-normalize", "--pooling", "max")
+    expected = Encoder.load(tiny).embed([long_text], windows=Windows(stride=10), normalize=False, pooling="max")
     np.testing.assert_allclose([json.loads(out)], expected, atol=1e-6)
 
 

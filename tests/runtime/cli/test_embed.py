@@ -1,0 +1,46 @@
+"""`torchless embed`: vectors as JSON lines or as one array."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from torchless import Encoder
+from torchless.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_embed_says_how_many_texts_were_cut(tiny: Path, run: Run) -> None:
+    code, _, err = run("embed", tiny, "good", "! " * 100)
+    assert code == 0
+    assert "1 of 2 texts were cut to 64 tokens" in err
+
+
+def test_embed_prints_a_vector_a_line(tiny: Path, run: Run) -> None:
+    code, out, _ = run("embed", tiny, "good", "bad", "--pooling", "cls")
+    assert code == 0
+    rows = np.array([json.loads(line) for line in out.splitlines()], np.float32)
+    np.testing.assert_array_equal(rows, Encoder.load(tiny).embed(["good", "bad"], pooling="cls"))
+
+
+def test_embed_writes_one_array(tiny: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "vectors.npy"
+    code, printed, _ = run("embed", tiny, "good", "bad", "--output", out, "--no-normalize")
+    assert (code, printed) == (0, "")
+    np.testing.assert_array_equal(np.load(out), Encoder.load(tiny).embed(["good", "bad"], normalize=False))
+    with pytest.raises(SystemExit):
+        main(["embed", str(tiny), "good", "--output", "vectors.txt"])
+    assert "expected a name that ends in .npy, got 'vectors.txt'" in capsys.readouterr().err
+
+
+def test_embedding_no_texts_writes_an_empty_array(
+    tiny: Path, tmp_path: Path, run: Run, stdin: Callable[[bytes], None]
+) -> None:
+    stdin(b"")
+    assert run("embed", tiny, "-", "--output", tmp_path / "none.npy")[0] == 0
+    assert np.load(tmp_path / "none.npy").shape == (0, 32)
