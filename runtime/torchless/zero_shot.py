@@ -139,9 +139,14 @@ def entailment_index(labels: Sequence[str]) -> int | None:
 def _entailment(classifier: Classifier, asked: str | None) -> int:
     labels, name = classifier.labels, classifier.manifest.source.name
     if not classifier.manifest.pairs:
-        raise IncompatibleError(f"{name} reads single texts. Zero-shot classification takes a model for NLI.")
+        raise IncompatibleError(
+            f"{name} reads single texts. Zero-shot classification needs a model for natural language inference, "
+            "which reads pairs."
+        )
     if len(labels) < 2:
-        raise IncompatibleError(f"{name} has one label, {labels[0]}. Zero-shot classification takes a model for NLI.")
+        raise IncompatibleError(
+            f"{name} has one label, {labels[0]}. Zero-shot classification needs a model for natural language inference."
+        )
     if asked is not None:
         if asked not in labels:
             raise InputError(f"entailment: expected one of {', '.join(labels)}, got {asked!r}.")

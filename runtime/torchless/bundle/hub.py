@@ -134,13 +134,13 @@ def _explain(error: Exception, hub: Any, file: str, revision: str) -> tuple[str,
     if isinstance(cause, kinds.OfflineModeIsEnabled):
         return f"HF_HUB_OFFLINE is set while the cache has no {file} of revision {revision}", "Load it once online."
     if isinstance(error, kinds.GatedRepoError):
-        return f"{where} keeps the model gated", f"Ask for access on its page there. {LOG_IN}."
+        return f"{where} has the model, but it is gated", f"Ask for access on its page there. {LOG_IN}."
     if isinstance(error, kinds.RevisionNotFoundError):
-        return f"the model that {where} has there has no revision {revision}", "Name a branch, a tag or a commit."
+        return f"{where} has the model, but not its revision {revision}", "Name a branch, a tag or a commit."
     if status(error) == 404 and isinstance(error, kinds.EntryNotFoundError):
         return (
-            f"the model that {where} has there has no {file} at revision {revision}",
-            "A checkpoint becomes a bundle with: torchless export. A bundle of yours gets there with: torchless push.",
+            f"{where} has the model, but no {file} at revision {revision}",
+            "A checkpoint becomes a bundle with: torchless export. Upload a bundle with: torchless push.",
         )
     if status(error) == 401 or isinstance(error, kinds.RepositoryNotFoundError):
         return f"{where} has no such model, or keeps it private", f"Check the name. {LOG_IN} if it is private."

@@ -62,9 +62,7 @@ def locate(name: str | os.PathLike[str], revision: str | None = None) -> Place:
 
         snapshot = Snapshot(text, revision)
         return Place(snapshot.folder, snapshot.fetch)
-    raise BundleNotFoundError(
-        text, f"there is no such folder, {_no_package()}, and it is no Hub id, which has the form org/name"
-    )
+    raise BundleNotFoundError(text, f"there is no such folder, {_no_package()}, and it is not a Hub id (org/name)")
 
 
 def is_hub_id(name: str) -> bool:
@@ -84,7 +82,7 @@ def _is_path(name: str | os.PathLike[str]) -> bool:
 
 def _without_revision(folder: Path, name: str | os.PathLike[str], revision: str | None) -> Place:
     if revision is not None:
-        raise InputError(f"revision: {name} is no Hub id, so it has none; got {revision!r}.")
+        raise InputError(f"revision: only a Hub id has revisions, and {name} is not one; got {revision!r}.")
     return Place(folder)
 
 

@@ -172,7 +172,7 @@ def _labels(root: Fields) -> tuple[str, ...]:
     labels = root.texts("labels")
     if len(set(labels)) != len(labels):
         index = next(index for index, label in enumerate(labels) if label in labels[:index])
-        raise root.wrong(f"labels[{index}]", "a label of its own", f"{labels[index]!r} again")
+        raise root.wrong(f"labels[{index}]", "a label that differs from the others", f"{labels[index]!r} again")
     return tuple(labels)
 
 

@@ -78,9 +78,11 @@ class Cutting:
             return
         long = f"inputs[{first}] is longer than the {limit} tokens that the model takes"
         if self.beyond == "refuse":
-            raise InputError(f"{long}, and truncation and max_length forbid to cut it there. Pass truncation=True.")
-        message = f"{long}: its end was not read. Say that it may be cut with truncation=True, or not with False."
-        warnings.warn(message, stacklevel=5)  # the pipeline's caller
+            raise InputError(
+                f"{long}, and truncation and max_length do not allow cutting it there. Pass truncation=True."
+            )
+        advice = "Pass truncation=True to cut without this warning, or False to make it an error."
+        warnings.warn(f"{long}: its end was not read. {advice}", stacklevel=5)  # the pipeline's caller
 
 
 class CuttingPipeline(Pipeline[M]):

@@ -14,7 +14,7 @@ from torchless.model import Device
 
 # transformers' settings: the values that leave the answers alone, and what to do instead of giving another one.
 _HARMLESS: dict[str, tuple[tuple[Any, ...], str]] = {
-    "args_parser": ((None,), "There is one way to read arguments: leave it out."),
+    "args_parser": ((None,), "Leave it out."),
     "binary_output": ((None, False), "Save what the pipeline returns."),
     "config": ((None,), "A bundle has its own: leave it out."),
     "device_map": ((None,), "Use device."),
@@ -71,7 +71,7 @@ def load(
         raise InputError(f"model: this task takes a bundle or {kind.__name__}.load(…), got {type(model).__name__}.")
     for name, value in (("device", device), ("dtype", dtype), ("revision", revision)):
         if value is not None:
-            raise InputError(f"{name}: the model is loaded already, got {value!r}. Say it to {kind.__name__}.load.")
+            raise InputError(f"{name}: the model is loaded already, got {value!r}. Pass it to {kind.__name__}.load.")
     return model
 
 
@@ -105,5 +105,6 @@ def _precision(dtype: Any) -> str:
     if name in ("float32", "float16"):
         return f"fp{name[-2:]}"
     raise InputError(
-        f"dtype: expected 'auto', 'float32' or 'float16', got {dtype!r}. For int8 pass a Classifier that was loaded so."
+        f"dtype: expected 'auto', 'float32' or 'float16', got {dtype!r}. For int8 pass "
+        "Classifier.load(path, precision='int8')."
     )

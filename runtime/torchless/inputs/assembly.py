@@ -71,7 +71,7 @@ class Assembler:
             room = self._max_tokens - template.size
             if room < 0:
                 raise InputError(
-                    f"texts[{index}]: expected a limit of {template.size} tokens or more, its special tokens, "
+                    f"texts[{index}]: expected a limit of at least its {template.size} special tokens, "
                     f"got {self._max_tokens}."
                 )
             kept = _longest_first([len(part) for part in parts], room)
@@ -104,8 +104,8 @@ class Assembler:
         stride = 0 if windows.combine == "first" else windows.stride
         if room <= stride:
             raise InputError(
-                f"texts[{index}].second: it stands in every window, and with {taken} of {size} tokens leaves the first "
-                f"text {max(room, 0)}; expected more than the {stride} that windows share. Cut it, or read no windows."
+                f"texts[{index}].second: every window holds it, and its {taken} of {size} tokens leave the first text "
+                f"{max(room, 0)}; expected more than the stride of {stride}. Shorten it, or lower the stride."
             )
         if windows.combine == "first":
             return [template.fill([first[:room], *rest], True)]

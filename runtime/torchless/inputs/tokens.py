@@ -118,7 +118,10 @@ class Tokenizer:
         """
         special = self._tokenizer.num_special_tokens_to_add(False)
         if max_tokens < special:  # `tokenizers` would not cut at all then
-            raise InputError(f"max_tokens: expected {special} or more, the special tokens of a text, got {max_tokens}.")
+            raise InputError(
+                f"max_tokens: expected {special} or more, because a text has {special} special tokens, "
+                f"got {max_tokens}."
+            )
         cutting = type(self._tokenizer).from_str(self._tokenizer.to_str())
         cutting.enable_truncation(max_tokens)
         other = copy.copy(self)

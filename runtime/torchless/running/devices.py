@@ -61,7 +61,7 @@ def create(
     if session.get_providers()[0] != provider:
         raise DeviceError(
             f"device={device!r}: onnxruntime {ort.__version__} could not start {provider}. "
-            f"{missing or 'Is there a GPU, and a driver that is new enough? nvidia-smi tells.'}"
+            f"{missing or 'Check with nvidia-smi that there is a GPU with a recent driver.'}"
         )
     if elsewhere := _elsewhere(session, provider):
         raise DeviceError(f"{graph}: onnxruntime {ort.__version__} has no kernel for {provider} for {elsewhere}.")

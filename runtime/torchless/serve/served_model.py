@@ -27,6 +27,7 @@ class ServedModel:
 
     Attributes:
         name: what requests call it.
+        path: the bundle's folder; of a bundle on the Hub, that of the commit that was loaded.
         encoder: the graph without the head.
         classifier: the graph with the head; None in a bundle without one.
         manifest: the bundle's contract.
@@ -49,11 +50,11 @@ class ServedModel:
         """
         bundle = Bundle.open(source)
         verify_bundle(bundle)
-        path = bundle.path  # of this very revision: one on the Hub may move on meanwhile
         self.name = name
+        self.path = bundle.path
         self.device: Device = "cuda" if settings.device == "cuda" else "cpu"
         how: Any = {"precision": settings.precision, "device": self.device, "threads": settings.threads}
-        self.encoder = encoder = Encoder.load(path, **how)
+        self.encoder = encoder = Encoder.load(self.path, **how)
         self.classifier: Classifier | None = None
         self.manifest: Manifest = encoder.manifest
         self.digest = hashlib.sha256(self.manifest.to_bytes()).hexdigest()
@@ -67,7 +68,7 @@ class ServedModel:
         encoder.pool(warming)  # the first run allocates
         if self.manifest.variants[self.precision].classifier is not None:
             labels = len(self.manifest.labels)
-            self.classifier = Classifier.load(path, **how)
+            self.classifier = Classifier.load(self.path, **how)
             self.classifier.tokenizer = self.tokenizer  # one copy in memory
             self.classifier.score(warming)
             self.columns |= {"scores": labels, "logits": labels}

@@ -58,7 +58,7 @@ def package(
     name = name_of(path) if name is None else name
     normal = _normal_name(name)
     if not _VERSION.fullmatch(version):
-        raise InputError(f"version: expected one as PEP 440 normalises it, 1.0.0 or 1.1rc1, got {version!r}.")
+        raise InputError(f"version: expected a normalised PEP 440 version, such as 1.0.0 or 1.1rc1, got {version!r}.")
     bundle = Bundle.open(path)
     if "__init__.py" in bundle.manifest.files:
         raise InputError(f"{path}: a bundle that is packaged cannot hold a file __init__.py.")

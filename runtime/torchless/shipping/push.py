@@ -50,7 +50,9 @@ def _upload(hub: Any, bundle: Bundle, name: str, private: bool, revision: str | 
     api = hub.HfApi()
     api.create_repo(name, private=private or None, exist_ok=True)
     if private and not api.model_info(name).private:
-        raise HubError(name, "it is there already, and public", "Name another, or make it private on its page first.")
+        raise HubError(
+            name, "it exists already and is public", "Choose another name, or make it private on its page first."
+        )
     if revision is not None:
         api.create_branch(name, branch=revision, exist_ok=True)
     files = [hub.CommitOperationAdd(file, str(bundle.path / file)) for file in (*bundle.manifest.files, MANIFEST)]
@@ -63,10 +65,10 @@ def _explain(error: Exception, hub: Any, name: str) -> tuple[str, str]:
     where = f"the Hub ({hub.constants.ENDPOINT})"
     code = status(error)
     if code == 401:
-        return f"{where} was given no token that it knows", f"{LOG_IN}."
+        return f"{where} got no valid token", f"{LOG_IN}."
     if code == 403:
         owner = name.partition("/")[0]
-        return f"{where} gives this token no right to write there", f"Use a token that may write to {owner}."
+        return f"{where} does not allow this token to write there", f"Use a token that may write to {owner}."
     if code is None:
         return f"{where} is out of reach ({error})", "Check the connection; HF_HUB_OFFLINE must not be set."
     return f"{where} refused it ({error})", "Try again."

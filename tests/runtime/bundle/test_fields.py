@@ -59,8 +59,8 @@ def test_a_field_that_is_something_else_is_named_with_its_place(
         (b"{", "the file: expected JSON"),
         (b"\xff", "the file: expected JSON"),
         (b"[1]", "the file: expected an object, got list"),
-        (b'{"a": {"b": 1, "b": 2}}', "the key 'b' stands there twice"),
-        (b'{"a": Infinity}', "Infinity is no number of JSON's"),
+        (b'{"a": {"b": 1, "b": 2}}', "the key 'b' is repeated"),
+        (b'{"a": Infinity}', "Infinity is not a JSON number"),
         (b'{"a": "\\ud800"}', "surrogates not allowed"),
     ],
 )

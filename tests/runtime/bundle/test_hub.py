@@ -110,9 +110,9 @@ def test_every_way_not_to_be_there_says_what_to_do(
     cases = {
         "someone/nothing": f"{where} has no such model, or keeps it private. Check the name. Log in",
         "other/private": f"{where} has no such model, or keeps it private",
-        "other/gated": f"{where} keeps the model gated. Ask for access",
-        "someone/tiny@v9": f"the model that {where} has there has no revision v9",
-        "someone/checkpoint": "has no manifest.json at revision main. A checkpoint becomes a bundle with",
+        "other/gated": f"{where} has the model, but it is gated. Ask for access",
+        "someone/tiny@v9": f"{where} has the model, but not its revision v9",
+        "someone/checkpoint": "has the model, but no manifest.json at revision main. A checkpoint becomes a bundle with",
         "someone/half": "has no weights.int8 at revision",
     }
     names = [*cases, "someone/altered"]
@@ -183,7 +183,7 @@ def test_a_server_serves_a_model_of_the_hub_under_its_name(
         hub_environment,
         "from torchless.serve import create_app",
         f"service = create_app('someone/tiny@{first}').service",
-        "answer(lambda: {name: engine.path.name for name, engine in service.models.items()})",
+        "answer(lambda: {name: model.path.name for name, model in service.models.items()})",
         "service.close()",
     )
     assert served == {"tiny": first}

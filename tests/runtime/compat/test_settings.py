@@ -17,7 +17,7 @@ def test_a_model_is_a_bundle_or_loaded_already(tiny: Path) -> None:
         pipeline("text-classification", model=3)  # type: ignore[call-overload]
     with pytest.raises(InputError, match=r"takes a bundle or Encoder.load\(…\), got Classifier"):
         pipeline("feature-extraction", model=Classifier.load(tiny))
-    with pytest.raises(InputError, match=r"device: the model is loaded already, got 'cpu'. Say it to Classifier.load"):
+    with pytest.raises(InputError, match=r"device: the model is loaded already, got 'cpu'. Pass it to Classifier.load"):
         pipeline(model=Classifier.load(tiny), device="cpu")
     with pytest.raises(BundleNotFoundError):
         pipeline("text-classification", model=tiny / "nowhere")

@@ -30,7 +30,11 @@ from torchless.errors import IncompatibleError, InputError
         ("good", {"add_special_tokens": False}, "add_special_tokens: expected True"),
         ("good", {"truncation": "only_second"}, "truncation: expected one of True, 'longest_first', 'only_first'"),
         ("good", {"truncation": True, "max_length": 0}, "max_length: expected a whole number of 1 or more, or None"),
-        ("good", {"truncation": True, "max_length": 1}, "max_tokens: expected 2 or more, the special tokens of a text"),
+        (
+            "good",
+            {"truncation": True, "max_length": 1},
+            "max_tokens: expected 2 or more, because a text has 2 special tokens",
+        ),
     ],
 )
 def test_a_call_that_is_not_understood_is_refused(

@@ -77,5 +77,5 @@ def test_a_pair_of_two_long_texts_costs_no_more_than_their_sum(whole: Any) -> No
 def test_a_limit_below_the_special_tokens_of_a_pair_is_refused(whole: Any) -> None:
     assembler = Assembler(whole, 2)
     assert len(assembler.encode(["a b"])[0].ids) == 2
-    with pytest.raises(InputError, match=r"texts\[1\]: expected a limit of 3 tokens or more"):
+    with pytest.raises(InputError, match=r"texts\[1\]: expected a limit of at least its 3 special tokens, got 2"):
         assembler.encode(["a", TextPair("a", "b")])

@@ -105,9 +105,7 @@ def test_a_gpu_that_does_not_start_is_an_error_and_no_run_on_the_cpu(
     tiny: Path, pretend: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     pretend([CPU], [])
-    with pytest.raises(
-        DeviceError, match=rf"could not start {CUDA}\. Is there a GPU, and a driver .* nvidia-smi tells"
-    ):
+    with pytest.raises(DeviceError, match=rf"could not start {CUDA}\. Check with nvidia-smi that there is a GPU"):
         create(tiny / "encoder.fp32.onnx", "cuda")
     pretend([CPU], [], "Failed to load libcudnn.so.9\nmore\n")
     with pytest.raises(

@@ -122,7 +122,7 @@ def test_a_name_that_pip_would_not_take_is_wrong_usage(tiny: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("version", ["", "v1.0", "1.0-beta", "01.0", "1.0.0 ", "1.0RC1", "1..0", "latest", "1.0+A"])
 def test_a_version_that_pip_would_write_otherwise_is_wrong_usage(tiny: Path, tmp_path: Path, version: str) -> None:
-    with pytest.raises(InputError, match="version: expected one as PEP 440 normalises it"):
+    with pytest.raises(InputError, match="version: expected a normalised PEP 440 version"):
         package(tiny, tmp_path / "out", version=version)
 
 

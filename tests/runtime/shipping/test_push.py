@@ -53,10 +53,10 @@ def test_a_push_that_is_refused_says_why(
     assert "README.md was altered or damaged" in altered[1]
     assert hub.asked == []
     cases = [
-        ("", "someone/tiny", "was given no token that it knows. Log in with"),
-        ("hf_expired", "someone/tiny", "was given no token that it knows. Log in with"),
-        ("hf_nobody", "someone/tiny", "gives this token no right to write there. Use a token that may write to some"),
-        ("hf_nobody", "someone/new", "gives this token no right to write there. Use a token that may write to some"),
+        ("", "someone/tiny", "got no valid token. Log in with"),
+        ("hf_expired", "someone/tiny", "got no valid token. Log in with"),
+        ("hf_nobody", "someone/tiny", "does not allow this token to write there. Use a token that may write to some"),
+        ("hf_nobody", "someone/new", "does not allow this token to write there. Use a token that may write to some"),
     ]
     script = f"for token, name, _ in {cases!r}: os.environ['HF_TOKEN'] = token; answer(push, {str(tiny)!r}, name)"
     for (kind, message), (_, name, complaint) in zip(answers(hub_environment, script), cases, strict=True):
@@ -79,7 +79,7 @@ def test_a_private_push_makes_the_model_private_and_its_branch(
     assert repository.private
     assert list(repository.commits[repository.branches["main"]]) == [".gitattributes"]
     assert loaded == tiny_logits
-    assert "cannot push to someone/public: it is there already, and public" in public[1]
+    assert "cannot push to someone/public: it exists already and is public" in public[1]
     assert "v2" not in hub.repositories["someone/public"].branches
 
 
