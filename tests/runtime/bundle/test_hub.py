@@ -112,8 +112,8 @@ def test_every_way_not_to_be_there_says_what_to_do(
         "other/private": f"{where} has no such model, or keeps it private",
         "other/gated": f"{where} has the model, but it is gated. Ask for access",
         "someone/tiny@v9": f"{where} has the model, but not its revision v9",
-        "someone/checkpoint": "has the model, but no manifest.json at revision main. A checkpoint becomes a bundle with",
-        "someone/half": "has no weights.int8 at revision",
+        "someone/checkpoint": "but no manifest.json at revision main. A checkpoint becomes a bundle with",
+        "someone/half": "has the model, but no weights.int8 at revision",
     }
     names = [*cases, "someone/altered"]
     *missing, altered = answers(hub_environment, f"for name in {names!r}: answer(logits, name)")

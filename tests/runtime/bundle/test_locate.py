@@ -86,7 +86,7 @@ def test_a_name_that_is_nothing_says_what_was_tried(install: Install) -> None:
         BundleNotFoundError, match=r"no bundle at your-tiny: there is no such folder.* are .*my-tiny.*Hub"
     ):
         Encoder.load("your-tiny")
-    with pytest.raises(BundleNotFoundError, match="it is not a Hub id \(org/name\)"):
+    with pytest.raises(BundleNotFoundError, match=r"it is not a Hub id \(org/name\)"):
         Encoder.load("")
 
 
