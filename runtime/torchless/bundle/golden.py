@@ -25,7 +25,7 @@ class GoldenAnswers:
 
     Attributes:
         logits: float32 (texts, labels); None in a bundle without a head.
-        embeddings: float32 (embedded texts, dim), normalised means, of the first texts.
+        embeddings: float32 (embedded texts, hidden_size), normalised means, of the first texts.
         tolerance: how far a logit may lie from the recorded one.
         min_cosine: what the cosine between an embedding and the recorded one must reach.
     """

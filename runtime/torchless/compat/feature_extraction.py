@@ -32,7 +32,7 @@ class FeatureExtractionPipeline(CuttingPipeline[Encoder]):
                 a generator are read at a time; and num_workers, on which nothing depends.
 
         Returns:
-            Nested lists (1, tokens, dim) for a text, special tokens included, or with return_tensors a float32
+            Nested lists (1, tokens, hidden_size) for a text, special tokens included, or with return_tensors a float32
             array. A list or a generator of that for a list or a generator.
 
         Raises:
@@ -69,7 +69,9 @@ class FeatureExtractionPipeline(CuttingPipeline[Encoder]):
                 raise InputError(
                     f"inputs[{index}]: expected a str, got {type(text).__name__}. Pass many as a list or a generator."
                 )
-        states = [rows[np.newaxis] for rows in self._model_for(cutting).hidden_states(inputs)]  # each (1, tokens, dim)
+        states = [
+            rows[np.newaxis] for rows in self._model_for(cutting).hidden_states(inputs)
+        ]  # each (1, tokens, hidden_size)
         if cutting.beyond != "cut":
             limit = self.model.manifest.max_tokens
             full = [index for index, rows in enumerate(states) if rows.shape[1] >= limit]
