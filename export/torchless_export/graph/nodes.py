@@ -158,9 +158,8 @@ class Graph:
         array = np.asarray(array)
         if array.dtype.kind != "f" or array.dtype == self.floats:
             return array
-        widest = np.finfo(
-            self.floats
-        ).max  # a bias of float32's lowest value means "never", and so does float16's lowest value
+        # A bias of float32's lowest value means "never", and so does float16's lowest value.
+        widest = np.finfo(self.floats).max
         return array.clip(-widest, widest).astype(self.floats)
 
     def _all_nodes(self) -> list[onnx.NodeProto]:
