@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -69,17 +69,17 @@ def replacing(path: Path) -> Iterator[AtomicFile]:
         with file:
             yield AtomicFile(path, file)
         return
-    with writing(path):
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with FileIO(handle, "w") as file:
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:  # the file is made inside, because a signal may end the process right after that
+        with writing(path):
+            opened = FileIO(temporary, "x")
+        with opened as file:
             yield AtomicFile(path, file)
         with writing(path):
-            Path(name).chmod(0o666 & ~umask())  # mkstemp makes files private
-            Path(name).replace(target)
+            temporary.replace(target)
     finally:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def umask() -> int:

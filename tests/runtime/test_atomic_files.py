@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,19 @@ def test_an_error_in_the_block_leaves_what_stood_there_alone(tmp_path: Path, err
         fail()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_signal_right_after_the_file_was_made_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path, mode: str) -> None:
+        FileIO(path, mode).close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("torchless.atomic_files.FileIO", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
