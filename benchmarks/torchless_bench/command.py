@@ -67,7 +67,7 @@ def _add_contest_arguments(parser: argparse.ArgumentParser) -> None:
         "--contenders",
         metavar="A,B",
         type=_names,
-        help="names of the contenders beside the reference; an unknown name lists them "
+        help="names of the contenders beside the reference; an unknown name is an error that lists all names "
         "(default: all; with --quick, those that load quickly)",
     )
     parser.add_argument(

@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from torchless.inputs.tokens import Batch
-from torchless.running.plan import cut
+from torchless.running.plan import split
 from torchless.running.session import Session
 from torchless_export.graph import Graph, build
 from torchless_export.spec import EncoderSpec, Floats, Linear
@@ -152,7 +152,7 @@ def _observing_session(spec: EncoderSpec, folder: Path, *, head: bool) -> tuple[
 
 def _observe(session: Session, observing: _Observing, batch: Batch) -> Iterator[tuple[str, Floats]]:
     """(site, values (rows, columns)), batch by batch."""
-    for _, part in cut(batch, session.budget):
+    for _, part in split(batch, session.budget):
         for site, values in zip(observing.sites, session.outputs(part), strict=True):
             yield site, values.reshape(-1, values.shape[-1])
 

@@ -36,7 +36,7 @@ class Writer(Protocol):
         """The graphs of one variant.
 
         Args:
-            precision: one that this writer can write (`WRITABLE`).
+            precision: one that `writers.resolve` allows for this writer.
             weights: takes the tensors that the graphs share.
             calibration: tokenised texts that int8's scales come from; the other precisions read none.
         """

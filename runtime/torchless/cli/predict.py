@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[LABEL=]X",
         action="append",
         type=_threshold,
-        help="leave out labels with a score below X, from 0 to 1; LABEL=X is for one label, and may be repeated "
-        "(default: no label is left out)",
+        help="leave out labels with a score below X, from 0 to 1 unless --activation is none; LABEL=X sets it for one "
+        "label, and then each label needs one, or X for the others (default: no label is left out)",
     )
     parser.add_argument(
         "--activation",

@@ -11,13 +11,13 @@ import numpy as np
 from torchless.encoder import Encoder
 from torchless.errors import InputError
 
-from .cutting import TOKENIZER_ARGUMENTS, Cutting, CuttingPipeline
-from .flow import feed, refuse_unknown, take_batch_size
+from .pipelines import feed, refuse_unknown, take_batch_size
+from .truncation import TOKENIZER_ARGUMENTS, TruncatingPipeline, Truncation
 
 _KNOWN = ("truncation", "tokenize_kwargs", "return_tensors")
 
 
-class FeatureExtractionPipeline(CuttingPipeline[Encoder]):
+class FeatureExtractionPipeline(TruncatingPipeline[Encoder]):
     """Texts to the last layer's states of their tokens."""
 
     model_type = Encoder
@@ -41,8 +41,8 @@ class FeatureExtractionPipeline(CuttingPipeline[Encoder]):
         """
         batch_size = take_batch_size(parameters, self._batch_size)
         merged = {**self._parameters, **self._checked(parameters)}
-        cutting = Cutting.of(merged, self.model.manifest.max_tokens)
-        answer = partial(self._answer, cutting, bool(merged.get("return_tensors")))
+        truncation = Truncation.of(merged, self.model.manifest.max_tokens)
+        answer = partial(self._answer, truncation, bool(merged.get("return_tensors")))
         return feed(inputs, answer, batch_size)
 
     @staticmethod
@@ -63,18 +63,18 @@ class FeatureExtractionPipeline(CuttingPipeline[Encoder]):
             checked["return_tensors"] = parameters["return_tensors"]
         return checked
 
-    def _answer(self, cutting: Cutting, return_tensors: bool, inputs: list[Any]) -> list[Any]:
+    def _answer(self, truncation: Truncation, return_tensors: bool, inputs: list[Any]) -> list[Any]:
         for index, text in enumerate(inputs):
             if not isinstance(text, str):
                 raise InputError(
                     f"inputs[{index}]: expected a str, got {type(text).__name__}. Pass many as a list or a generator."
                 )
         states = [
-            rows[np.newaxis] for rows in self._model_for(cutting).hidden_states(inputs)
+            rows[np.newaxis] for rows in self._model_for(truncation).hidden_states(inputs)
         ]  # each (1, tokens, hidden_size)
-        if cutting.beyond != "cut":
+        if truncation.beyond != "cut":
             limit = self.model.manifest.max_tokens
             full = [index for index, rows in enumerate(states) if rows.shape[1] >= limit]
             truncated = self.model.truncated([inputs[index] for index in full]).tolist()
-            cutting.judge([index for index, cut in zip(full, truncated, strict=True) if cut], limit)
+            truncation.judge([index for index, cut in zip(full, truncated, strict=True) if cut], limit)
         return states if return_tensors else [rows.tolist() for rows in states]

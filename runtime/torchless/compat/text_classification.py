@@ -17,13 +17,13 @@ from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.windows import Windows
 from torchless.numerics import ACTIVATIONS
 
-from .cutting import TOKENIZER_ARGUMENTS, Cutting, CuttingPipeline
-from .flow import feed, refuse_unknown, take_batch_size
+from .pipelines import feed, refuse_unknown, take_batch_size
+from .truncation import TOKENIZER_ARGUMENTS, TruncatingPipeline, Truncation
 
 _KNOWN = ("top_k", "function_to_apply", "return_all_scores", "text_pair", *TOKENIZER_ARGUMENTS)
 
 
-class TextClassificationPipeline(CuttingPipeline[Classifier]):
+class TextClassificationPipeline(TruncatingPipeline[Classifier]):
     """Texts and pairs to labels."""
 
     model_type = Classifier
@@ -49,8 +49,8 @@ class TextClassificationPipeline(CuttingPipeline[Classifier]):
         """
         batch_size = take_batch_size(parameters, self._batch_size)
         merged = {**self._parameters, **self._checked(parameters)}
-        cutting = Cutting.of(merged, self.model.manifest.max_tokens)
-        answer = partial(self._answer, cutting, merged)
+        truncation = Truncation.of(merged, self.model.manifest.max_tokens)
+        answer = partial(self._answer, truncation, merged)
         outputs = feed(inputs, answer, batch_size)
         return [outputs] if isinstance(inputs, str) and "top_k" not in parameters else outputs
 
@@ -68,13 +68,13 @@ class TextClassificationPipeline(CuttingPipeline[Classifier]):
             checked["function_to_apply"] = _activation(parameters["function_to_apply"])
         return checked
 
-    def _answer(self, cutting: Cutting, parameters: Mapping[str, Any], inputs: list[Any]) -> list[Any]:
+    def _answer(self, truncation: Truncation, parameters: Mapping[str, Any], inputs: list[Any]) -> list[Any]:
         texts = [_text(item, parameters.get("text_pair"), f"inputs[{i}]") for i, item in enumerate(inputs)]
-        windows = Windows(combine="first") if cutting.only_first else None
-        answers = self._model_for(cutting).answer(
+        windows = Windows(combine="first") if truncation.only_first else None
+        answers = self._model_for(truncation).answer(
             texts, activation=parameters.get("function_to_apply"), windows=windows
         )
-        cutting.judge(np.flatnonzero(answers.truncated).tolist(), self.model.manifest.max_tokens)
+        truncation.judge(np.flatnonzero(answers.truncated).tolist(), self.model.manifest.max_tokens)
         top_k, nested = parameters.get("top_k", 1), parameters.get("nested", False)
         return [_output(self.model.labels, scores, top_k, nested) for scores in answers.scores]
 

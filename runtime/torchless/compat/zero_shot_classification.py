@@ -15,7 +15,7 @@ from torchless.classifier import Classifier
 from torchless.errors import InputError
 from torchless.zero_shot import ZeroShotClassifier, entailment_index
 
-from .flow import Pipeline, feed, refuse_unknown, take_batch_size
+from .pipelines import Pipeline, feed, refuse_unknown, take_batch_size
 
 _KNOWN = ("candidate_labels", "hypothesis_template", "multi_label", "multi_class", "truncation")
 _NOISE = 5e-6  # of a score: what the place in a batch changes

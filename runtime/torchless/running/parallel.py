@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from torchless.inputs.tokens import Batch
 
-from .plan import cut
+from .plan import split
 
 if TYPE_CHECKING:
     from .session import Session
@@ -34,7 +34,7 @@ def run(session: Session, batch: Batch) -> Iterator[tuple[NDArray[np.intp], Batc
     Raises:
         InferenceError: as `Session.run`; batches that have not been begun are dropped.
     """
-    parts = list(cut(batch, session.budget, padded=session.padded))
+    parts = list(split(batch, session.budget, padded=session.padded))
     if session.threads > 1 and len(parts) >= _ROUNDS * session.threads:
         yield from _side_by_side(session, parts)
         return

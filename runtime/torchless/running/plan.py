@@ -1,4 +1,4 @@
-"""Long lists are cut into batches within a token budget; places say where each answer belongs."""
+"""Long lists are split into batches within a token budget; places say where each answer belongs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Budget:
 BUDGETS = {"cpu": Budget(256, 10_000), "cuda": Budget(16_384, 4_000_000)}
 
 
-def cut(batch: Batch, budget: Budget, *, padded: bool = False) -> Iterator[tuple[NDArray[np.intp], Batch]]:
-    """Cut a batch into smaller ones within a budget (a longer text stands alone).
+def split(batch: Batch, budget: Budget, *, padded: bool = False) -> Iterator[tuple[NDArray[np.intp], Batch]]:
+    """Split a batch into smaller ones within a budget (a longer text stands alone).
 
     Texts of like length go together, because the attention core works on a (texts, longest) rectangle. Where a graph
     is `padded` all of its work does, and the rectangle is what must stay within the budget.

@@ -1,6 +1,6 @@
 """The HTTP server: `torchless serve MODEL`, or `create_app(models)` to mount it in an application of your own.
 
-Five dialects, so that existing clients only change the URL; docs/serving.md says which path speaks which.
+Five dialects are those of other servers, so that their clients only change the URL; docs/serving.md lists the paths.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ class Settings:
     port: int = _option(8080, "port to listen on; 0 takes a free one", least=0)
     uds: str | None = _option(None, "path of a Unix socket to listen on instead of host and port")
     api_key: str | None = _option(
-        None, "key that every request must send as `Authorization: Bearer KEY`; a server with a key has /admin/reload"
+        None,
+        "key that requests must send as `Authorization: Bearer KEY`, except to /health, /ready and the pages; a server "
+        "with a key has /admin/reload",
     )
     precision: str = _option("auto", "variant of the bundle to serve", choices=("auto", "fp32", "fp16", "int8"))
     device: str = _option("cpu", "device to run on", choices=("cpu", "cuda"))
@@ -52,7 +54,9 @@ class Settings:
     threads: int = _option(1, "CPU threads per batch", least=1)
     budget_tokens: int = _option(1024, "most tokens that a free worker takes from the queue at a time", least=1)
     max_queue_tokens: int = _option(
-        32768, "most tokens that may wait in the queue; a request beyond it is answered 429", least=1
+        32768,
+        "most tokens that may wait; a request that does not fit now is answered 429, one that never fits 413",
+        least=1,
     )
     max_batch_texts: int = _option(1024, "most texts per request; a request with more is answered 413", least=1)
     max_body_bytes: int = _option(2_000_000, "largest request body, in bytes; a larger one is answered 413", least=1)

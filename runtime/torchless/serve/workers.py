@@ -1,7 +1,7 @@
 """The threads that empty the queue: they tokenise what has arrived, run what is tokenised, and answer.
 
 Each `torchless-worker` thread, as soon as it is free, first tokenises the requests that have arrived, then takes texts
-from the queue and runs them; `plan.cut` puts texts of like length together, as it does for the library. One
+from the queue and runs them; `plan.split` puts texts of like length together, as it does for the library. One
 `torchless-tokeniser` thread tokenises very long requests, so that no other request waits for that. The threads share
 nothing but the queue and the metrics, and reach an event loop through `call_in_loop` alone.
 """
@@ -92,7 +92,7 @@ class Workers:
         model = taken[0][0].model
         owners = [(request, text) for request, texts in taken for text in texts]
         merged = Batch.concatenate([_select(request.tokens.batch, texts) for request, texts in taken])
-        for places, part in plan.cut(merged, model.budget, padded=model.padded):
+        for places, part in plan.split(merged, model.budget, padded=model.padded):
             self._run_batch(part, [owners[place] for place in places.tolist()])
 
     def _run_batch(self, batch: Batch, owners: Owners) -> None:

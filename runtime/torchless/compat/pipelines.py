@@ -1,4 +1,4 @@
-"""How inputs come and outputs go: one, a list, or a generator, as in every pipeline of transformers."""
+"""What all pipelines share: how they are made, and how inputs come and outputs go (one, a list, or a generator)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from torchless.errors import InputError
 from torchless.inputs.arguments import whole_number
 
-from .flow import M, Pipeline
+from .pipelines import M, Pipeline
 
 TOKENIZER_ARGUMENTS = ("truncation", "max_length", "padding", "add_special_tokens")
 _STRATEGIES = {
@@ -25,7 +25,7 @@ _PADDINGS = (True, False, "longest", "max_length", "do_not_pad")
 
 
 @dataclass(frozen=True)
-class Cutting:
+class Truncation:
     """Where texts are cut.
 
     Attributes:
@@ -39,7 +39,7 @@ class Cutting:
     beyond: Literal["cut", "warn", "refuse"]
 
     @classmethod
-    def of(cls, arguments: Mapping[str, Any], limit: int) -> Cutting:
+    def of(cls, arguments: Mapping[str, Any], limit: int) -> Truncation:
         """Read a tokenizer's arguments, some of which may be missing, for a model with this limit.
 
         Raises:
@@ -79,23 +79,24 @@ class Cutting:
         long = f"inputs[{first}] is longer than the {limit} tokens that the model takes"
         if self.beyond == "refuse":
             raise InputError(
-                f"{long}, and truncation and max_length do not allow cutting it there. Pass truncation=True."
+                f"{long}, and truncation and max_length do not allow cutting it there. "
+                f"Pass truncation=True, and no max_length above {limit}."
             )
         advice = "Pass truncation=True to cut without this warning, or False to make it an error."
         warnings.warn(f"{long}: its end was not read. {advice}", stacklevel=5)  # the pipeline's caller
 
 
-class CuttingPipeline(Pipeline[M]):
+class TruncatingPipeline(Pipeline[M]):
     """A pipeline that takes a tokenizer's arguments."""
 
     def __init__(self, model: M, task: str, parameters: dict[str, Any]) -> None:
         super().__init__(model, task, parameters)
-        Cutting.of(self._parameters, model.manifest.max_tokens)
+        Truncation.of(self._parameters, model.manifest.max_tokens)
         self._limited = lru_cache(maxsize=8)(model.limited)
 
-    def _model_for(self, cutting: Cutting) -> M:
+    def _model_for(self, truncation: Truncation) -> M:
         """The model, cutting texts where it was told to."""
-        return self.model if cutting.max_tokens is None else self._limited(cutting.max_tokens)
+        return self.model if truncation.max_tokens is None else self._limited(truncation.max_tokens)
 
 
 def _strategy(truncation: Any) -> str | None:
