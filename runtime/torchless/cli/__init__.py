@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 
-from torchless import __version__
+from torchless import __version__, telemetry
 from torchless.errors import InputError, TorchlessError
 
 # name: (module, summary). Commands of the other two packages are named, never imported here.
@@ -66,7 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _become_program() -> None:
-    """Make the standard streams what they should be everywhere, and SIGTERM an exception, so that `finally` runs."""
+    """Telemetry off, the standard streams what they should be, and SIGTERM an exception, so that `finally` runs."""
+    telemetry.turn_off()
     # A stream that was closed (`<&-`) is replaced by one that fails when it is read or written.
     sys.stdin = sys.stdin or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull)  # noqa: PTH123, SIM115
