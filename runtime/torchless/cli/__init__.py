@@ -58,7 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
-    except OSError as error:  # errors of files have classes of their own; what is left is stdout
+    except OSError as error:  # most errors of files have classes of their own
+        if error.filename is not None:
+            _complain(f"{os.fsdecode(error.filename)}: {error.strerror}.")
+            return FAILURE
         if not isinstance(error, BrokenPipeError):  # `| head` has closed the pipe
             _complain(f"cannot write stdout: {error.strerror or error}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains again when it flushes at exit
