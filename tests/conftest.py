@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")  # seconds until a `network` test takes the Hub for out of reach
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests import onnxruntime themselves
 # PyTorch's and numpy's threads wait by spinning. Models as small as the tests' keep them waiting, which doubles the CPU
 # time; where other processes want the cores too, an export takes ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -89,6 +92,65 @@ def rewrite(tiny_copy: Path, sign: Callable[[dict[str, Any]], bytes]) -> Callabl
         (tiny_copy / "manifest.json").write_bytes(sign(fields))
 
     return rewrite
+
+
+class FreshHome:
+    """Someone's new home directory, and a working directory in it, for processes that should leave both empty.
+
+    Attributes:
+        environment: that of a user, who has turned off no telemetry and whose machine is no CI's.
+        work: the working directory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._home, self._connections, watch = folder / "home", folder / "connections", folder / "watch"
+        self.work = self._home / "work"
+        self.work.mkdir(parents=True)
+        watch.mkdir()
+        # In every Python process, children of children included. It does not see sockets of C++, but onnxruntime
+        # makes its files in the home directory before it opens one.
+        (watch / "sitecustomize.py").write_text(f"""
+import sys
+
+def note(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
+        with open({str(self._connections)!r}, "a") as file:
+            print(event, *arguments, file=file)
+
+sys.addaudithook(note)
+""")
+        ours = ("CI", "TF_BUILD", "JENKINS_URL", "DO_NOT_TRACK")
+        users = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ours and not name.startswith(("XDG_", "HF_")) and not name.endswith("DISABLE_TELEMETRY")
+        }
+        paths = os.pathsep.join([str(watch), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.environment = {**users, "HOME": str(self._home), "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(self, *arguments: object, **variables: str) -> str:
+        """What a Python process with these arguments prints; it must succeed."""
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env={**self.environment, **variables},
+            cwd=self.work,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def traces(self) -> list[str]:
+        """The files in it, and the connections that were tried."""
+        files = [path.relative_to(self._home).as_posix() for path in self._home.rglob("*") if path.is_file()]
+        return files + (self._connections.read_text().splitlines() if self._connections.exists() else [])
+
+
+@pytest.fixture
+def fresh_home(tmp_path: Path) -> FreshHome:
+    return FreshHome(tmp_path)
 
 
 @pytest.fixture

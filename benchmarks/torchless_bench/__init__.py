@@ -11,3 +11,7 @@ measuring/                  compares answers, then measures times, memory, arith
 reporting/                  results.jsonl, results.md and the plots
 serving/                    scripts that measure `torchless serve`
 """
+
+from torchless import telemetry as _telemetry
+
+_telemetry.turn_off()  # before any contender is imported; the processes of contenders and servers inherit it

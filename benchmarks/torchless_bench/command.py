@@ -53,12 +53,13 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluate",
         metavar="FILE",
-        help="labelled texts (.csv, .tsv, .jsonl) to measure accuracy on (default: accuracy is not measured)",
+        help="labelled texts (.csv, .tsv, .jsonl, .json) to measure accuracy on (default: accuracy is not measured)",
     )
     parser.add_argument(
         "--texts",
         metavar="FILE",
-        help="texts (.txt, .csv, .tsv, .jsonl) for the batches and the list (default: made texts with SST-2's lengths)",
+        help="texts (.txt, .csv, .tsv, .jsonl, .json) for the batches and the list "
+        "(default: made texts with SST-2's lengths)",
     )
 
 

@@ -61,7 +61,7 @@ class TextMaker:
 
 
 def read(path: Path) -> list[str]:
-    """The texts of a .txt, .csv, .tsv or .jsonl file; empty ones are left out.
+    """The texts of a .txt, .csv, .tsv, .jsonl or .json file; empty ones are left out.
 
     Raises:
         InputError: the file cannot be read, or holds no text.

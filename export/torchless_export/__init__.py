@@ -3,6 +3,10 @@
 Arrows run one way: this package imports the runtime, never the other way round.
 """
 
+from torchless import telemetry as _telemetry
+
+_telemetry.turn_off_onnxruntime()  # here too, because optimum imports onnxruntime
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import ExportError

@@ -61,8 +61,8 @@ def export(
         engine: deprecated, as are "lean" and "standard" for `graph`: they work with a warning for one release.
         encoder_only: leave the head out, and do not require one of the checkpoint.
         pairs: let the bundle read pairs of texts too, where tokenizer and model tell the two apart.
-        calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl); None takes the built-in sample.
-        evaluate: labelled text (.csv, .tsv, .jsonl) to measure accuracy on.
+        calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl, .json); None takes the built-in sample.
+        evaluate: labelled text (.csv, .tsv, .jsonl, .json) to measure accuracy on.
         columns: where those two files have their texts, or pairs.
         gates: how far fp32 may be from PyTorch, and int8 and fp16 from fp32.
         revision: branch, tag or commit of a Hub id.

@@ -5,10 +5,15 @@
     >>> classifier.predict(["I hate this so much"])[0].label
     'NEGATIVE'
 
-Importing this package is cheap: numpy and onnxruntime are imported when a model is loaded.
+Importing this package is cheap: numpy and onnxruntime are imported when a model is loaded. It turns off onnxruntime's
+telemetry for this process, unless ORT_DISABLE_TELEMETRY says otherwise or onnxruntime was imported before.
 """
 
+from . import telemetry as _telemetry
+
 __version__ = "0.1.0"
+
+_telemetry.turn_off_onnxruntime()
 
 TYPE_CHECKING = False  # importing it from typing would cost five times what this package does
 if TYPE_CHECKING:

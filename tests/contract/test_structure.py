@@ -25,6 +25,7 @@ MOST_AT_THE_TOP, MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 20, 300, 40
 # where the version is.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "telemetry": set(),
     "atomic_files": {"errors"},
     "inputs": {"errors"},
     "running": {"errors", "inputs"},

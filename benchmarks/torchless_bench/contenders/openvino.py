@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from .onnx_graph import plain_graph
 
 def load_fp32(setup: Setup) -> LoadedContender:
     """In true fp32: by default, OpenVINO uses bf16 on CPUs that have it."""
+    _turn_off_telemetry()
     import openvino
 
     return _loaded(setup, openvino.convert_model(plain_graph(setup)), {"INFERENCE_PRECISION_HINT": "f32"})
@@ -21,6 +23,7 @@ def load_fp32(setup: Setup) -> LoadedContender:
 
 def load_int8(setup: Setup) -> LoadedContender:
     """Static int8 by NNCF, calibrated on the built-in sample, which also calibrates a Torchless bundle by default."""
+    _turn_off_telemetry()
     import nncf
     import openvino
 
@@ -32,6 +35,11 @@ def load_int8(setup: Setup) -> LoadedContender:
         model = nncf.quantize(model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER)
         openvino.save_model(model, path, compress_to_fp16=False)
     return _loaded(setup, openvino.Core().read_model(path), {})
+
+
+def _turn_off_telemetry() -> None:
+    """No variable turns it off; without this package, OpenVINO and NNCF work and report nothing."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # importing it is an ImportError now
 
 
 def _encoder(setup: Setup) -> Callable[[list[str]], Any]:

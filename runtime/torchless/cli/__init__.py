@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 
-from torchless import __version__
+from torchless import __version__, telemetry
 from torchless.errors import InputError, TorchlessError
 
 # name: (module, summary). Commands of the other two packages are named, never imported here.
@@ -58,7 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
-    except OSError as error:  # errors of files have classes of their own; what is left is stdout
+    except OSError as error:  # most errors of files have classes of their own
+        if error.filename is not None:
+            _complain(f"{os.fsdecode(error.filename)}: {error.strerror}.")
+            return FAILURE
         if not isinstance(error, BrokenPipeError):  # `| head` has closed the pipe
             _complain(f"cannot write stdout: {error.strerror or error}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains again when it flushes at exit
@@ -66,7 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _become_program() -> None:
-    """Make the standard streams what they should be everywhere, and SIGTERM an exception, so that `finally` runs."""
+    """Telemetry off, the standard streams what they should be, and SIGTERM an exception, so that `finally` runs."""
+    telemetry.turn_off()
     # A stream that was closed (`<&-`) is replaced by one that fails when it is read or written.
     sys.stdin = sys.stdin or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull)  # noqa: PTH123, SIM115

@@ -38,15 +38,19 @@ class Arriving:
             return False
 
     def __iter__(self) -> Iterator[bytes]:
-        rest = b""
+        begun: list[bytes] = []  # of a line that has not ended yet; joined once, so that a long one takes linear time
         with _signals() as signals:
             while data := self._read(signals):
-                *whole, rest = (rest + data).split(b"\n")
-                self._lines.extend(line + b"\n" for line in whole)
+                *whole, rest = data.split(b"\n")
+                if whole:
+                    whole[0] = b"".join([*begun, whole[0]])
+                    begun = []
+                    self._lines.extend(line + b"\n" for line in whole)
+                begun.append(rest)
                 while self._lines:
                     yield self._lines.popleft()
-        if rest:
-            yield rest
+        if last := b"".join(begun):
+            yield last
 
     def _read(self, signals: int | None) -> bytes:
         """What has come; waits for the first of it, or for a signal, whose handler may raise."""

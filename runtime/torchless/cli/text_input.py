@@ -1,4 +1,4 @@
-"""Where the command line's texts come from: arguments, stdin, a file of lines, CSV, TSV or JSON lines."""
+"""Where the command line's texts come from: arguments, stdin, a file of lines, CSV, TSV or JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair, refuse_lone_surrogate
-from torchless.inputs.text_files import TEXT_COLUMNS, columns, lines
+from torchless.inputs.text_files import FORMATS, TEXT_COLUMNS, columns, format_of, lines
 from torchless.inputs.windows import Windows
 
 from .stdin import Arriving, comes_bit_by_bit
@@ -24,10 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed model package or a Hub id")
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="one text or more; - reads stdin, one text per line")
     parser.add_argument(
-        "--input", metavar="FILE", type=file_name, help="file of texts: .csv, .tsv, .jsonl, or one text per line"
+        "--input",
+        metavar="FILE",
+        type=file_name,
+        help="file of texts: .csv, .tsv, .jsonl, .json, or one text per line; - is stdin",
     )
     parser.add_argument(
-        "--column", metavar="C", help="column (csv, tsv) or key (jsonl) that holds the text (default: text or sentence)"
+        "--input-format",
+        choices=FORMATS,
+        help="format of that file; jsonl: one object per line, json: that or an array of objects, text: one text per "
+        "line (default: by the extension; .txt or none is text)",
+    )
+    parser.add_argument(
+        "--column", metavar="C", help="column or key (JSON) that holds the text (default: text or sentence)"
     )
     parser.add_argument(
         "--pair", metavar="TEXT", help="second text, which forms a pair with each of the texts (default: no pairs)"
@@ -66,8 +75,8 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
     """
     if bool(options.texts) == bool(options.input):
         options.wrong_usage("expected texts from one source: TEXT arguments (- is stdin) or --input FILE")
-    if (options.column or options.pair_column) and not options.input:
-        options.wrong_usage("--column and --pair-column need --input FILE")
+    if (options.column or options.pair_column or options.input_format) and not options.input:
+        options.wrong_usage("--input-format, --column and --pair-column need --input FILE")
     if options.pair is not None and options.pair_column:
         options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
     if options.pair is not None:
@@ -81,7 +90,8 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         if options.input:
             wanted = [(options.column,) if options.column else TEXT_COLUMNS]
             wanted += [(options.pair_column,)] if options.pair_column else []
-            rows = columns(arriving or file, options.input, *wanted)
+            text_format = options.input_format or format_of(options.input, " Name its format with --input-format.")
+            rows = columns(arriving or file, options.input, *wanted, text_format=text_format)
         else:
             rows = _from_arguments(options.texts, arriving or file)
         yield from _chunks(rows, options.pair, waits)

@@ -112,3 +112,12 @@ def test_sigterm_leaves_no_temporary_file(tiny: Path, tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_system_is_about_the_file_that_it_names(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    def failing(_: object) -> int:
+        raise OSError(5, "Input/output error", "weights.int8")
+
+    monkeypatch.setattr("torchless.cli.info.run", failing)
+    code, out, err = run("info", "bundle")
+    assert (code, out, err) == (1, "", "torchless: weights.int8: Input/output error.\n")

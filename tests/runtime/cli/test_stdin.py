@@ -89,3 +89,13 @@ def test_lines_come_in_other_threads_too(pipe: tuple[FileIO, FileIO]) -> None:
     writer.close()
     thread.join()
     assert found == [b"a\n", b"b\n"]
+
+
+def test_a_line_in_many_pieces_is_whole(pipe: tuple[FileIO, FileIO]) -> None:
+    """A piece is what a pipe holds, 64 KiB."""
+    reader, writer = pipe
+    sent = [b"short\n", b"x" * 1_000_000 + b"\n", b"\n", b"y" * 300_000]
+    thread = threading.Thread(target=lambda: (writer.write(b"".join(sent)), writer.close()))
+    thread.start()
+    assert list(Arriving(reader)) == sent  # type: ignore[arg-type]
+    thread.join()

@@ -122,3 +122,24 @@ def test_any_option_of_windows_asks_for_them() -> None:
     assert windows(options("x", "--stride", "0")) == Windows()
     assert windows(options("x", "--combine", "max")) == Windows(combine="max")
     assert windows(options("x", "--window", "9", "--stride", "2")) == Windows(stride=2, size=9)
+
+
+def test_a_format_is_named_where_the_extension_does_not_tell(run: Run, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.dat").write_text("text,label\ngood,1\n")
+    code, out, err = run("predict", tiny, "--input", tmp_path / "a.dat")
+    assert (code, out) == (2, "")
+    assert "got .dat. Name its format with --input-format." in err
+    for command in ("predict", "embed"):
+        assert run(command, tiny, "--input", tmp_path / "a.dat", "--input-format", "csv")[0] == 0
+    assert run("predict", tiny, "--input", tmp_path / "a.dat", "--input-format", "text")[1].count("\n") == 2
+
+
+def test_stdin_may_be_a_table(stdin: Callable[[bytes], None]) -> None:
+    stdin(b'text\n"a, b"\n')
+    assert list(read(options("--input", "-", "--input-format", "csv"))) == [["a, b"]]
+
+
+def test_a_format_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        list(read(options("good", "--input-format", "csv")))
+    assert "--input-format, --column and --pair-column need --input FILE" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -16,21 +18,16 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 def rows(name: str, data: bytes, *wanted: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return list(columns(data.splitlines(keepends=True), name, *(wanted or (TEXT_COLUMNS,))))
+    return list(columns(io.BytesIO(data), name, *(wanted or (TEXT_COLUMNS,))))
 
 
 def test_csv_quotes_as_rfc_4180_has_it() -> None:
     data = b'"aaa","b \r\nbb","ccc"\r\nzzz,yyy,xxx\r\n"aaa","b""bb","c,cc"\r\n'  # the examples of its section 2
     assert rows("a.csv", b"text,b,c\r\n" + data, ("text",), ("b",), ("c",)) == [
-        ("aaa", "b \nbb", "ccc"),
+        ("aaa", "b \r\nbb", "ccc"),
         ("zzz", "yyy", "xxx"),
         ("aaa", 'b"bb', "c,cc"),
     ]
-
-
-def test_tsv_quotes_are_characters_like_others() -> None:
-    data = b'sentence\tlabel\n"good\t1\nhe said ""no""\t0\n5" tall\t1\n'  # as in files of GLUE
-    assert rows("a.tsv", data) == [('"good',), ('he said ""no""',), ('5" tall',)]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "A.JSONL"])
@@ -39,11 +36,42 @@ def test_json_lines_hold_texts_and_labels(name: str) -> None:
     assert rows(name, data, TEXT_COLUMNS, LABEL_COLUMNS) == [("a\n\u00e9", "1"), ("b", "x")]  # `text` comes first
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a", "a.log"])
-def test_any_other_file_is_plain_lines(name: str) -> None:
+@pytest.mark.parametrize("name", ["a.txt", "a", "A.TXT", "dir.csv/a", ".a", "a."])
+def test_a_file_without_extension_is_plain_lines(name: str) -> None:
     assert rows(name, b'text,label\n\n"a"\tb  \r\nlast') == [("text,label",), ("",), ('"a"\tb  ',), ("last",)]
-    with pytest.raises(InputError, match=f"{name} has no columns; expected a .csv, .tsv or .jsonl file"):
+    with pytest.raises(InputError, match=f"{name} has no columns; expected a .csv, .tsv, .jsonl or .json file"):
         rows(name, b"a\n", TEXT_COLUMNS, LABEL_COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["a.log", "a.csv.gz", "a.xlsx", "a.parquet", "reviews.2024"])
+def test_an_extension_that_nobody_knows_is_refused(name: str) -> None:
+    known = r"\.csv, \.tsv, \.jsonl, \.ndjson, \.json, \.txt or none"
+    with pytest.raises(
+        InputError, match=rf"{name}: expected one of the extensions {known}, got \.{name.split('.')[-1]}"
+    ):
+        rows(name, b"text\nx\n")
+
+
+@pytest.mark.parametrize(
+    ("text_format", "data"),
+    [
+        ("csv", b"text\nx\n"),
+        ("tsv", b"text\nx\n"),
+        ("jsonl", b'{"text": "x"}'),
+        ("json", b'[{"text": "x"}]'),
+        ("text", b"x"),
+    ],
+)
+def test_a_format_counts_more_than_an_extension(text_format: str, data: bytes) -> None:
+    assert list(columns(io.BytesIO(data), "a.xlsx", TEXT_COLUMNS, text_format=text_format)) == [("x",)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_csv_gives_every_text_that_csv_wrote(end: str) -> None:
+    texts = ['He said "no"', "first\r\n\r\nsecond\nthird", "tab\there", "", " , ", '"', "\n"]
+    file = io.StringIO()
+    csv.writer(file, lineterminator=end).writerows([["text"], *([text] for text in texts)])
+    assert rows("a.csv", file.getvalue().encode()) == [(text,) for text in texts]
 
 
 @pytest.mark.parametrize(
