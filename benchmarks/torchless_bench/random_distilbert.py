@@ -49,7 +49,7 @@ def export(checkpoint: Path, bundle: Path, precisions: Sequence[Precision], say:
     from torchless_export import export as export_bundle
     from torchless_export.quality import Gates
 
-    gates = Gates(max_disagreement=1.0, max_accuracy_drop=1.0)
+    gates = Gates(max_disagreement=1.0, max_score_error=1.0, max_accuracy_drop=1.0)
     export_bundle(checkpoint, bundle, precisions=precisions, gates=gates, say=say)
 
 

@@ -106,6 +106,9 @@ def _parity(parity: dict[str, Any]) -> str:
 
 
 def _compared(precision: str, report: dict[str, Any]) -> str:
+    left_out = f"**{precision} is not in this bundle**: {report['left_out']}.\n\n" if "left_out" in report else ""
+    if "texts" not in report:  # its graphs could not be written or run
+        return f"## {precision}\n\n{left_out}"
     rows = []
     if report["disagreement"] is not None:
         rows += [("texts with other labels", f"{report['disagreement']:.2%}")]
@@ -121,8 +124,8 @@ def _compared(precision: str, report: dict[str, Any]) -> str:
         rows += [(f"{report['neighbour_texts']} texts alone against mixed batches", moved)]
     scales = f"Static scales from {report['calibration']}; c" if report["calibration"] else "C"
     return (
-        f"## {precision} against fp32\n\n{scales}ompared on {report['texts']} texts ({report['compared_on']}).\n\n"
-        + _table(rows)
+        f"## {precision} against fp32\n\n{left_out}{scales}ompared on {report['texts']} texts "
+        f"({report['compared_on']}).\n\n{_table(rows)}"
     )
 
 

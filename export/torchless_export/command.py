@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import shlex
 import sys
 import warnings
 
@@ -12,11 +13,25 @@ from torchless.errors import InputError, MissingExtraError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from .reports import ExportReport, QualityReport
+    from .reports import ExportReport, Gates, QualityReport
 
+_GATES = {
+    "max_difference": 1e-4,
+    "max_disagreement": 0.05,
+    "max_score_error": 0.2,
+    "min_embedding_cosine": 0.9,
+    "max_accuracy_drop": 0.005,
+}  # as in reports.Gates, which --help has no time to import
 _GRAPHS = ("auto", "packed", "padded", "optimum")
+# What a repeated command keeps where it differs from these defaults.
+_REPEATED: dict[str, object] = {
+    **dict.fromkeys(("encoder_only", "no_pairs", "trust_remote_code"), False),
+    **dict.fromkeys(("engine", "revision", "calibration", "evaluate", "column", "pair_column")),
+    "graph": "auto",
+    **_GATES,
+}
 _NEEDED = ("torch", "transformers", "onnx", "safetensors")
 
 
@@ -29,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         metavar="P",
         type=_precisions,
-        help="one or more of fp32, int8 and fp16 (for GPUs), separated by commas (default: fp32,int8; fp32 alone where "
-        "optimum writes the graphs)",
+        help="one or more of fp32, int8 and fp16 (for GPUs), separated by commas; each must pass its gates (default: "
+        "fp32, and int8 where it passes; fp32 alone where optimum writes the graphs)",
     )
     add(
         "--graph",
@@ -52,7 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--revision", metavar="REV", help="branch, tag or commit of a Hub id (default: main)")
     _add_texts(parser.add_argument_group("texts"))
     _add_gates(
-        parser.add_argument_group("gates", "An export that does not pass all of them fails, and leaves OUT as it was.")
+        parser.add_argument_group(
+            "gates",
+            "If fp32 fails, or another precision that --precision names, so does the export, and OUT stays as it was. "
+            "A share of texts fails if the sample shows, with 95% confidence, that the share of all texts is larger.",
+        )
     )
 
 
@@ -69,43 +88,39 @@ def _add_texts(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_gates(group: argparse._ArgumentGroup) -> None:
-    def add(flag: str, metavar: str, kind: Callable[[str], float], default: float, text: str) -> None:
+    def add(flag: str, metavar: str, kind: Callable[[str], float], text: str) -> None:
+        default = _GATES[flag.strip("-").replace("-", "_")]
         group.add_argument(flag, metavar=metavar, type=kind, default=default, help=f"{text} (default: {default:g})")
 
     add(
         "--max-difference",
         "X",
         _positive,
-        1e-4,
         "largest allowed difference between fp32 and PyTorch, of any logit or hidden state",
     )
     add(
         "--max-disagreement",
         "SHARE",
         _share,
-        0.01,
-        "largest allowed share of texts whose label differs between fp32 and int8 or fp16",
+        "largest allowed share of texts whose labels differ between fp32 and int8 or fp16",
     )
     add(
         "--max-score-error",
         "SHARE",
         _share,
-        0.05,
-        "largest allowed difference between fp32 and int8 or fp16 for a head that answers a number, as a share of the "
-        "spread of its answers",
+        "largest allowed typical difference between the logits of fp32 and of int8 or fp16, as a share of their spread "
+        "in fp32",
     )
     add(
         "--min-embedding-cosine",
         "COSINE",
         _share,
-        0.9,
-        "smallest allowed cosine between an embedding in fp32 and in int8 or fp16",
+        "smallest allowed cosine between an embedding in fp32 and in int8 or fp16, for 99%% of texts",
     )
     add(
         "--max-accuracy-drop",
         "SHARE",
         _share,
-        0.005,
         "largest allowed accuracy drop of int8 or fp16 below PyTorch, as a share; measured with --evaluate",
     )
 
@@ -145,10 +160,31 @@ def run(options: argparse.Namespace) -> int:
             trust_remote_code=options.trust_remote_code,
             say=_say,
         )
-    print(f"{options.out}: a bundle of {' and '.join(options.precision or ['fp32', *report.quality])}")
+    _tell(options, report, gates)
+    return 0
+
+
+def _tell(options: argparse.Namespace, report: ExportReport, gates: Gates) -> None:
+    """Print what the bundle holds and what was measured; the last line is the command that mends what was left out."""
+    from .remedy import remedy
+
+    made = options.precision or ["fp32", *(name for name in report.quality if name not in report.left_out)]
+    print(f"{options.out}: a bundle of {' and '.join(made)}")
     for line in _summary(report):
         print(f"  {line}")
-    return 0
+    for precision in report.left_out:
+        change = remedy(precision, report, gates)
+        print(f"{change.why}: {_again(options, change.options)}")
+
+
+def _again(options: argparse.Namespace, added: Sequence[str]) -> str:
+    """The same command with some options added, ready to be pasted into a shell."""
+    values = {name: getattr(options, name) for name in _REPEATED if f"--{name.replace('_', '-')}" not in added}
+    words = ["torchless", "export", options.checkpoint, options.out]
+    for name, value in values.items():
+        if value != _REPEATED[name]:
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [f"{value}"])]
+    return shlex.join([*words, *added])
 
 
 def _say(line: str) -> None:
@@ -170,6 +206,7 @@ def _summary(report: ExportReport) -> list[str]:
         shares = {"PyTorch": accuracy.torch, **variants}
         told = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share is not None)
         lines.append(f"accuracy: {told} ({accuracy.texts} texts)")
+    lines += [f"{precision} is left out: {'; '.join(findings)}" for precision, findings in report.left_out.items()]
     return lines
 
 

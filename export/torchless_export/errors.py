@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from torchless.errors import TorchlessError
 
+from .remedy import text_is_missing
+
 if TYPE_CHECKING:
     from torchless.bundle.manifest import Precision
 
@@ -53,8 +55,9 @@ class QualityError(GateError):
     def __init__(self, precision: Precision, report: QualityReport, findings: Sequence[str]) -> None:
         self.precision = precision
         self.report = report
-        calibrate = "Calibrate on text like the model's own with --calibration FILE, s" if precision == "int8" else "S"
+        missing = text_is_missing(precision, report)
+        text = f"{missing.why} with {' '.join(missing.options)}, s" if missing else "S"
         super().__init__(
-            f"the {precision} graph failed its gate: {'; '.join(findings)}. {calibrate}hip --precision fp32, or move "
-            "the gate (torchless export --help names them)."
+            f"the {precision} graph failed its gate: {'; '.join(findings)}. {text}hip --precision fp32, or move the "
+            "gate (torchless export --help names them)."
         )

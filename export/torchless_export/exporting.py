@@ -10,14 +10,14 @@ from typing import Literal
 import torchless
 from torchless import Bundle
 from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Precision
-from torchless.errors import InputError
+from torchless.errors import InferenceError, InputError
 
 from . import old_spellings, samples, writers
 from .card import model_card
 from .checkpoint import Checkpoint
 from .checkpoint.limits import max_tokens
 from .checkpoint.sentence import SentenceSettings
-from .errors import CheckpointError, QualityError
+from .errors import CheckpointError, ExportError, QualityError
 from .golden import golden_answers
 from .parity import check_parity
 from .quality import measure_accuracy, measure_quality
@@ -54,7 +54,8 @@ def export(
         checkpoint: a folder that transformers wrote, or a Hub id.
         out: the bundle's folder; a bundle that is there already is replaced, and only by one that passed its gates.
         precisions: of "fp32", "int8" and "fp16", which is for GPUs. int8 is loaded by default where it is among them,
-            on a GPU fp16. None takes fp32 and int8, or fp32 alone where optimum writes the graphs.
+            on a GPU fp16. None takes fp32, and int8 where it passes its gates; `ExportReport.left_out` says what it
+            failed. Where optimum writes the graphs, None takes fp32 alone.
         graph: "packed" for our own graphs, the fastest, where the architecture has a family; "padded" for graphs that
             other servers run too; "optimum" for those of optimum, which knows more architectures; "auto" for packed
             where the architecture has a family, else optimum.
@@ -74,7 +75,7 @@ def export(
         InputError: an argument, or a file of text, cannot be used.
         MissingExtraError: optimum is needed and not installed.
         ParityError: the fp32 graph does not answer as PyTorch does.
-        QualityError: int8 or fp16 is further from fp32 than the gates allow.
+        QualityError: int8 or fp16, named in `precisions`, is further from fp32 than the gates allow.
         OutputError: `out` cannot be written. Whatever the error, a bundle at `out` is unchanged.
     """
     ways = old_spellings.ways(engine, graph)
@@ -99,22 +100,18 @@ def export(
         reference = Reference(source, draft.manifest.max_tokens, head=not encoder_only)
         parity = check_parity(Bundle.open(folder), reference, gates.max_difference)
 
-        quality: dict[Precision, QualityReport] = {}
         others: list[Precision] = [name for name in wanted if name != "fp32"]
-        for precision in others:
-            scales = texts.calibrated_on(precision)
-            say(f"writing the {precision} graphs" + (f", calibrated on {scales}" if scales else ""))
-            _add_variant(draft, writer, precision, texts)
-            say(f"comparing {precision} with fp32")
-            quality[precision] = measure_quality(folder, precision, texts.compared_on(precision), scales)
+        quality, left_out = _add_compared(draft, writer, others, texts, say, required=precisions is not None)
         accuracy = None
         if texts.labelled:
             say(f"measuring accuracy on {len(texts.labelled.texts)} texts")
             accuracy = measure_accuracy(folder, reference, texts.labelled, quality)
         for precision, found in quality.items():
             if findings := found.findings(precision, gates, accuracy):
-                raise QualityError(precision, found, findings)
-        report = ExportReport(parity, quality, accuracy)
+                if precisions is not None:
+                    raise QualityError(precision, found, findings)
+                left_out[precision] = findings
+        report = ExportReport(parity, quality, accuracy, left_out)
         _finish(draft, report, wanted)
     return report
 
@@ -173,10 +170,36 @@ def _add_variant(draft: Draft, writer: Writer, precision: Precision, texts: samp
     draft.write_manifest()
 
 
+def _add_compared(
+    draft: Draft,
+    writer: Writer,
+    precisions: Sequence[Precision],
+    texts: samples.Texts,
+    say: Callable[[str], None],
+    *,
+    required: bool,
+) -> tuple[dict[Precision, QualityReport], dict[Precision, Sequence[str]]]:
+    """Write variants and compare each with fp32: the reports, and why a variant that is not required has none."""
+    quality: dict[Precision, QualityReport] = {}
+    failed: dict[Precision, Sequence[str]] = {}
+    for precision in precisions:
+        scales = texts.calibrated_on(precision)
+        try:
+            say(f"writing the {precision} graphs" + (f", calibrated on {scales}" if scales else ""))
+            _add_variant(draft, writer, precision, texts)
+            say(f"comparing {precision} with fp32")
+            quality[precision] = measure_quality(draft.folder, precision, texts.compared_on(precision), scales)
+        except (ExportError, InferenceError) as error:
+            if required:
+                raise
+            failed[precision] = [str(error)]
+    return quality, failed
+
+
 def _finish(draft: Draft, report: ExportReport, wanted: Sequence[Precision]) -> None:
-    """Leave out what only measured the others, and add what describes the bundle, once all of it is there."""
-    if "fp32" not in wanted:
-        draft.drop_variant("fp32")
+    """Leave out what failed or only measured the others, and add what describes the bundle, once all of it is there."""
+    for precision in (*report.left_out, *(() if "fp32" in wanted else ("fp32",))):
+        draft.drop_variant(precision)
     manifest = draft.write_manifest(report.figures())
     draft.add_file(GOLDEN, golden_answers(Bundle.open(draft.folder)))
     draft.add_file("README.md", model_card(manifest).encode())

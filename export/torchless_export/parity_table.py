@@ -36,7 +36,7 @@ HEADER = f"| {' | '.join(COLUMNS)} |"
 _RULE = "|---" * len(COLUMNS) + "|"
 NONE = "-"
 # The labels of a random head are as good as a coin's, so int8 may change any of them.
-ANY_LABEL = Gates(max_disagreement=1.0, min_embedding_cosine=0.0, max_accuracy_drop=1.0)
+ANY_LABEL = Gates(max_disagreement=1.0, max_score_error=1.0, min_embedding_cosine=0.0, max_accuracy_drop=1.0)
 
 Cells = Mapping[str, str]  # by column
 Key = tuple[str, str]  # architecture, version of transformers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from torchless import Classifier, Encoder
 from torchless.bundle.manifest import Activation, Precision
-from torchless.inputs.arguments import characters
+from torchless.inputs.arguments import Text, characters
 from torchless.numerics import ACTIVATIONS, cosines
 
+from .confidence import drop_at_least, share_at_least
 from .reference import Reference
 from .reports import Accuracy, QualityReport
 from .reports import Gates as Gates  # where it has always been imported from
@@ -22,6 +23,7 @@ from .spec import Floats
 
 _BATCH_TEXTS = 32
 _NEIGHBOUR_TEXTS = 200
+_EXCEPTIONS = 0.01  # share of texts whose embeddings may be further from fp32 than the gate allows
 
 
 def decisions(logits: Floats, activation: Activation) -> NDArray[np.int64 | np.bool_] | None:
@@ -44,11 +46,32 @@ def _changed(before: Floats, after: Floats, activation: Activation) -> NDArray[n
     return changed
 
 
-def score_error(exact: Floats, logits: Floats) -> float:
-    """Root mean square of the differences over the standard deviation of the exact logits."""
-    error = float(np.sqrt(np.square(exact.astype(np.float64) - logits).mean()))
-    spread = float(exact.astype(np.float64).std())
+def score_error(exact: Floats, logits: Floats, activation: Activation = "none") -> float:
+    """How far logits (texts, labels) typically are from the exact ones, as a share of these ones' spread.
+
+    The root mean square of the differences over the standard deviation of the exact logits over the texts (of each
+    label's own; their variances are averaged). A graph that answers the same for every text has an error of 1 or more.
+    Softmax ignores what all logits of a text have in common, so that is taken off first.
+    """
+    shift = exact.astype(np.float64) - logits
+    exact = exact.astype(np.float64)
+    if activation == "softmax":
+        shift, exact = (each - each.mean(axis=1, keepdims=True) for each in (shift, exact))
+    error = float(np.sqrt(np.square(shift).mean()))
+    spread = float(np.sqrt(exact.var(axis=0).mean()))
     return error / spread if spread else math.inf if error else 0.0
+
+
+def low_cosine(cosines: NDArray[np.float64]) -> float:
+    """The cosine that 99 % of all texts reach, as far as these (texts,) show.
+
+    It is one of them: so few lie below it that a share of more than 1 % is not shown with 95 % confidence.
+    """
+    ordered = np.sort(np.nan_to_num(cosines, nan=-1))
+    below = 0
+    while below + 1 < len(ordered) and share_at_least(below + 1, len(ordered)) <= _EXCEPTIONS:
+        below += 1
+    return float(ordered[below])
 
 
 def measure_quality(folder: Path, precision: Precision, sample: Sample, calibration: str | None) -> QualityReport:
@@ -64,7 +87,7 @@ def measure_quality(folder: Path, precision: Precision, sample: Sample, calibrat
         exact, logits = exact_classifier.logits(texts), classifier.logits(texts)
         changed = _changed(exact, logits, manifest.activation)
         disagreement = None if changed is None else float(changed.mean())
-        error = score_error(exact, logits) if changed is None else None
+        error = score_error(exact, logits, manifest.activation if exact.shape[1] > 1 else "none")
         difference = float(np.abs(exact - logits).max())
         alone = np.concatenate([classifier.logits([text]) for text in neighbours])
         together = classifier.logits(neighbours)
@@ -72,6 +95,7 @@ def measure_quality(folder: Path, precision: Precision, sample: Sample, calibrat
         moved = float(np.abs(scores(alone) - scores(together)).max())
         changed = _changed(alone, together, manifest.activation)
         neighbours_changed = None if changed is None else int(changed.sum())
+    similar = cosines(exact_embeddings, embeddings)
     return QualityReport(
         calibration=calibration,
         texts=len(texts),
@@ -79,35 +103,47 @@ def measure_quality(folder: Path, precision: Precision, sample: Sample, calibrat
         disagreement=disagreement,
         score_error=error,
         max_logit_difference=difference,
-        min_embedding_cosine=float(cosines(exact_embeddings, embeddings).min()),
+        min_embedding_cosine=float(similar.min()),
         neighbour_texts=len(neighbours),
         neighbour_max_score_difference=moved,
         neighbour_labels_changed=neighbours_changed,
+        low_embedding_cosine=low_cosine(similar),
     )
 
 
 def measure_accuracy(folder: Path, reference: Reference, sample: Labelled, variants: Collection[Precision]) -> Accuracy:
     """Accuracy of PyTorch and of each precision of a bundle on labelled texts."""
-    texts = sample.texts
+    labels = np.array(sample.labels)
+    measured: list[Precision] = ["fp32", *variants]
+    right = {
+        precision: Classifier.load(folder, precision=precision).logits(sample.texts).argmax(axis=1) == labels
+        for precision in measured
+    }
+    expected = _reference_logits(reference, sample.texts).argmax(axis=1) == labels
+    shares = {precision: float(each.mean()) for precision, each in right.items()}
+    return Accuracy(
+        file=sample.name,
+        texts=len(labels),
+        torch=float(expected.mean()),
+        fp32=shares["fp32"],
+        fp16=shares.get("fp16"),
+        int8=shares.get("int8"),
+        drop_at_least={
+            precision: drop_at_least(
+                int((expected & ~right[precision]).sum()), int((right[precision] & ~expected).sum()), len(labels)
+            )
+            for precision in variants
+        },
+    )
 
-    def of(precision: Precision) -> float | None:
-        return share(Classifier.load(folder, precision=precision).logits(texts)) if precision in variants else None
 
-    def share(logits: NDArray[np.float32]) -> float:
-        return float((logits.argmax(axis=1) == np.array(sample.labels)).mean())
-
+def _reference_logits(reference: Reference, texts: Sequence[Text]) -> Floats:
+    """PyTorch's logits (texts, labels)."""
     order = sorted(range(len(texts)), key=lambda index: characters(texts[index]))  # like lengths pad least
-    expected: dict[int, NDArray[np.float32]] = {}
+    expected: dict[int, Floats] = {}
     for start in range(0, len(order), _BATCH_TEXTS):
         group = order[start : start + _BATCH_TEXTS]
         _, logits = reference.run([texts[index] for index in group])
         assert logits is not None
         expected.update(zip(group, logits, strict=True))
-    return Accuracy(
-        file=sample.name,
-        texts=len(texts),
-        torch=share(np.array([expected[index] for index in range(len(texts))])),
-        fp32=share(Classifier.load(folder, precision="fp32").logits(texts)),
-        fp16=of("fp16"),
-        int8=of("int8"),
-    )
+    return np.array([expected[index] for index in range(len(texts))])

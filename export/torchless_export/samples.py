@@ -16,6 +16,7 @@ from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns
 
 CALIBRATION_TEXTS = 2000
+_COMPARED_TEXTS = 1000
 BUILT_IN = "the built-in sample"
 
 
@@ -147,29 +148,34 @@ def for_int8(
 ) -> tuple[Sample, Sample]:
     """The texts that int8's scales come from, and those that it is compared with fp32 on.
 
-    Without files both are the built-in sample, and the second's name says so: half of it would be too few texts,
-    because one label of 92 is more than 1 % (docs/decisions/0031-gates-fit-the-head.md). There are no built-in pairs:
-    of a file of pairs, half of the rows calibrate and the other half is compared.
+    Without labelled texts, half of the rows of a calibration file calibrate and the other half is compared, where that
+    half is no smaller than the built-in sample. Without files both are the built-in sample, and the second's name says
+    so: half of it would be too few texts. There are no built-in pairs, so a file of pairs is always halved.
     """
-    if calibration_file and where.pair and labelled is None:
-        pairs = where.of(calibration_file)[0]
-        return _spread(pairs[::2], calibration_file), _spread(pairs[1::2] or pairs, calibration_file, "other ")
     sample = Sample(BUILT_IN, list(built_in()))
-    scales = calibration(calibration_file, where) if calibration_file else sample
-    if labelled is not None:
-        return scales, labelled
-    return scales, sample if calibration_file else Sample(f"{BUILT_IN}, the same texts that calibrated", sample.texts)
+    if calibration_file is None:
+        return sample, labelled or Sample(f"{BUILT_IN}, the same texts that calibrated", sample.texts)
+    if labelled is None:
+        texts = _not_blank(calibration_file, where)
+        if where.pair or len(texts) >= 2 * len(sample.texts):
+            scales = _spread(texts[::2], calibration_file)
+            return scales, _spread(texts[1::2] or texts, calibration_file, "other ", most=_COMPARED_TEXTS)
+    return calibration(calibration_file, where), labelled or sample
 
 
 def calibration(path: Path, where: Columns = _DEFAULT) -> Sample:
     """At most CALIBRATION_TEXTS texts, evenly spread over a file."""
-    return _spread([text for text in where.of(path)[0] if not isinstance(text, str) or text.strip()], path)
+    return _spread(_not_blank(path, where), path)
 
 
-def _spread(texts: Sequence[Text], path: Path, which: str = "") -> Sample:
+def _not_blank(path: Path, where: Columns) -> list[Text]:
+    return [text for text in where.of(path)[0] if not isinstance(text, str) or text.strip()]
+
+
+def _spread(texts: Sequence[Text], path: Path, which: str = "", most: int = CALIBRATION_TEXTS) -> Sample:
     if not texts:
         raise InputError(f"--calibration {path}: expected texts, got none.")
-    places = np.linspace(0, len(texts) - 1, min(len(texts), CALIBRATION_TEXTS)).astype(int)
+    places = np.linspace(0, len(texts) - 1, min(len(texts), most)).astype(int)
     return Sample(f"{len(places)} {which}texts of {path.name}", [texts[place] for place in places])
 
 

@@ -77,8 +77,9 @@ class Draft:
         )
 
     def drop_variant(self, name: Precision) -> None:
-        """Remove one precision again."""
-        for file in self._variants.pop(name).files:
+        """Remove one precision again, if it is there."""
+        variant = self._variants.pop(name, None)
+        for file in variant.files if variant else ():
             (self.folder / file).unlink()
 
     def write_manifest(self, quality: Mapping[str, Any] | None = None) -> Manifest:

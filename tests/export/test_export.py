@@ -24,6 +24,7 @@ from torchless_export import ExportReport, export
 from torchless_export.errors import CheckpointError, ParityError, QualityError
 from torchless_export.quality import Gates
 
+LENIENT_FLAGS = ["--max-disagreement=1", "--max-score-error=1"]
 LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1, max_score_error=1, min_embedding_cosine=0)
 
 
@@ -119,7 +120,7 @@ def test_a_quality_gate_that_fails_leaves_an_older_bundle_alone(checkpoint: Path
     export(checkpoint, out, precisions=["fp32"])
     before = snapshot(out)
     with pytest.raises(QualityError, match=r"cosine with fp32 of 0.*expected 1 or more") as caught:
-        export(checkpoint, out, gates=replace(LENIENT, min_embedding_cosine=1))
+        export(checkpoint, out, precisions=["fp32", "int8"], gates=replace(LENIENT, min_embedding_cosine=1))
     assert caught.value.report.texts > 100
     assert snapshot(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -200,9 +201,10 @@ def test_a_bad_labelled_file_is_named(checkpoint: Path, tmp_path: Path, content:
 
 
 def test_the_command_prints_what_it_found(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["export", str(checkpoint), str(tmp_path / "out"), "--max-disagreement", "1"])
+    code = main(["export", str(checkpoint), str(tmp_path / "out"), *LENIENT_FLAGS])
     out, err = capsys.readouterr()
     assert code == 0
+    assert "a bundle of fp32 and int8\n" in out
     assert "fp32 against PyTorch: logits within" in out
     assert "int8 against fp32: " in out
     assert "comparing" not in err  # progress is for terminals
@@ -322,7 +324,7 @@ def test_a_head_that_answers_a_number_is_judged_by_its_scores(
     assert 0 < report.quality["int8"].score_error < 0.5
     assert f"{report.quality['int8'].score_error:.2%} of their spread" in (tmp_path / "out" / "README.md").read_text()
     with pytest.raises(QualityError, match=r"scores differ from fp32 by .* of their spread"):
-        export(one_column, tmp_path / "out", gates=replace(LENIENT, max_score_error=1e-9))
+        export(one_column, tmp_path / "out", precisions=["int8"], gates=replace(LENIENT, max_score_error=1e-9))
     (tmp_path / "dev.tsv").write_text("sentence\tlabel\ngood\t0\n")
     with pytest.raises(InputError, match="this head answers a number"):
         export(one_column, tmp_path / "out", evaluate=tmp_path / "dev.tsv")
@@ -341,7 +343,9 @@ def one_column(broken: Path, configure: Callable[..., None]) -> Path:
 
 def test_an_encoder_alone_has_a_gate_too(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(QualityError, match="cosine with fp32"):
-        export(checkpoint, tmp_path / "out", encoder_only=True, gates=Gates(min_embedding_cosine=1))
+        export(
+            checkpoint, tmp_path / "out", precisions=["int8"], encoder_only=True, gates=Gates(min_embedding_cosine=1)
+        )
 
 
 def test_calibration_text_is_taken_from_a_file(checkpoint: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
 from torchless_export.writers import optimum
 
-LENIENT = Gates(max_disagreement=1, max_accuracy_drop=1)
+LENIENT = Gates(max_disagreement=1, max_score_error=1, max_accuracy_drop=1)
 Exported = tuple[Path, Path, ExportReport]
 Logits = Callable[..., Any]
 
