@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +138,8 @@ def test_a_small_calibration_file_leads_to_text_to_compare_on(
 def test_a_gate_that_no_value_opens_is_not_advised(
     checkpoint: Path, tmp_path: Path, train: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from torchless_export import quality
-
-    monkeypatch.setattr(quality, "score_error", lambda *_: float(np.inf))
+    measure = exporting.measure_quality
+    monkeypatch.setattr(exporting, "measure_quality", lambda *given: replace(measure(*given), score_error=np.inf))
     why, command = last_line(capsys, str(checkpoint), str(tmp_path / "out"), "--calibration", str(train))
     assert why == "Write the same bundle without trying int8"
     assert command[-2:] == ["--precision", "fp32"]
