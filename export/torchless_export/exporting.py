@@ -88,7 +88,7 @@ def export(
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
         way = writers.choose(source, ways)
         wanted = writers.resolve(precisions, way)
-        writer = writers.open_writer(way, source, head=not encoder_only)
+        writer = writers.open_writer(way, source, head=not encoder_only, say=say)
         source = source.with_outputs(writer.outputs)
         draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=pairs))
         texts = samples.choose(draft.manifest, calibration, evaluate, columns)

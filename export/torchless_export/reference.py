@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
+from .errors import ExportError, UnsupportedModelError
+
+_T = TypeVar("_T")
 
 
 class Reference:
@@ -20,31 +24,52 @@ class Reference:
     Attributes:
         max_tokens: where texts are cut; None reads them whole.
         missing: tensors that the checkpoint lacks; transformers filled them with random numbers.
+        unexpected: tensors that transformers ignored.
+
+    Raises:
+        UnsupportedModelError: transformers cannot load it; the cause is chained.
     """
 
     def __init__(self, checkpoint: Checkpoint, max_tokens: int | None, *, head: bool) -> None:
-        import torch
-        from transformers import AutoModel, AutoModelForSequenceClassification
-
-        kind = AutoModelForSequenceClassification if head else AutoModel
-        labels: dict[str, Any] = {"num_labels": len(checkpoint.labels)} if head else {}
-        model, found = kind.from_pretrained(
-            checkpoint.folder,
-            local_files_only=True,
-            dtype=torch.float32,
-            trust_remote_code=checkpoint.trust_remote_code,
-            output_loading_info=True,
-            **labels,
-        )
+        self._checkpoint, self._head = checkpoint, head
+        model, found = self._tried(self._loaded)
         self._model: Any = model.eval()
         self.missing = sorted(found["missing_keys"])
+        self.unexpected = sorted(found["unexpected_keys"])
         # Not every model takes all that its tokenizer answers: DistilBERT has no token types.
         self._inputs = set(inspect.signature(self._model.forward).parameters)
         self._model.base_model.register_forward_hook(self._keep_states)
         self._states: Any = None
         self._tokenizer: Any = checkpoint.transformers_tokenizer
         self.max_tokens = max_tokens
-        self._head = head
+
+    def _loaded(self) -> Any:
+        import torch
+        from transformers import AutoModel, AutoModelForSequenceClassification
+
+        kind = AutoModelForSequenceClassification if self._head else AutoModel
+        labels: dict[str, Any] = {"num_labels": len(self._checkpoint.labels)} if self._head else {}
+        return kind.from_pretrained(
+            self._checkpoint.folder,
+            local_files_only=True,
+            dtype=torch.float32,
+            trust_remote_code=self._checkpoint.trust_remote_code,
+            output_loading_info=True,
+            **labels,
+        )
+
+    def _tried(self, step: Callable[[], _T]) -> _T:
+        """What a step returns; its error, which can be of any class, becomes one of ours."""
+        try:
+            return step()
+        except (ExportError, MemoryError):
+            raise
+        except Exception as error:
+            kind = "a text classifier" if self._head else "a body without a head"
+            raise UnsupportedModelError(
+                f"{self._checkpoint.folder}: transformers cannot run {self._checkpoint.config['model_type']!r} as "
+                f"{kind} ({type(error).__name__}: {error})."
+            ) from error
 
     @property
     def body(self) -> Any:
@@ -56,31 +81,65 @@ class Reference:
         ids: list[list[int]] = self._tokens(texts)["input_ids"]
         return ids
 
-    def _tokens(self, texts: Sequence[Text], **options: Any) -> Any:
+    def _tokens(self, texts: Sequence[Text]) -> Any:
         singles = [text for text in texts if isinstance(text, str)]
         pairs = [text for text in texts if isinstance(text, TextPair)]
         assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
         given = ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
         cut = self.max_tokens is not None
-        return self._tokenizer(*given, truncation=cut, max_length=self.max_tokens, **options)
+        return self._tokenizer(*given, truncation=cut, max_length=self.max_tokens)
 
     def run(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
-        """One padded forward pass over texts or over pairs.
+        """Run texts or pairs without any padding, as the pipeline runs one text: not every model is indifferent to it.
+
+        Texts of one length share a pass where the model allows that.
 
         Returns:
-            The last hidden states of each text without its padding, float32 (tokens_i, hidden_size), and the logits,
-            float32 (texts, labels), or None without a head.
+            The last hidden states of each text, float32 (tokens_i, hidden_size), and the logits, float32
+            (texts, labels), or None without a head.
+
+        Raises:
+            UnsupportedModelError: the model cannot be run; the cause is chained.
         """
+        tokens = self._tokens(texts)
+        states: dict[int, NDArray[np.float32]] = {}
+        logits: dict[int, NDArray[np.float32]] = {}
+        for group in self._groups([len(ids) for ids in tokens["input_ids"]]):
+            inputs = {name: [tokens[name][index] for index in group] for name in tokens if name in self._inputs}
+            hidden, answers = self._tried(partial(self._pass, inputs))
+            states.update(zip(group, hidden, strict=True))
+            logits.update(zip(group, answers, strict=True))
+        order = range(len(texts))
+        return [states[index] for index in order], np.stack([logits[index] for index in order]) if self._head else None
+
+    def run_exactly(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
+        """`run` in float64, which tells how far PyTorch's own float32 is from exact; every array is float64."""
+        self._model.double()
+        try:
+            return self.run(texts)
+        finally:
+            self._model.float()
+
+    def _groups(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Which texts share a pass: those of one length; each alone where the model does not know its padding token."""
+        by_length: dict[int, list[int]] = {}
+        for index, length in enumerate(lengths):
+            by_length.setdefault(length, []).append(index)
+        if getattr(self._model.config, "pad_token_id", None) is None:
+            return [[index] for index in range(len(lengths))]
+        return list(by_length.values())
+
+    def _pass(self, inputs: Mapping[str, list[list[int]]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Hidden states float32 (texts, tokens, hidden_size), and logits (texts, labels); the states without a head."""
         import torch
 
-        inputs = self._tokens(texts, padding=True, return_tensors="pt")
         with torch.inference_mode():
-            outputs = self._model(**{name: inputs[name] for name in inputs if name in self._inputs})
-        hidden = self._states.numpy()
-        lengths = inputs["attention_mask"].sum(1).tolist()
-        states = [rows[:length] for rows, length in zip(hidden, lengths, strict=True)]
-        return states, outputs.logits.numpy() if self._head else None
+            outputs = self._model(**{name: torch.tensor(rows) for name, rows in inputs.items()})
+        hidden = self._states
+        if getattr(hidden, "ndim", 0) != 3:
+            raise TypeError("its body answers no hidden states")
+        return hidden.numpy(), outputs.logits.numpy() if self._head else hidden.numpy()
 
     def _keep_states(self, _model: Any, _inputs: Any, outputs: Any) -> None:
         # The body's own answer; `hidden_states[-1]` differs from it where a norm follows the last layer.
-        self._states = outputs.last_hidden_state
+        self._states = outputs[0]

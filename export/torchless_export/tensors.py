@@ -11,12 +11,17 @@ from .spec import Floats, Linear, Norm
 
 
 class Tensors:
-    """Named float32 arrays that remember which of them were asked for."""
+    """Named float32 arrays that remember which of them were asked for.
+
+    Attributes:
+        ignored: names outside the body that nothing read, once `refuse_unused` has looked for them.
+    """
 
     def __init__(self, arrays: Mapping[str, Floats], where: str) -> None:
         self._arrays = arrays
         self._where = where
         self._used: set[str] = set()
+        self.ignored: list[str] = []
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
@@ -65,13 +70,19 @@ class Tensors:
     def _bias(self, name: str, size: int, *, optional: bool) -> Floats:
         return np.zeros(size, np.float32) if optional and name not in self else self.array(name, size)
 
-    def refuse_unused(self, known: Iterable[str] = ()) -> None:
+    def refuse_unused(self, known: Iterable[str] = (), body: str = "") -> None:
         """Refuse a checkpoint with tensors that nothing read: the graph would silently leave them out.
+
+        Outside the body they are a leftover, such as a pretraining head. transformers ignores these, so they go to
+        `ignored`.
 
         Args:
             known: prefixes of tensors that are known not to matter for a classifier.
+            body: the prefix of the body's tensors; "" where it has none, and nothing is outside.
         """
         left = [n for n in self._arrays if n not in self._used and not n.startswith(tuple(known))]
+        self.ignored = sorted(name for name in left if not name.startswith(body))
+        left = [name for name in left if name.startswith(body)]
         if left:
             raise CheckpointError(
                 f"{self._where}: {len(left)} tensors that this architecture does not have: {', '.join(left[:5])}"

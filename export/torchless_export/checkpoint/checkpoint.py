@@ -13,10 +13,14 @@ from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.spec import Floats
 
 from . import tokenizer
+from .config import read_config
+from .cross_encoder import cross_encoder_activation
 from .download import download
 from .front_matter import front_matter
-from .json_files import read_json
+from .sentence import root_of, transformer_folder
 from .weight_files import read_weights, sha256_of, weight_files
+
+_MOST_TOKENS = 100_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Checkpoint:
     """A fine-tuned model on disk.
 
     Attributes:
-        folder: where its files lie.
+        folder: where its config, weights and tokenizer lie; of a sentence-transformers model, the transformer's part.
         config: config.json.
         source: where it came from, for the manifest.
         trust_remote_code: whether Python code that the checkpoint brings along may run.
@@ -49,17 +53,17 @@ class Checkpoint:
             if folder.is_absolute() or name.startswith(".") or name.count("/") > 1 or folder.exists():
                 raise CheckpointError(f"no checkpoint at {name}: there is no such folder.")
             folder, revision = download(name, revision, code=trust_remote_code)
+        folder = transformer_folder(folder)
+        whole = root_of(folder) or folder
         _refuse_adapter(folder)
-        config = read_json(folder / "config.json")
-        if "model_type" not in config:
-            raise CheckpointError(f"{folder / 'config.json'}, model_type: expected a string, got nothing.")
+        config = read_config(folder)
         if not trust_remote_code:
             _refuse_code(folder, config)
         source = Source(
-            name=name if revision else folder.resolve().name,
+            name=name if revision else whole.resolve().name,
             revision=revision,
             architecture=str(config["model_type"]),
-            license=front_matter(folder / "README.md").get("license") or None,
+            license=front_matter(whole / "README.md").get("license") or None,
             weights_sha256=sha256_of(weight_files(folder)),
         )
         return cls(folder, config, source, trust_remote_code)
@@ -92,11 +96,14 @@ class Checkpoint:
 
     @property
     def activation(self) -> Activation:
-        """What turns logits into scores, decided as transformers' text-classification pipeline decides it.
+        """What turns logits into scores: what a CrossEncoder names, else what transformers' pipeline decides.
 
         The pipeline never reads a config's function_to_apply: it looks at the number of labels first, which is always
         known.
         """
+        named = cross_encoder_activation(root_of(self.folder) or self.folder, self.config)
+        if named:
+            return named
         problem = self.config.get("problem_type")
         if problem == "regression":
             return "none"
@@ -133,6 +140,12 @@ class Checkpoint:
         given, known = max(backend.encode("a", "b").type_ids), self.config.get("type_vocab_size") or 0
         matches = not given or not known or (given < known and tokenizer.passes_types(self.transformers_tokenizer))
         return apart and matches
+
+    @property
+    def tokenizer_limit(self) -> int:
+        """Longest text in tokens that the tokenizer names; 0 where it names none, or one beyond any model."""
+        stated = self.transformers_tokenizer.model_max_length
+        return int(stated) if 0 < stated <= _MOST_TOKENS else 0
 
     @property
     def padding_id(self) -> int:

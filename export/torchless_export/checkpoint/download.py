@@ -7,6 +7,8 @@ from pathlib import Path
 from torchless.bundle.hub import client
 from torchless_export.errors import CheckpointError
 
+from .sentence import transformer_folder
+
 _FILES = ["*.json", "*.txt", "*.model", "README.md", "model*.safetensors", "pytorch_model*.bin"]
 
 
@@ -26,6 +28,10 @@ def download(name: str, revision: str | None, *, code: bool) -> tuple[Path, str]
     patterns = [*_FILES, "*.py"] if code else _FILES
     try:
         folder = Path(hub.snapshot_download(name, revision=revision, allow_patterns=patterns))
+        part = transformer_folder(folder).relative_to(folder).as_posix()
+        if part != ".":  # as old versions of sentence-transformers lay it out
+            inner = [f"{part}/{pattern}" for pattern in patterns]
+            hub.snapshot_download(name, revision=folder.name, allow_patterns=inner)
     except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, OSError) as error:
         raise CheckpointError(
             f"no checkpoint {name}: there is no such folder, and the Hub did not give one ({error})."

@@ -38,5 +38,7 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise CheckpointError(f"no checkpoint at {path.parent}: the folder has no {path.name}.") from None
-    except ValueError as error:
+    except OSError as error:  # a folder of that name, or no permission
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not JSON ({error}).") from error

@@ -11,6 +11,7 @@ from torchless_export.errors import CheckpointError, UnsupportedModelError
 
 from .json_files import read_json, read_json_list
 
+_MODULES = "modules.json"
 _LEGACY = "pooling_mode_"  # before version 5.2 each mode had a switch: pooling_mode_mean_tokens
 _MODES = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean"}
 # The files with the transformer's settings, one name per class that wrote them; the first that exists counts.
@@ -38,27 +39,68 @@ class SentenceSettings:
     def read(cls, folder: Path) -> SentenceSettings | None:
         """Read modules.json and what it names; None where there is none.
 
+        Args:
+            folder: of the whole, or of the transformer in it.
+
         Raises:
             UnsupportedModelError: the checkpoint does something that `Encoder.embed` does not.
             CheckpointError: a file is missing or not what it should be.
         """
-        if not (folder / "modules.json").is_file():
+        root = root_of(folder)
+        prompts = (root or folder) / "config_sentence_transformers.json"
+        settings = read_json(prompts) if prompts.is_file() else {}
+        if root is None or settings.get("model_type") == "CrossEncoder":
             return None
-        listed = read_json_list(folder / "modules.json")
-        modules = [(str(each.get("type")).rpartition(".")[2], str(each.get("path", ""))) for each in listed]
+        modules = _modules(root)
         kinds = [kind for kind, _ in modules]
         if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-            raise _unsupported(folder / "modules.json", "Transformer, Pooling and perhaps Normalize", ", ".join(kinds))
-        max_tokens = _max_tokens(folder / modules[0][1])
-        prompts = folder / "config_sentence_transformers.json"
-        prompt = read_json(prompts).get("default_prompt_name") if prompts.is_file() else None
+            raise _unsupported(root / _MODULES, "Transformer, Pooling and perhaps Normalize", ", ".join(kinds))
+        max_tokens = _max_tokens(root / modules[0][1])
+        prompt = settings.get("default_prompt_name")
         if prompt is not None:
             raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", repr(prompt))
         return cls(
-            pooling=_pooling(folder / modules[1][1] / "config.json"),
+            pooling=_pooling(root / modules[1][1] / "config.json"),
             normalize="Normalize" in kinds,
             max_tokens=max_tokens,
         )
+
+
+def transformer_folder(folder: Path) -> Path:
+    """The folder with the transformer's own files: the part that modules.json names, or the folder itself.
+
+    Raises:
+        CheckpointError: modules.json is not what it should be.
+    """
+    if not (folder / _MODULES).is_file():
+        return folder
+    part = next((folder / path for kind, path in _modules(folder) if kind == "Transformer"), folder)
+    return folder if (folder / "config.json").is_file() and not (part / "config.json").is_file() else part
+
+
+def root_of(folder: Path) -> Path | None:
+    """The folder with the modules.json that a folder, or a part of it, belongs to; None where there is none."""
+    if (folder / _MODULES).is_file():
+        return folder
+    whole = folder.resolve()
+    for parent in whole.parents[:2]:
+        try:
+            if (parent / _MODULES).is_file() and transformer_folder(parent).resolve() == whole:
+                return parent
+        except CheckpointError:  # a file of that name that is not sentence-transformers'
+            continue
+    return None
+
+
+def _modules(root: Path) -> list[tuple[str, str]]:
+    """Kind and path of every module, in the order that they run in."""
+    path, found = root / _MODULES, []
+    for each in read_json_list(path):
+        place = each.get("path", "")
+        if not isinstance(place, str) or Path(place).is_absolute() or ".." in Path(place).parts:
+            raise CheckpointError(f"{path}, path: expected a folder below {root}, got {place!r}.")
+        found.append((str(each.get("type")).rpartition(".")[2], place))
+    return found
 
 
 def _max_tokens(folder: Path) -> int | None:

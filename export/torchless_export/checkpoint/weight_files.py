@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from torchless_export.errors import CheckpointError
 from torchless_export.spec import Floats
@@ -15,6 +13,8 @@ from torchless_export.spec import Floats
 from .json_files import read_json
 
 _SAFETENSORS, _PICKLE = "model.safetensors", "pytorch_model.bin"
+_OF_OTHERS = ("tf_model.h5", "flax_model.msgpack", "model.ckpt.index")
+_POINTER = b"version https://git-lfs"  # what Git keeps in the place of a large file
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -26,57 +26,100 @@ def weight_files(folder: Path) -> list[Path]:
     for name in (_SAFETENSORS, _PICKLE):
         if (folder / name).is_file():
             return [folder / name]
-        index = folder / f"{name}.index.json"
-        if index.is_file():
-            shards = [folder / shard for shard in sorted(set(read_json(index).get("weight_map", {}).values()))]
-            missing = [shard.name for shard in shards if not shard.is_file()]
-            if missing:
-                raise CheckpointError(f"{folder}: {index.name} names shards that are not there: {', '.join(missing)}.")
-            return shards
-    raise CheckpointError(f"{folder}: no weights; expected {_SAFETENSORS} or {_PICKLE}.")
+        if (folder / f"{name}.index.json").is_file():
+            return _shards(folder, f"{name}.index.json")
+    found = [name for name in (_SAFETENSORS, _PICKLE) if (folder / name).exists()]
+    if found:
+        raise CheckpointError(f"{folder / found[0]}: expected a file, got a folder.")
+    others = [name for name in _OF_OTHERS if (folder / name).exists()]
+    advice = f" {others[0]} is not PyTorch's: load it with transformers and save it again." if others else ""
+    raise CheckpointError(f"{folder}: no weights; expected {_SAFETENSORS} or {_PICKLE}.{advice}")
+
+
+def _shards(folder: Path, index: str) -> list[Path]:
+    listed = read_json(folder / index).get("weight_map")
+    names = set(listed.values()) if isinstance(listed, dict) and listed else {None}
+    if not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise CheckpointError(f"{folder / index}, weight_map: expected a file of this folder for each tensor.")
+    shards = [folder / name for name in sorted(map(str, names))]
+    if missing := [shard.name for shard in shards if not shard.is_file()]:
+        raise CheckpointError(f"{folder}: {index} names shards that are not there: {', '.join(missing)}.")
+    return shards
 
 
 def sha256_of(files: list[Path]) -> str:
-    """The digest of the files' digests, as 64 hexadecimal digits."""
+    """The digest of the files' digests, as 64 hexadecimal digits.
+
+    Raises:
+        CheckpointError: a file cannot be read, or stands for one that Git LFS has not fetched.
+    """
     digest = hashlib.sha256()
     for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        try:
+            with path.open("rb") as file:
+                pointer = file.read(len(_POINTER)) == _POINTER
+                file.seek(0)
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from error
+        if pointer:
+            raise CheckpointError(f"{path}: a pointer of Git LFS, not the weights. Fetch them with: git lfs pull")
     return digest.hexdigest()
 
 
 def read_weights(folder: Path) -> dict[str, Floats]:
-    """Every tensor of a checkpoint, as float32.
+    """Every tensor of a checkpoint, as float32; what a pickle holds beside tensors is left out, as transformers does.
 
     Raises:
-        CheckpointError: a file is missing, cut short or holds more than tensors.
+        CheckpointError: a file is missing, cut short, or holds code, no tensors, or numbers that are no float32.
     """
     arrays: dict[str, Floats] = {}
     for path in weight_files(folder):
-        arrays.update(_safetensors(path) if path.suffix == ".safetensors" else _pickled(path))
+        tensors = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+        arrays.update((name, _as_float32(path, name, tensor)) for name, tensor in tensors)
     return arrays
 
 
-def _safetensors(path: Path) -> Iterator[tuple[str, Floats]]:
+def _as_float32(path: Path, name: str, tensor: Any) -> Floats:
+    try:
+        if tensor.is_complex():
+            raise TypeError("complex numbers")
+        array: Floats = tensor.detach().float().numpy()
+    except Exception as error:  # torch raises errors of any class: quantised, sparse, without data
+        raise CheckpointError(
+            f"{path}, {name}: expected numbers that float32 holds, got {tensor.dtype} ({error}). "
+            "Save the model in float32, not quantised."
+        ) from error
+    return array
+
+
+def _safetensors(path: Path) -> Iterator[tuple[str, Any]]:
     # Through torch, because numpy has no bfloat16.
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118  # not a dict
-                yield name, file.get_tensor(name).float().numpy()
-    except SafetensorError as error:
+            yield from ((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118  # not a dict
+    except Exception as error:  # safetensors' own class, torch's for a type that it lacks, the system's
         raise CheckpointError(f"{path}: damaged or cut short ({error}). Download or save it again.") from error
 
 
-def _pickled(path: Path) -> Iterator[tuple[str, Floats]]:
+def _pickled(path: Path) -> Iterator[tuple[str, Any]]:
     import torch
 
     try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle raises errors of any class
         raise CheckpointError(
             f"{path}: not a file of tensors alone, or damaged ({error}). Save it as model.safetensors."
         ) from error
-    for name, tensor in tensors.items():
-        yield name, np.asarray(tensor.float().numpy())
+    tensors = content if isinstance(content, Mapping) else {}
+    named = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}
+    if not named:
+        nested = [name for name, value in tensors.items() if isinstance(value, Mapping)]
+        got = f"mappings under {', '.join(map(repr, nested))}" if nested else type(content).__name__
+        raise CheckpointError(
+            f"{path}: expected tensors by their names, got {got}. Load it into the model that it was trained in, and "
+            "save that with save_pretrained."
+        )
+    yield from ((str(name), tensor) for name, tensor in named.items())

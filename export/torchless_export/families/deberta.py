@@ -21,7 +21,7 @@ from torchless_export.tensors import Tensors
 from . import bert
 from .names import HeadNames, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, expect, refuse_unread
+from .reading import activation, expect, longest_text, refuse_unread
 
 Config = Mapping[str, Any]
 # Query, key and value of one layer, and what projects the relative positions to keys and to queries.
@@ -45,7 +45,8 @@ def _read(
 ) -> EncoderSpec:
     """Read a model; `classifier` is transformers' class with the head, None for the body alone."""
     body = tensors.prefix("deberta.", "embeddings.word_embeddings.weight")
-    hidden_size, max_positions = config["hidden_size"], config["max_position_embeddings"]
+    hidden_size, table = config["hidden_size"], config.get("position_biased_input", True)
+    max_positions = config["max_position_embeddings"] if table else longest_text(config)
     if not config.get("relative_attention", False):
         raise UnsupportedModelError("config.json, relative_attention: expected true, got false.")
     expect(config, embedding_size=hidden_size, pooler_hidden_size=hidden_size)

@@ -8,9 +8,10 @@ from typing import Any
 from torchless_export.spec import EmbeddingTables, EncoderSpec
 from torchless_export.tensors import Tensors
 
+from . import bert
 from .names import HeadNames, LayerNames, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation
+from .reading import activation, refuse_unread
 
 _LAYER = LayerNames(
     query="attention.q_lin",
@@ -49,7 +50,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
         max_positions=max_positions,
     )
     # The head of another task is no part of the body.
-    tensors.refuse_unused(known=() if head else (*_OTHER_HEADS, *_PRETRAINING_HEAD))
+    refuse_unread(tensors, body, bert.BUFFERS if head else (*bert.BUFFERS, *_OTHER_HEADS, *_PRETRAINING_HEAD))
     return spec
 
 

@@ -14,7 +14,7 @@ from torchless_export.tensors import Tensors
 
 from .names import HeadNames, LayerNames, Share, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, expect
+from .reading import activation, expect, longest_text, refuse_unread
 
 _LAYER = LayerNames(
     query=Share("attn.Wqkv", 0, of=3),
@@ -37,7 +37,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
     """Read a ModernBertForSequenceClassification, or the body of any ModernBERT for `head=False`."""
     body = tensors.prefix("model.", "embeddings.tok_embeddings.weight")
     sizes = Sizes(config["hidden_size"], config["intermediate_size"], config.get("norm_eps", 1e-5))
-    max_positions = config["max_position_embeddings"]
+    max_positions = longest_text(config)
     spec = EncoderSpec(
         head=_head(config, tensors, sizes) if head else None,
         embeddings=EmbeddingTables(
@@ -53,7 +53,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
         final_norm=tensors.norm(f"{body}final_norm", sizes.hidden, sizes.epsilon, optional_bias=True),
         distance_biases=(_window(config.get("local_attention", 128) // 2, max_positions),),
     )
-    tensors.refuse_unused(known=() if head else ("head.", "decoder.", "classifier."))
+    refuse_unread(tensors, body, () if head else ("head.", "decoder.", "classifier."))
     return spec
 
 
@@ -105,7 +105,7 @@ def _rotary(config: Mapping[str, Any], kind: str) -> Rotary:
     size = config["hidden_size"] // config["num_attention_heads"]
     exponents = (np.arange(0, size, 2) / size).astype(np.float32)
     inverse = np.float32(1) / np.power(np.float32(parameters["rope_theta"]), exponents)  # (head size / 2,)
-    angles = np.arange(config["max_position_embeddings"], dtype=np.float32)[:, None] * inverse
+    angles = np.arange(longest_text(config), dtype=np.float32)[:, None] * inverse
     return Rotary(np.cos(angles), np.sin(angles))
 
 

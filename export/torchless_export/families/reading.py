@@ -9,6 +9,8 @@ from torchless_export.errors import UnsupportedModelError
 from torchless_export.spec import HiddenActivation
 from torchless_export.tensors import Tensors
 
+# Where a config, as families get it, has the tokenizer's model_max_length; no field of config.json has this name.
+TOKENIZER_LIMIT = "tokenizer: model_max_length"
 # transformers' names for them (transformers/activations.py).
 _ACTIVATIONS: dict[str, HiddenActivation] = {
     "gelu": "gelu",
@@ -29,6 +31,14 @@ def activation(config: Mapping[str, Any], field: str, default: str = "gelu") -> 
     return _ACTIVATIONS[name]
 
 
+def longest_text(config: Mapping[str, Any]) -> int:
+    """Largest number of tokens in a text for a model without a table of positions, which reads any number.
+
+    It is the tokenizer's limit where a model was tuned for longer texts than its config names.
+    """
+    return max(int(config["max_position_embeddings"]), int(config.get(TOKENIZER_LIMIT, 0)))
+
+
 def expect(config: Mapping[str, Any], **fields: Any) -> None:
     """Refuse a field that is there with another value than the one that the family implements."""
     for field, value in fields.items():
@@ -40,7 +50,7 @@ def expect(config: Mapping[str, Any], **fields: Any) -> None:
 
 
 def refuse_unread(tensors: Tensors, body: str, unread: Iterable[str]) -> None:
-    """Refuse tensors that nothing read, but for those that are known not to matter.
+    """Refuse tensors of the body that nothing read, but for those that are known not to matter.
 
     Args:
         tensors: the checkpoint's.
@@ -48,4 +58,4 @@ def refuse_unread(tensors: Tensors, body: str, unread: Iterable[str]) -> None:
         unread: beginnings of names that do not matter, with the body's prefix or without it.
     """
     unread = tuple(unread)
-    tensors.refuse_unused(known=[*unread, *(f"{body}{name}" for name in unread)])
+    tensors.refuse_unused(known=[*unread, *(f"{body}{name}" for name in unread)], body=body)

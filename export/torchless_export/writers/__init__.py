@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 from torchless.bundle.manifest import Precision
 from torchless.errors import InputError, MissingExtraError
 from torchless_export.checkpoint import Checkpoint
+from torchless_export.checkpoint.config import refuse_other_heads
 from torchless_export.errors import UnsupportedModelError
 from torchless_export.families import FAMILIES
 
@@ -87,13 +88,21 @@ def resolve(precisions: Sequence[Precision] | None, way: Way) -> list[Precision]
     return [name for name in writable if name in (precisions or _DEFAULT)]
 
 
-def open_writer(way: Way, checkpoint: Checkpoint, *, head: bool) -> Writer:
-    """Read the model, with or without its head.
+def open_writer(way: Way, checkpoint: Checkpoint, *, head: bool, say: Callable[[str], None] = lambda _: None) -> Writer:
+    """Read the model, with or without its head; `say` is told what the user should know of it.
 
     Raises:
         CheckpointError: the model is incomplete, or contradicts its config.
-        UnsupportedModelError: it has a setting that the writer does not know.
+        UnsupportedModelError: its head is for something else than whole texts, or it has a setting that the writer does
+            not know.
     """
-    if way == "optimum":
-        return optimum.OptimumWriter(checkpoint, head=head)
-    return PackedWriter(checkpoint, head=head, layout=way)
+    if head:
+        refuse_other_heads(checkpoint.folder, checkpoint.config)
+    writer: Writer = (
+        optimum.OptimumWriter(checkpoint, head=head)
+        if way == "optimum"
+        else PackedWriter(checkpoint, head=head, layout=way)
+    )
+    for note in writer.notes:
+        say(note)
+    return writer

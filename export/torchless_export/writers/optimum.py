@@ -19,7 +19,7 @@ from torchless_export.reference import Reference
 from torchless_export.spec import Floats
 from torchless_export.weights import WeightsFile
 
-from .writer import Kind
+from .writer import Kind, leftovers
 
 # optimum's name for what each graph answers.
 _TASKS: dict[Kind, str] = {"encoder": "feature-extraction", "classifier": "text-classification"}
@@ -42,6 +42,7 @@ class OptimumWriter:
         reference, states, logits = _run(checkpoint, head=head)
         self.hidden_size = int(states.shape[1])
         self.outputs = None if logits is None else int(logits.shape[1])
+        self.notes = leftovers(reference.unexpected) if head else ()
         self.max_positions = _max_positions(checkpoint, reference.body)
 
     def graphs(
@@ -87,14 +88,8 @@ class OptimumWriter:
 
 def _run(checkpoint: Checkpoint, *, head: bool) -> tuple[Reference, Floats, Floats | None]:
     """Load the model and run it once: the shapes of its answers are named differently in every config."""
-    try:
-        reference = Reference(checkpoint, None, head=head)
-        (states,), logits = reference.run([""])
-    except Exception as error:  # transformers and torch raise errors of any class
-        raise UnsupportedModelError(
-            f"{checkpoint.folder}: transformers cannot run {checkpoint.config['model_type']!r} as a text classifier "
-            f"({error})."
-        ) from error
+    reference = Reference(checkpoint, None, head=head)
+    (states,), logits = reference.run(["text"])
     # A pooler, though missing, reaches no hidden state.
     missing = [name for name in reference.missing if head or "pooler" not in name]
     if missing:
@@ -134,6 +129,8 @@ def _max_positions(checkpoint: Checkpoint, body: Any) -> int | None:
         body: the PyTorch model; tables of RoBERTa's kind leave the rows up to the padding token's unused.
     """
     rows = checkpoint.config.get("max_position_embeddings")
+    if rows is not None and not checkpoint.config.get("position_biased_input", True):  # DeBERTa without the table
+        return max(int(rows), checkpoint.tokenizer_limit)
     table = getattr(getattr(body, "embeddings", None), "position_embeddings", None)
     unused = getattr(table, "padding_idx", None)
     return None if rows is None else int(rows) - (0 if unused is None else unused + 1)

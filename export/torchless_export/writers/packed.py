@@ -9,8 +9,9 @@ import onnx
 from torchless.bundle.manifest import Layout, Precision
 from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
-from torchless_export.errors import CheckpointError
+from torchless_export.errors import CheckpointError, ExportError
 from torchless_export.families import FAMILIES
+from torchless_export.families.reading import TOKENIZER_LIMIT
 from torchless_export.graph import NumberFormat, build
 from torchless_export.precision.calibration import calibrate
 from torchless_export.precision.fp16 import Fp16
@@ -20,7 +21,7 @@ from torchless_export.spec import EncoderSpec, Floats
 from torchless_export.tensors import Tensors
 from torchless_export.weights import WeightsFile
 
-from .writer import Kind
+from .writer import Kind, leftovers
 
 
 class PackedWriter:
@@ -28,7 +29,9 @@ class PackedWriter:
 
     def __init__(self, checkpoint: Checkpoint, *, head: bool, layout: Layout) -> None:
         self.layout = layout
-        self.spec = _read(checkpoint, head=head)
+        tensors = Tensors(checkpoint.weights(), str(checkpoint.folder))
+        self.spec = _read(checkpoint, tensors, head=head)
+        self.notes = leftovers(tensors.ignored) if head else ()
         self.hidden_size = self.spec.hidden_size
         self.outputs = None if self.spec.head is None else len(self.spec.head.out.bias)
         self.max_positions: int | None = self.spec.max_positions
@@ -65,9 +68,16 @@ class PackedWriter:
         return formats
 
 
-def _read(checkpoint: Checkpoint, *, head: bool) -> EncoderSpec:
-    family = FAMILIES[checkpoint.config["model_type"]]
+def _read(checkpoint: Checkpoint, tensors: Tensors, *, head: bool) -> EncoderSpec:
+    path, architecture = checkpoint.folder / "config.json", checkpoint.config["model_type"]
+    # A field that is null has transformers' default, as one that is not there.
+    config = {field: value for field, value in checkpoint.config.items() if value is not None}
+    config[TOKENIZER_LIMIT] = checkpoint.tokenizer_limit
     try:
-        return family(checkpoint.config, Tensors(checkpoint.weights(), str(checkpoint.folder)), head)
+        return FAMILIES[architecture](config, tensors, head)
     except KeyError as error:
-        raise CheckpointError(f"{checkpoint.folder / 'config.json'}: expected a field {error}, got none.") from error
+        raise CheckpointError(f"{path}: expected a field {error}, got none.") from error
+    except ExportError:
+        raise
+    except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: a field has a value that {architecture!r} cannot have ({error}).") from error

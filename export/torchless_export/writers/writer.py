@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import onnx
@@ -23,12 +23,14 @@ class Writer(Protocol):
         hidden_size: numbers in a hidden state.
         outputs: numbers that the head answers; None without a head.
         max_positions: largest number of tokens in a text; None where nothing bounds it.
+        notes: what the user should know of the checkpoint, one sentence each.
     """
 
     layout: Layout
     hidden_size: int
     outputs: int | None
     max_positions: int | None
+    notes: tuple[str, ...]
 
     def graphs(
         self, precision: Precision, weights: WeightsFile, calibration: Batch | None
@@ -40,3 +42,11 @@ class Writer(Protocol):
             weights: takes the tensors that the graphs share.
             calibration: tokenised texts that int8's scales come from; the other precisions read none.
         """
+
+
+def leftovers(names: Sequence[str]) -> tuple[str, ...]:
+    """A note about tensors that transformers ignores, and the graphs too; empty where there are none."""
+    if not names:
+        return ()
+    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return (f"leaving out {len(names)} tensors of another head, as transformers does: {listed}",)

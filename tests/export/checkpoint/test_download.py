@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,3 +28,23 @@ def test_a_checkpoint_of_the_hub_is_recorded_with_its_commit(
     assert main(["export", "someone/classifier", out, "--revision", "v1", "--precision", "fp32"]) == 0
     source = Bundle.open(out).manifest.source
     assert (source.name, source.revision) == ("someone/classifier", commit)
+
+
+def test_the_part_with_the_weights_is_fetched_too(
+    hub: Any, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download = partial(huggingface_hub.snapshot_download, endpoint=hub.url, cache_dir=tmp_path / "cache")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    folder = tmp_path / "old"
+    shutil.copytree(checkpoint, folder / "0_Transformer")
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    kinds = {"Transformer": "0_Transformer", "Pooling": "1_Pooling"}
+    listed = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for kind, path in kinds.items()]
+    (folder / "modules.json").write_text(json.dumps(listed))
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    hub.repositories["someone/encoder"].commit(files, "main")
+    out = str(tmp_path / "out")
+    assert main(["export", "someone/encoder", out, "--encoder-only", "--precision", "fp32"]) == 0
+    assert Bundle.open(out).manifest.pooling == "cls"

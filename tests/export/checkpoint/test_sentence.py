@@ -13,6 +13,7 @@ import pytest
 
 from torchless import Bundle, Encoder
 from torchless_export import export
+from torchless_export.checkpoint import Checkpoint
 from torchless_export.checkpoint.sentence import SentenceSettings
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
@@ -137,3 +138,44 @@ def test_a_missing_settings_file_is_named(settings: Path) -> None:
     (settings / "1_Pooling" / "config.json").unlink()
     with pytest.raises(CheckpointError, match=r"1_Pooling.* has no config\.json"):
         SentenceSettings.read(settings)
+
+
+@pytest.fixture
+def old(checkpoint: Path, tmp_path: Path) -> Path:
+    """A folder of sentence-transformers as its first versions wrote it: the transformer in 0_Transformer/."""
+    folder = tmp_path / "old"
+    shutil.copytree(checkpoint, folder / "0_Transformer")
+    (folder / "0_Transformer" / "sentence_bert_config.json").write_text('{"max_seq_length": 20}')
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    kinds = {"Transformer": "0_Transformer", "Pooling": "1_Pooling"}
+    listed = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for kind, path in kinds.items()]
+    (folder / "modules.json").write_text(json.dumps(listed))
+    return folder
+
+
+@pytest.mark.parametrize("part", ["", "0_Transformer"])
+def test_the_parts_are_found_from_the_whole_and_from_the_transformer(old: Path, tmp_path: Path, part: str) -> None:
+    export(old / part, tmp_path / "out", encoder_only=True, precisions=["fp32"])
+    manifest = Encoder.load(tmp_path / "out").manifest
+    assert (manifest.pooling, manifest.normalize, manifest.max_tokens) == ("cls", False, 20)
+    assert manifest.source.name == "old"
+
+
+@pytest.mark.parametrize("path", ["../elsewhere", "/elsewhere", 5])
+def test_a_part_that_lies_elsewhere_is_refused(old: Path, path: object) -> None:
+    listed = [{"path": path, "type": "sentence_transformers.models.Transformer"}]
+    (old / "modules.json").write_text(json.dumps(listed))
+    with pytest.raises(CheckpointError, match=r"modules\.json, path: expected a folder below"):
+        Checkpoint.open(str(old))
+
+
+def test_another_program_s_modules_json_above_a_checkpoint_is_none(checkpoint: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "above" / "checkpoint"))
+    (tmp_path / "above" / "modules.json").write_text("{")
+    assert SentenceSettings.read(folder) is None
+
+
+def test_a_cross_encoder_s_modules_are_no_settings(old: Path) -> None:
+    (old / "config_sentence_transformers.json").write_text('{"model_type": "CrossEncoder"}')
+    assert SentenceSettings.read(old) is None

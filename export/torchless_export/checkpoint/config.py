@@ -1,0 +1,99 @@
+"""config.json, checked: the fields that every architecture has are what they should be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torchless_export.errors import CheckpointError, UnsupportedModelError
+
+from .json_files import read_json
+
+_SIZES = (
+    *("hidden_size", "dim", "d_model", "intermediate_size", "hidden_dim", "embedding_size"),
+    *("num_hidden_layers", "n_layers", "num_attention_heads", "n_heads", "num_hidden_groups", "inner_group_num"),
+    *("vocab_size", "max_position_embeddings", "num_labels"),
+)
+_NUMBERS = ("layer_norm_eps", "norm_eps", "global_rope_theta", "local_rope_theta")
+_COUNTS = ("pad_token_id", "type_vocab_size")  # 0 is one too
+_OTHER_HEADS = re.compile(
+    r"For(TokenClassification|QuestionAnswering\w*|MaskedLM|MultipleChoice|NextSentencePrediction|PreTraining|CausalLM"
+    r"|ConditionalGeneration|\w*ImageClassification|\w*AudioClassification)$|LMHead|DoubleHeads"
+)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The fields of a checkpoint's config.json.
+
+    Raises:
+        CheckpointError: there is none, or a field has a value that it cannot have; the message names it.
+        UnsupportedModelError: the weights are quantised.
+    """
+    path = folder / "config.json"
+    config = read_json(path)
+    _require_text(path, config, "model_type")
+    for field in _SIZES:
+        _check(path, config, field, lambda value: _whole(value) and value > 0, "a whole number above 0")
+    for field in _COUNTS:
+        _check(path, config, field, lambda value: _whole(value) and value >= 0, "a whole number from 0 on")
+    for field in _NUMBERS:
+        _check(path, config, field, lambda value: _whole(value) or isinstance(value, float), "a number")
+    _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
+    for field in ("auto_map", "sentence_transformers"):
+        _check(path, config, field, lambda value: isinstance(value, Mapping), "an object")
+    _check_heads(path, config)
+    if config.get("quantization_config"):
+        raise UnsupportedModelError(
+            f"{path}, quantization_config: expected weights that are not quantised. Export the model that they were "
+            "made from; Torchless makes int8 itself."
+        )
+    return config
+
+
+def refuse_other_heads(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a model whose head is one for something else than whole texts.
+
+    Raises:
+        UnsupportedModelError: config.json names such a class, and none for whole texts.
+    """
+    named = config.get("architectures") or []
+    others = [name for name in named if _OTHER_HEADS.search(name)]
+    if others and not any("SequenceClassification" in name for name in named):
+        raise UnsupportedModelError(
+            f"{folder / 'config.json'}, architectures: expected a class for whole texts (…ForSequenceClassification), "
+            f"got {others[0]}, whose head answers something else. Fine-tune the model for classification first, or "
+            "export the body alone with --encoder-only."
+        )
+
+
+def _require_text(path: Path, config: Mapping[str, Any], field: str) -> None:
+    value = config.get(field)
+    if not isinstance(value, str):
+        got = "nothing" if value is None else repr(value)
+        raise CheckpointError(f"{path}, {field}: expected a string, got {got}.")
+
+
+def _check(path: Path, config: Mapping[str, Any], field: str, fits: Any, expected: str) -> None:
+    """Refuse a field that is there, but not what it should be; null stands for a field that is not there."""
+    value = config.get(field)
+    if value is not None and not fits(value):
+        raise CheckpointError(f"{path}, {field}: expected {expected}, got {value!r}.")
+
+
+def _check_heads(path: Path, config: Mapping[str, Any]) -> None:
+    """Every attention head gets an equal share of the hidden size."""
+    for size, heads in (("hidden_size", "num_attention_heads"), ("dim", "n_heads")):
+        if config.get(size) and config.get(heads) and config[size] % config[heads]:
+            raise CheckpointError(
+                f"{path}, {heads}: expected a divisor of {size}, which is {config[size]}, got {config[heads]}."
+            )
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,69 @@
+"""How the fp32 bundle is judged: PyTorch without padding, differences relative to the states' size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from torchless_export import export
+from torchless_export.checkpoint import Checkpoint
+from torchless_export.errors import UnsupportedModelError
+from torchless_export.reference import Reference
+
+TEXTS = ["good", "a bad film that goes on and on", "fine", "so it goes"]
+
+
+@pytest.mark.parametrize("changes", [{"padding_side": "left"}, {"pad_token": None}])
+def test_a_reference_needs_no_padding(broken: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = broken / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    (broken / "special_tokens_map.json").unlink(missing_ok=True)
+    reference = Reference(Checkpoint.open(str(broken)), 64, head=True)
+    states, logits = reference.run(TEXTS)
+    assert logits is not None
+    for index, text in enumerate(TEXTS):
+        (alone,), answer = reference.run([text])
+        assert answer is not None
+        np.testing.assert_allclose(states[index], alone, atol=1e-5)
+        np.testing.assert_allclose(logits[index], answer[0], atol=1e-5)
+    assert export(broken, tmp_path / "out", precisions=["fp32"]).parity.token_ids_equal
+
+
+def test_float64_tells_the_rounding_and_leaves_the_model_as_it_was(checkpoint: Path) -> None:
+    reference = Reference(Checkpoint.open(str(checkpoint)), 64, head=True)
+    before = reference.run(TEXTS)[1]
+    exact = reference.run_exactly(TEXTS)[1]
+    assert before is not None
+    assert exact is not None
+    assert exact.dtype == np.float64
+    assert 0 < np.abs(exact - before).max() < 1e-5
+    np.testing.assert_array_equal(reference.run(TEXTS)[1], before)
+
+
+def test_hidden_states_are_judged_relative_to_their_size(broken: Path, tmp_path: Path) -> None:
+    tensors = load_file(broken / "model.safetensors")
+    norm = "distilbert.transformer.layer.1.output_layer_norm"
+    for kind in ("weight", "bias"):
+        tensors[f"{norm}.{kind}"] = tensors[f"{norm}.{kind}"] * 1e4
+    tensors["pre_classifier.weight"] = tensors["pre_classifier.weight"] / 1e4
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    report = export(broken, tmp_path / "out", precisions=["fp32"]).parity
+    assert report.max_hidden_difference is not None
+    assert report.max_hidden_difference < 1e-4
+    assert (report.hidden_rounding, report.logit_rounding) == (None, None)
+
+
+def test_a_model_that_fails_while_it_runs_is_named(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise IndexError("index out of range in self")
+
+    monkeypatch.setattr("transformers.DistilBertForSequenceClassification.forward", fail)
+    with pytest.raises(UnsupportedModelError, match=r"cannot run 'distilbert' .*IndexError: index out of range"):
+        export(checkpoint, tmp_path / "out", precisions=["fp32"])
