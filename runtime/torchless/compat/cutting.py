@@ -82,7 +82,7 @@ class Cutting:
                 f"{long}, and truncation and max_length do not allow cutting it there. Pass truncation=True."
             )
         advice = "Pass truncation=True to cut without this warning, or False to make it an error."
-        warnings.warn(f"{long}: its end was not read. {advice}", stacklevel=5)  # the pipeline's caller
+        warnings.warn(f"{long}: the rest was not read. {advice}", stacklevel=5)  # the pipeline's caller
 
 
 class CuttingPipeline(Pipeline[M]):
