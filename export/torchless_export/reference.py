@@ -53,27 +53,49 @@ class Reference:
 
     def input_ids(self, texts: Sequence[Text]) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at the limit."""
-        ids: list[list[int]] = self._tokens(texts)["input_ids"]
+        ids: list[list[int]] = self.tokens(texts)["input_ids"]
         return ids
 
-    def _tokens(self, texts: Sequence[Text], **options: Any) -> Any:
+    @property
+    def tokenizer(self) -> Any:
+        """The checkpoint's own tokenizer, as transformers loads it."""
+        return self._tokenizer
+
+    def tokens(self, texts: Sequence[Text], **options: Any) -> Any:
+        """What the checkpoint's tokenizer answers to texts, or to pairs, cut at the limit unless options say otherwise.
+
+        Args:
+            texts: n texts, or n pairs.
+            options: of transformers' tokenizers.
+        """
         singles = [text for text in texts if isinstance(text, str)]
         pairs = [text for text in texts if isinstance(text, TextPair)]
         assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
         given = ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
-        cut = self.max_tokens is not None
-        return self._tokenizer(*given, truncation=cut, max_length=self.max_tokens, **options)
+        cut = {"truncation": self.max_tokens is not None, "max_length": self.max_tokens}
+        return self._tokenizer(*given, **{**cut, **options})
 
     def run(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
-        """One padded forward pass over texts or over pairs.
+        """One forward pass over texts or over pairs, padded; one per text where padding is not masked, or unknown.
 
         Returns:
             The last hidden states of each text without its padding, float32 (tokens_i, hidden_size), and the logits,
             float32 (texts, labels), or None without a head.
         """
+        together = "attention_mask" in self._inputs and self._tokenizer.pad_token_id is not None
+        groups = [texts] if together else [[text] for text in texts]
+        answers = [self._forward(group, padding=together) for group in groups]
+        states = [rows for group, _ in answers for rows in group]
+        return states, np.concatenate([logits for _, logits in answers]) if self._head else None
+
+    def _forward(self, texts: Sequence[Text], *, padding: bool) -> tuple[list[NDArray[np.float32]], Any]:
         import torch
 
-        inputs = self._tokens(texts, padding=True, return_tensors="pt")
+        # A text's answer is the one that it has alone: with padding on its left its positions would be others, and a
+        # tokenizer whose model_input_names lack the mask would leave it out.
+        inputs = self.tokens(
+            texts, padding=padding, padding_side="right", return_attention_mask=True, return_tensors="pt"
+        )
         with torch.inference_mode():
             outputs = self._model(**{name: inputs[name] for name in inputs if name in self._inputs})
         hidden = self._states.numpy()
