@@ -19,7 +19,7 @@ _RANGES = (
     (0x0000, 0xD800, 1),
     (0xE000, 0x10000, 8),  # private use, compatibility forms
     (0xF900, 0x10000, 1),
-    (0x10000, 0x20000, 2),
+    (0x10000, 0x20000, 4),
     (0x20000, 0x34000, 64),
     (0x40000, 0x110000, 2048),  # planes without characters
     (0xE0000, 0xE0200, 1),  # tags, variation selectors
