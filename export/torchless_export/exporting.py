@@ -136,6 +136,7 @@ def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
         pairs=pairs and source.pairs,
         pooling=sentence.pooling if sentence else "mean",
         normalize=sentence.normalize if sentence else True,
+        truncation_side=source.transformers_tokenizer.truncation_side,
     )
 
 

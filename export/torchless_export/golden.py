@@ -11,7 +11,9 @@ import numpy as np
 from torchless import Bundle, Classifier, Encoder
 from torchless.bundle.golden import MIN_COSINES
 from torchless.bundle.manifest import Precision
+from torchless.errors import InputError
 from torchless.inputs.arguments import Text
+from torchless.inputs.tokens import Tokenizer
 
 from . import samples
 
@@ -23,14 +25,24 @@ _EMBEDDED_TEXTS = 12  # embeddings are what makes the file large, so they are ke
 
 def golden_answers(bundle: Bundle) -> bytes:
     """golden.json for the variants of a bundle."""
-    texts = samples.golden(pairs=bundle.manifest.pairs)
-    batch = bundle.tokenizer().encode(texts)
+    tokenizer = bundle.tokenizer()
+    texts = [text for text in samples.golden(pairs=bundle.manifest.pairs) if _has_tokens(tokenizer, text)]
+    batch = tokenizer.encode(texts)
     golden = {
         "texts": [text if isinstance(text, str) else [text.first, text.second] for text in texts],
         "input_ids": [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])],
         "variants": {name: _answers(bundle, name, texts) for name in bundle.manifest.variants},
     }
     return json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _has_tokens(tokenizer: Tokenizer, text: Text) -> bool:
+    """Without special tokens the empty text has none, and no answer."""
+    try:
+        tokenizer.encode([text])
+    except InputError:
+        return False
+    return True
 
 
 def _answers(bundle: Bundle, precision: Precision, texts: list[Text]) -> dict[str, Any]:

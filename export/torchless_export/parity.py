@@ -17,6 +17,8 @@ from .errors import ParityError
 from .reference import Reference
 from .reports import ParityReport
 from .samples import of_many_lengths, pairs_of_many_lengths
+from .token_ids import first_difference
+from .tokenizer_texts import of_vocabulary, spread
 
 Compared = tuple[NDArray[np.float32], NDArray[np.float32]]  # ours, PyTorch's
 _BATCH_TEXTS = 8
@@ -30,14 +32,14 @@ def check_parity(bundle: Bundle, reference: Reference, max_difference: float) ->
         ParityError: it does not answer as PyTorch does; the error carries the report.
     """
     manifest = bundle.manifest
-    texts: list[Text] = list(of_many_lengths())
+    difference = first_difference(bundle, reference)
+    texts: list[Text] = list(_readable(reference, manifest.max_tokens))
     pairs: list[Text] = list(pairs_of_many_lengths(manifest.max_tokens)) if manifest.pairs else []
     expected_ids = [*reference.input_ids(texts), *(reference.input_ids(pairs) if pairs else [])]
     batch = bundle.tokenizer().encode([*texts, *pairs])
     ids_equal = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected_ids
-    # PyTorch runs no text without tokens, as the empty one is where nothing is put around it.
-    singles = [text for text, ids in zip(texts, expected_ids, strict=False) if ids]
-    kinds = [kind for kind in (singles, pairs) if kind and ids_equal]
+    ids_equal = ids_equal and difference is None
+    kinds = [kind for kind in (texts, pairs) if kind and ids_equal]
     hidden, logits = _answers(bundle, reference, kinds)
     report = ParityReport(
         texts=len(texts) + len(pairs),
@@ -58,8 +60,18 @@ def check_parity(bundle: Bundle, reference: Reference, max_difference: float) ->
             logit_rounding=_max_difference(rounded_logits),
         )
     if findings := report.findings(max_difference):
-        raise ParityError(report, findings)
+        raise ParityError(report, [f"token ids differ: {difference}"] if difference else findings)
     return report
+
+
+def _readable(reference: Reference, max_tokens: int) -> list[str]:
+    """Texts of many lengths that have tokens, from the vocabulary where the built-in sample has none of its words."""
+    texts = of_many_lengths()
+    ids = reference.input_ids(texts)
+    if max(map(len, ids)) <= reference.tokenizer.num_special_tokens_to_add():
+        texts = spread(list(of_vocabulary(reference.tokenizer, max_tokens)), len(texts))
+        ids = reference.input_ids(texts)
+    return [text for text, row in zip(texts, ids, strict=True) if row]  # PyTorch has no answer without tokens
 
 
 def _answers(

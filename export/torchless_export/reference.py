@@ -78,16 +78,27 @@ class Reference:
 
     def input_ids(self, texts: Sequence[Text]) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at the limit."""
-        ids: list[list[int]] = self._tokens(texts)["input_ids"]
+        ids: list[list[int]] = self.tokens(texts)["input_ids"]
         return ids
 
-    def _tokens(self, texts: Sequence[Text]) -> Any:
+    @property
+    def tokenizer(self) -> Any:
+        """The checkpoint's own tokenizer, as transformers loads it."""
+        return self._tokenizer
+
+    def tokens(self, texts: Sequence[Text], **options: Any) -> Any:
+        """What the checkpoint's tokenizer answers to texts, or to pairs, cut at the limit unless options say otherwise.
+
+        Args:
+            texts: n texts, or n pairs.
+            options: of transformers' tokenizers.
+        """
         singles = [text for text in texts if isinstance(text, str)]
         pairs = [text for text in texts if isinstance(text, TextPair)]
         assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
         given = ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
-        cut = self.max_tokens is not None
-        return self._tokenizer(*given, truncation=cut, max_length=self.max_tokens)
+        cut = {"truncation": self.max_tokens is not None, "max_length": self.max_tokens}
+        return self._tokenizer(*given, **{**cut, **options})
 
     def run(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
         """Run texts or pairs without any padding, as the pipeline runs one text: not every model is indifferent to it.
@@ -101,7 +112,7 @@ class Reference:
         Raises:
             UnsupportedModelError: the model cannot be run; the cause is chained.
         """
-        tokens = self._tokens(texts)
+        tokens = self.tokens(texts)
         states: dict[int, NDArray[np.float32]] = {}
         logits: dict[int, NDArray[np.float32]] = {}
         for group in self._groups([len(ids) for ids in tokens["input_ids"]]):

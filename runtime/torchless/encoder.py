@@ -24,7 +24,7 @@ class Embeddings:
 
     Attributes:
         vectors: float32 (n, hidden_size).
-        truncated: bool (n,). True where a text was longer than the model takes, and its end was not read.
+        truncated: bool (n,). True where a text was longer than the model takes, and the rest was not read.
         windows: int64 (n,). How many windows each text was read in.
     """
 

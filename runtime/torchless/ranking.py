@@ -24,7 +24,7 @@ class Prediction:
     Attributes:
         label: one of the manifest's labels.
         score: in [0, 1] for softmax and sigmoid; any number for a regression.
-        truncated: the text was longer than the model takes, and its end was not read.
+        truncated: the text was longer than the model takes, and the rest was not read.
         windows: how many windows the text was read in.
     """
 
@@ -40,7 +40,7 @@ class Answers:
 
     Attributes:
         scores: float32 (n, labels).
-        truncated: bool (n,). True where a text was longer than the model takes, and its end was not read.
+        truncated: bool (n,). True where a text was longer than the model takes, and the rest was not read.
         windows: int64 (n,). How many windows each text was read in.
     """
 

@@ -133,13 +133,7 @@ class Checkpoint:
     @property
     def pairs(self) -> bool:
         """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them."""
-        import tokenizers
-
-        backend = tokenizers.Tokenizer.from_str(self.tokenizer_json().decode())
-        apart = backend.num_special_tokens_to_add(True) > backend.num_special_tokens_to_add(False)
-        given, known = max(backend.encode("a", "b").type_ids), self.config.get("type_vocab_size") or 0
-        matches = not given or not known or (given < known and tokenizer.passes_types(self.transformers_tokenizer))
-        return apart and matches
+        return tokenizer.reads_pairs(self.transformers_tokenizer, self.config.get("type_vocab_size") or 0)
 
     @property
     def tokenizer_limit(self) -> int:
@@ -151,7 +145,9 @@ class Checkpoint:
     def padding_id(self) -> int:
         """The token id that fills up a batch."""
         padding = self.transformers_tokenizer.pad_token_id
-        return 0 if padding is None else int(padding)
+        if padding is None:  # the mask hides it, but RoBERTa counts positions by it
+            padding = self.config.get("pad_token_id") or 0
+        return int(padding)
 
     def files_for_other_servers(self) -> Iterator[tuple[str, bytes]]:
         """What other servers expect beside a padded graph: the config, and how the tokenizer is set up."""

@@ -7,22 +7,29 @@ from torchless_export.errors import UnsupportedModelError
 from .checkpoint import Checkpoint
 from .sentence import SentenceSettings
 
+_MOST = 1_000_000  # tokens that a bundle can allow; transformers writes 1e30 where no length was set
+
 
 def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: SentenceSettings | None) -> int:
     """The longest text in tokens: what the position table holds, or less where a setting says so.
 
     Args:
-        checkpoint: its tokenizer may name a length; transformers writes 1e30 where none was set.
+        checkpoint: its tokenizer may name a length.
         max_positions: rows of the model's position table; None where there is none.
         sentence: settings of sentence-transformers; None where there are none.
 
     Raises:
-        UnsupportedModelError: the tokenizer's length is below 1, or nothing names a length.
+        UnsupportedModelError: the tokenizer's length is no number or leaves a text no token, or nothing names a length.
     """
-    stated = checkpoint.transformers_tokenizer.model_max_length
-    if stated < 1:
-        raise UnsupportedModelError(f"tokenizer_config.json, model_max_length: expected 1 or more, got {stated}.")
-    if max_positions is None and stated > 1e9:
+    tokenizer = checkpoint.transformers_tokenizer
+    stated, special = tokenizer.model_max_length, tokenizer.num_special_tokens_to_add()
+    if not isinstance(stated, (int, float)) or not stated >= max(special + 1, 2):
+        around = f", of which {special} are special tokens" if special else ""
+        raise UnsupportedModelError(
+            "tokenizer_config.json, model_max_length: expected the longest text in tokens, "
+            f"{max(special + 1, 2)} or more{around}, got {stated!r}."
+        )
+    if max_positions is None and stated > _MOST:
         raise UnsupportedModelError(
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
             f"names no max_position_embeddings, got {stated:g}."

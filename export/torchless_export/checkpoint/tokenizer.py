@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from torchless.errors import MissingExtraError
-from torchless_export.errors import CheckpointError
+from torchless_export.errors import CheckpointError, UnsupportedModelError
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
 _EXPECTED = (
     "Expected tokenizer.json, or tokenizer_config.json with vocab.txt, with vocab.json and merges.txt, or with a "
     "SentencePiece model."
 )
+_RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all of these
 
 
 def load(folder: Path, *, trust_remote_code: bool) -> Any:
     """The tokenizer as transformers loads it; this may take seconds.
 
     Raises:
-        CheckpointError: the folder holds none that transformers can use.
+        CheckpointError: the folder holds none that transformers can use, or one that fails on unknown characters.
+        UnsupportedModelError: no tokenizer.json can say what it does.
         MissingExtraError: it is a SentencePiece model, and sentencepiece is not installed.
     """
     from transformers import AutoTokenizer
@@ -30,25 +33,30 @@ def load(folder: Path, *, trust_remote_code: bool) -> Any:
     if not trust_remote_code:
         _require_vocabulary(folder)
     try:
-        return AutoTokenizer.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             folder, use_fast=True, local_files_only=True, trust_remote_code=trust_remote_code
         )
     except Exception as error:  # transformers raises whatever its backends raise
         raise CheckpointError(f"{folder}: no usable tokenizer ({error}). {_EXPECTED}") from error
+    _require_fast(folder, tokenizer)
+    _require_one_answer(folder, tokenizer.backend_tokenizer)
+    return tokenizer
 
 
 def as_json(tokenizer: Any) -> bytes:
     """Transformers' tokenizer as tokenizer.json.
 
     tokenizer_config.json can overrule what tokenizer.json says (lower-casing, special tokens), so transformers reads
-    both. Padding and truncation that are set in the file are dropped, and token types where transformers would not
-    pass them to the model.
+    both. Padding and truncation that are set in the file are dropped, token types where transformers would not pass
+    them to the model, and with `split_special_tokens` the recognition of special tokens in a text.
     """
     import tokenizers
 
     content = tokenizer.backend_tokenizer.to_str()
     if not passes_types(tokenizer):
         content = json.dumps(_without_types(json.loads(content)), ensure_ascii=False)
+    if getattr(tokenizer, "split_special_tokens", False):
+        content = json.dumps(_without_special_words(json.loads(content)), ensure_ascii=False)
     backend = tokenizers.Tokenizer.from_str(content)
     backend.no_padding()
     backend.no_truncation()
@@ -67,6 +75,61 @@ def _without_types(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     return {key: 0 if key == "type_id" else _without_types(value) for key, value in part.items()}
+
+
+def reads_pairs(tokenizer: Any, type_count: int) -> bool:
+    """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them.
+
+    Args:
+        tokenizer: transformers' own.
+        type_count: how many token types the model has; 0 for a model without any.
+    """
+    import tokenizers
+
+    backend = tokenizers.Tokenizer.from_str(as_json(tokenizer).decode())
+    apart = bool(backend.num_special_tokens_to_add(True) > backend.num_special_tokens_to_add(False))
+    if not apart or not type_count:
+        return apart
+    word = next((text for text in _words(backend) if backend.encode(text, add_special_tokens=False).ids), "")
+    given = max(backend.encode(word, word).type_ids)
+    return not given or bool(given < type_count and passes_types(tokenizer))
+
+
+def _words(backend: Any) -> Iterator[str]:
+    """Texts that may have a token: "a", and what each entry of the vocabulary stands for."""
+    yield "a"
+    yield from (backend.decode([index]) for index in backend.get_vocab().values())
+
+
+def _without_special_words(content: dict[str, Any]) -> dict[str, Any]:
+    """A tokenizer.json that takes special tokens for what they are spelt like; the post-processor still adds them."""
+    return {**content, "added_tokens": [token for token in content["added_tokens"] if not token["special"]]}
+
+
+def _require_fast(folder: Path, tokenizer: Any) -> None:
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        kind = type(tokenizer).__name__
+        raise UnsupportedModelError(
+            f"{folder / 'tokenizer_config.json'}, tokenizer_class: {kind} runs as Python code alone, so no "
+            "tokenizer.json can say what it does. Where a fast tokenizer with the same token ids exists, save it into "
+            "this folder with save_pretrained, and export again."
+        )
+
+
+def _require_one_answer(folder: Path, backend: Any) -> None:
+    """Refuse a tokenizer that has no answer to some texts, or another one each time."""
+    if dropout := getattr(backend.model, "dropout", None):
+        raise UnsupportedModelError(
+            f"{folder / 'tokenizer.json'}, model.dropout: expected null, got {dropout:g}, with which the same text has "
+            "other token ids each time. Set it to null, and export again."
+        )
+    try:
+        backend.encode(_RARE)
+    except Exception as error:  # `tokenizers` raises bare Exception
+        raise CheckpointError(
+            f"{folder / 'tokenizer.json'}, model: the tokenizer fails on characters that it does not know ({error}). "
+            "Give it an unk_token that is in its vocabulary, and export again."
+        ) from error
 
 
 def _require_vocabulary(folder: Path) -> None:

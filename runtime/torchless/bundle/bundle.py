@@ -121,7 +121,13 @@ class Bundle:
         """
         from torchless.inputs.tokens import Tokenizer  # here, because reading a manifest needs no numpy
 
-        return Tokenizer(self.path / TOKENIZER, self.manifest.max_tokens, pairs=self.manifest.pairs)
+        manifest = self.manifest
+        return Tokenizer(
+            self.path / TOKENIZER,
+            manifest.max_tokens,
+            pairs=manifest.pairs,
+            truncation_side=manifest.truncation_side,
+        )
 
     def read(self, name: str) -> bytes:
         """A file's bytes.

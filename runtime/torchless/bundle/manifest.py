@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from torchless.errors import IncompatibleError, ManifestError
+from torchless.inputs.arguments import Side
 
 from .fields import Fields, parse
 
-FORMAT, FORMAT_VERSION = "torchless", 1
+FORMAT, FORMAT_VERSION = "torchless", 2  # the newest that is read; a bundle has the oldest that says all about it
 # The files that every bundle has by these names.
 MANIFEST, TOKENIZER, GOLDEN = "manifest.json", "tokenizer.json", "golden.json"
 
@@ -89,6 +90,7 @@ class Manifest:
         pairs: whether the model reads pairs of texts.
         pooling: the default way from hidden states to a text's vector.
         normalize: whether that vector is scaled to length 1 by default.
+        truncation_side: where a text that is too long loses tokens; "left" takes format version 2.
     """
 
     created_by: str
@@ -106,6 +108,12 @@ class Manifest:
     pairs: bool = False
     pooling: Pooling = "mean"
     normalize: bool = True
+    truncation_side: Side = "right"
+
+    @property
+    def format_version(self) -> int:
+        """The first version of the format whose readers understand all that this manifest says."""
+        return 2 if self.truncation_side == "left" else 1
 
     def columns(self, kind: GraphKind) -> int:
         """The last axis of what a graph answers: labels with the head, the hidden size without it."""
@@ -115,7 +123,7 @@ class Manifest:
         """The file's bytes, its own digest included."""
         variants = {name: _stated(variant) for name, variant in self.variants.items()}
         stated = {**_stated(self), "variants": variants}
-        fields: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, **stated}
+        fields: dict[str, Any] = {"format": FORMAT, "format_version": self.format_version, **stated}
         unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
         return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
 
@@ -164,6 +172,7 @@ def _optional(root: Fields) -> dict[str, Any]:
         "pairs": lambda: root.boolean("pairs"),
         "pooling": lambda: root.choice("pooling", get_args(Pooling)),
         "normalize": lambda: root.boolean("normalize"),
+        "truncation_side": lambda: root.choice("truncation_side", get_args(Side)),
     }
     return {name: field() for name, field in read.items() if name in root.values}
 

@@ -83,7 +83,7 @@ class Truncation:
                 f"Pass truncation=True, and no max_length above {limit}."
             )
         advice = "Pass truncation=True to cut without this warning, or False to make it an error."
-        warnings.warn(f"{long}: its end was not read. {advice}", stacklevel=5)  # the pipeline's caller
+        warnings.warn(f"{long}: the rest was not read. {advice}", stacklevel=5)  # the pipeline's caller
 
 
 class TruncatingPipeline(Pipeline[M]):

@@ -6,8 +6,11 @@ import operator
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Literal
 
 from torchless.errors import InputError
+
+Side = Literal["right", "left"]  # of a text, in the order in which it is read: its end, its beginning
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ piece of the other (memory grows with the product), and it panics where a stride
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torchless.errors import InputError
 
-from .arguments import Text
+from .arguments import Side, Text
 from .windows import Windows
 
 
@@ -23,7 +23,7 @@ class TokenSequence:
     Attributes:
         ids: token ids, special ones included.
         types: the type of each.
-        truncated: a text lost its end.
+        truncated: a text lost tokens.
     """
 
     ids: list[int]
@@ -53,11 +53,13 @@ class _Template:
 class Assembler:
     """Puts texts and pairs together with one tokenizer."""
 
-    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
-        """Take a tokenizer that neither truncates nor pads."""
+    def __init__(self, tokenizer: Any, max_tokens: int, truncation_side: Side = "right") -> None:
+        """Take a tokenizer that neither truncates nor pads; `truncation_side` is where texts lose tokens."""
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        self._single, self._pair = _template(tokenizer.encode("a"), 1), _template(tokenizer.encode("a", "b"), 2)
+        self._side = truncation_side
+        self._single_size = tokenizer.num_special_tokens_to_add(False)
+        self._known = self._templates("a") if self._tokens(["a"])["a"] else None
 
     def encode(self, texts: Sequence[Text]) -> list[TokenSequence]:
         """One sequence per text, cut at the limit; a pair that is too long loses tokens of its longer text first.
@@ -66,8 +68,7 @@ class Assembler:
             InputError: the limit has no room for the special tokens; the message says which text's.
         """
         sequences = []
-        for index, parts in enumerate(self._tokenised(texts)):
-            template = self._template(parts)
+        for index, (template, parts) in enumerate(self._tokenised(texts)):
             room = self._max_tokens - template.size
             if room < 0:
                 raise InputError(
@@ -75,7 +76,7 @@ class Assembler:
                     f"got {self._max_tokens}."
                 )
             kept = _longest_first([len(part) for part in parts], room)
-            cut = [part[:length] for part, length in zip(parts, kept, strict=True)]
+            cut = [self._cut(part, length) for part, length in zip(parts, kept, strict=True)]
             sequences.append(template.fill(cut, cut != parts))
         return sequences
 
@@ -88,15 +89,20 @@ class Assembler:
         size = self._max_tokens if windows.size is None else windows.size
         if size > self._max_tokens:
             raise InputError(f"size: expected at most the model's limit of {self._max_tokens} tokens, got {size}.")
-        if windows.stride >= (room := size - self._single.size):
+        if windows.stride >= (room := size - self._single_size):
             raise InputError(
                 f"stride: expected less than the {max(room, 0)} tokens of a text that a window of {size} holds, "
                 f"got {windows.stride}."
             )
-        return [self._windows(index, parts, size, windows) for index, parts in enumerate(self._tokenised(texts))]
+        return [
+            self._windows(index, template, parts, size, windows)
+            for index, (template, parts) in enumerate(self._tokenised(texts))
+        ]
 
-    def _windows(self, index: int, parts: Sequence[list[int]], size: int, windows: Windows) -> list[TokenSequence]:
-        template, (first, *rest) = self._template(parts), parts
+    def _windows(
+        self, index: int, template: _Template, parts: Sequence[list[int]], size: int, windows: Windows
+    ) -> list[TokenSequence]:
+        first, *rest = parts
         taken = template.size + sum(map(len, rest))
         room = size - taken
         if len(first) <= room:
@@ -108,24 +114,50 @@ class Assembler:
                 f"{max(room, 0)}; expected more than the stride of {stride}. Shorten it, or lower the stride."
             )
         if windows.combine == "first":
-            return [template.fill([first[:room], *rest], True)]
-        starts = range(0, len(first) - stride, room - stride)
-        return [template.fill([first[start : start + room], *rest], False) for start in starts]
+            return [template.fill([self._cut(first, room), *rest], True)]
+        steps = range(0, len(first) - stride, room - stride)
+        if self._side == "right":
+            pieces = [first[start : start + room] for start in steps]
+        else:  # the last window first, as `tokenizers` has them
+            pieces = [self._cut(first[: len(first) - step], room) for step in steps]
+        return [template.fill([piece, *rest], False) for piece in pieces]
 
-    def _template(self, parts: Sequence[list[int]]) -> _Template:
-        return self._single if len(parts) == 1 else self._pair
+    def _cut(self, part: list[int], length: int) -> list[int]:
+        return part[:length] if self._side == "right" else part[max(len(part) - length, 0) :]
 
-    def _tokenised(self, texts: Sequence[Text]) -> Iterator[list[list[int]]]:
-        """The token ids of every text, or of the two of every pair, without special ones."""
+    def _tokenised(self, texts: Sequence[Text]) -> Iterator[tuple[_Template, list[list[int]]]]:
+        """What stands around every text or pair, and the token ids of the text, or of the two, without special ones."""
         parts = [[text] if isinstance(text, str) else [text.first, text.second] for text in texts]
-        distinct = list(dict.fromkeys(part for pair in parts for part in pair))  # one premise has many hypotheses
-        encodings = self._tokenizer.encode_batch_fast(distinct, add_special_tokens=False)
-        ids = {part: encoding.ids for part, encoding in zip(distinct, encodings, strict=True)}
-        return ([ids[part] for part in pair] for pair in parts)
+        ids = self._tokens(dict.fromkeys(part for pair in parts for part in pair))  # one premise has many hypotheses
+        if self._known is None:
+            self._known = next((self._templates(part) for part in ids if ids[part]), None)
+        templates = self._known or self._templates("")  # where no text has a token, all special ones come first
+        for index, pair in enumerate(parts):
+            template, tokens = templates[len(pair) - 1], [ids[part] for part in pair]
+            if not template.size and not any(tokens):
+                raise without_tokens(index)
+            yield template, tokens
+
+    def _tokens(self, texts: Iterable[str]) -> dict[str, list[int]]:
+        listed = list(texts)
+        encodings = self._tokenizer.encode_batch_fast(listed, add_special_tokens=False)
+        return {text: encoding.ids for text, encoding in zip(listed, encodings, strict=True)}
+
+    def _templates(self, text: str) -> tuple[_Template, _Template]:
+        """What stands around a text, and around a pair; seen at a text that this tokenizer has tokens for."""
+        return _template(self._tokenizer.encode(text), 1), _template(self._tokenizer.encode(text, text), 2)
+
+
+def without_tokens(index: int) -> InputError:
+    """The error for a text that leaves a model nothing to read."""
+    return InputError(
+        f"texts[{index}]: expected a text with a token, but this model's tokenizer makes none of it and adds no "
+        "special tokens. Leave the text out."
+    )
 
 
 def _template(encoding: Any, texts: int) -> _Template:
-    """What stands around "a", or around "a" and "b"; `sequence_ids` is None for a special token."""
+    """What stands around one text, or around two; `sequence_ids` is None for a special token."""
     special = [TokenSequence([], [], False) for _ in range(texts + 1)]
     kinds = [0] * texts
     place = 0

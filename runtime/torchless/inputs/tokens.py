@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from torchless.errors import IncompatibleError, InputError
 
-from .arguments import Text, text_list
+from .arguments import Side, Text, text_list
 from .windows import Windows
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Tokenizer:
     Whatever padding or truncation was baked into tokenizer.json is reset: it would change the ids.
     """
 
-    def __init__(self, path: Path, max_tokens: int, *, pairs: bool = False) -> None:
+    def __init__(self, path: Path, max_tokens: int, *, pairs: bool = False, truncation_side: Side = "right") -> None:
         import tokenizers
 
         try:
@@ -106,9 +106,10 @@ class Tokenizer:
                 "Upgrade it with: pip install -U tokenizers"
             ) from error
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_tokens)
+        self._tokenizer.enable_truncation(max_tokens, direction=truncation_side)
         self._max_tokens = max_tokens
         self._pairs = pairs
+        self._side = truncation_side
 
     def limited(self, max_tokens: int) -> Tokenizer:
         """The same tokenizer with another limit.
@@ -123,7 +124,7 @@ class Tokenizer:
                 f"got {max_tokens}."
             )
         cutting = type(self._tokenizer).from_str(self._tokenizer.to_str())
-        cutting.enable_truncation(max_tokens)
+        cutting.enable_truncation(max_tokens, direction=self._side)
         other = copy.copy(self)
         vars(other).update(_tokenizer=cutting, _max_tokens=max_tokens)
         vars(other).pop("_assembler", None)  # it cuts at the old limit
@@ -133,13 +134,18 @@ class Tokenizer:
         """Tokenise n texts, special tokens included. Too long a pair loses tokens of its longer text first.
 
         Raises:
-            InputError: texts is no list of well-formed texts; see `arguments.text_list`.
+            InputError: texts is no list of well-formed texts (see `arguments.text_list`), or one has no token at all,
+                which only a tokenizer without special tokens allows.
         """
         listed = text_list(texts, pairs=self._pairs)
         if self._pairs and not all(isinstance(text, str) for text in listed):
             return _batch(self._assembler.encode(listed))
         encodings = self._tokenizer.encode_batch_fast(listed)
         ids = [encoding.ids for encoding in encodings]
+        if not all(ids):
+            from .assembly import without_tokens
+
+            raise without_tokens(next(index for index, row in enumerate(ids) if not row))
         # Only a text that fills the limit can have lost something; its overflow tells.
         truncated = [
             len(row) >= self._max_tokens and bool(encoding.overflowing)
@@ -186,7 +192,7 @@ class Tokenizer:
     def _assembler(self) -> Assembler:
         from .assembly import Assembler
 
-        return Assembler(self._untruncated, self._max_tokens)
+        return Assembler(self._untruncated, self._max_tokens, self._side)
 
 
 def _spans(text: str, encoding: Any) -> list[TokenSpan]:

@@ -20,7 +20,8 @@ class Windows:
     Attributes:
         stride: tokens that a window shares with the one before it, as `tokenizers` and `transformers` define it.
         combine: one answer from the windows' scores: their "mean", the "max" of each label (a softmax's then need not
-            sum to 1), or that of the "first" window, the only one that is run then.
+            sum to 1), or that of the "first" window, the only one that is run then. Windows begin at a text's end for
+            a model with left truncation, whose first window is the last part of the text.
         size: tokens of a window, special tokens included; None takes the model's limit.
 
     Raises:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import sentencepiece
+import torch
 from tokenizers import ByteLevelBPETokenizer, Tokenizer
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import torchless.inputs.tokens
 import torchless_export.checkpoint.tokenizer
-from torchless import Classifier
-from torchless.errors import MissingExtraError
+from torchless import Bundle, Classifier, verify
+from torchless.errors import InputError, MissingExtraError
 from torchless_export import export
-from torchless_export.errors import CheckpointError
+from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 from torchless_export.samples import built_in
 
@@ -32,6 +36,10 @@ def test_a_vocabulary_alone_is_a_tokenizer(broken: Path, tmp_path: Path) -> None
     assert content["model"]["vocab"] == vocabulary
     assert content["padding"] is None
     assert content["truncation"] is None
+
+
+def edit(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **fields}), encoding="utf-8")
 
 
 def refused(folder: Path, out: Path, error: type[Exception], complaint: str) -> None:
@@ -123,3 +131,116 @@ def resize(folder: Path, size: int) -> None:
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     model.resize_token_embeddings(size)
     model.save_pretrained(folder)
+
+
+def answers(folder: Path, out: Path, texts: list[str], **options: Any) -> tuple[Any, Any]:
+    """Logits of texts: of the bundle, and of PyTorch asked for one text at a time."""
+    report = export(folder, out, precisions=["fp32"], **options)
+    assert report.parity.token_ids_equal
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    inputs = [tokenizer(text, truncation=True, max_length=64, return_tensors="pt") for text in texts]
+    taken = set(inspect.signature(model.forward).parameters)
+    with torch.inference_mode():
+        rows = [model(**{name: row[name] for name in row if name in taken}).logits[0].numpy() for row in inputs]
+    return Classifier.load(out).logits(texts), np.stack(rows)
+
+
+LONG = "good " * 70 + "bad " * 70
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"padding_side": "left"},
+        {"truncation_side": "left"},
+        {"split_special_tokens": True},
+        {"model_input_names": ["input_ids"]},
+        {"pad_token": None},
+        {"clean_up_tokenization_spaces": True},
+        {"model_max_length": 8192},
+    ],
+    ids=str,
+)
+def test_what_stands_outside_tokenizer_json_counts(broken: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
+    edit(broken / "tokenizer_config.json", **settings)
+    (broken / "special_tokens_map.json").unlink(missing_ok=True)
+    actual, expected = answers(broken, tmp_path / "out", ["a good film", LONG, "", "x [SEP] [MASK]y"])
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    side = settings.get("truncation_side")
+    assert (manifest["format_version"], manifest.get("truncation_side")) == (2 if side else 1, side)
+
+
+def test_left_truncation_written_into_the_tokenizer_counts(broken: Path, tmp_path: Path) -> None:
+    path = broken / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(64, direction="left")
+    tokenizer.save(str(path))
+    actual, expected = answers(broken, tmp_path / "out", [LONG])
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+def test_a_tokenizer_without_special_tokens_reads_all_but_the_empty_text(broken: Path, tmp_path: Path) -> None:
+    edit(broken / "tokenizer.json", post_processor=None)
+    actual, expected = answers(broken, tmp_path / "out", ["a good film", LONG])
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    verify(tmp_path / "out")
+    with pytest.raises(InputError, match=r"texts\[1\]: expected a text with a token"):
+        Classifier.load(tmp_path / "out").predict(["good", ""])
+
+
+def test_a_vocabulary_without_latin_letters_is_proven_on_its_own_words(broken: Path, tmp_path: Path) -> None:
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"天气很好电影不看去公园"]
+    content = json.loads((broken / "tokenizer.json").read_text(encoding="utf-8"))
+    model = {"type": "BPE", "vocab": {piece: index for index, piece in enumerate(pieces)}, "merges": []}
+    special = {
+        token: {"id": token, "ids": [pieces.index(token)], "tokens": [token]}
+        for token in content["post_processor"]["special_tokens"]
+    }
+    added = [{**token, "id": pieces.index(token["content"])} for token in content["added_tokens"]]
+    edit(
+        broken / "tokenizer.json",
+        model=model,
+        added_tokens=added,
+        post_processor={**content["post_processor"], "special_tokens": special},
+    )
+    config = json.loads((broken / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config.pop("added_tokens_decoder", None)
+    (broken / "tokenizer_config.json").write_text(json.dumps({**config, "unk_token": None}), encoding="utf-8")
+    (broken / "special_tokens_map.json").unlink(missing_ok=True)
+    texts = ["天气很好", "film 电影不好看", "film"]
+    actual, expected = answers(broken, tmp_path / "out", texts)
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    assert Bundle.open(tmp_path / "out").manifest.quality["parity"]["longest_tokens"] == 64
+
+
+def test_a_tokenizer_of_python_code_is_refused_by_its_name(broken: Path, tmp_path: Path) -> None:
+    (broken / "tokenizer.json").unlink()
+    (broken / "vocab.txt").write_text("good 10\nbad 10\n")
+    (broken / "bpe.codes").write_text("g o 5\n")
+    edit(broken / "tokenizer_config.json", tokenizer_class="BertweetTokenizer")
+    refused(broken, tmp_path / "out", UnsupportedModelError, "tokenizer_class: BertweetTokenizer runs as Python code")
+
+
+def test_dropout_in_the_tokenizer_is_refused(tmp_path: Path) -> None:
+    folder = make(RANDOM_CHECKPOINTS["roberta"], tmp_path / "roberta")
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    edit(
+        folder / "tokenizer.json",
+        model={"type": "BPE", "dropout": 0.1, "vocab": content["model"]["vocab"], "merges": []},
+    )
+    refused(folder, tmp_path / "out", UnsupportedModelError, r"model\.dropout: expected null, got 0\.1")
+
+
+def test_a_tokenizer_that_fails_on_unknown_characters_is_refused(broken: Path, tmp_path: Path) -> None:
+    content = json.loads((broken / "tokenizer.json").read_text(encoding="utf-8"))
+    edit(broken / "tokenizer.json", model={**content["model"], "unk_token": "[NONE]"})
+    refused(broken, tmp_path / "out", CheckpointError, "fails on characters that it does not know")
+
+
+@pytest.mark.parametrize("stated", [0, 2, -1])
+def test_a_length_that_leaves_no_room_for_a_text_is_refused(broken: Path, tmp_path: Path, stated: int) -> None:
+    edit(broken / "tokenizer_config.json", model_max_length=stated)
+    complaint = f"model_max_length: .* 3 or more, of which 2 are special tokens, got {stated}"
+    refused(broken, tmp_path / "out", UnsupportedModelError, complaint)

@@ -33,6 +33,14 @@ def test_a_padded_manifest_survives_a_round_trip(sign: Sign, fields: dict[str, A
     assert Manifest.from_bytes(manifest.to_bytes()) == manifest
 
 
+def test_left_truncation_is_the_second_version_of_the_format(sign: Sign, fields: dict[str, Any]) -> None:
+    assert fields["format_version"] == 1
+    manifest = Manifest.from_bytes(sign({**fields, "format_version": 2, "truncation_side": "left"}))
+    assert manifest.truncation_side == "left"
+    assert json.loads(manifest.to_bytes())["format_version"] == 2  # so that an older Torchless refuses it
+    assert Manifest.from_bytes(manifest.to_bytes()) == manifest
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -59,6 +67,7 @@ def test_a_padded_manifest_survives_a_round_trip(sign: Sign, fields: dict[str, A
         ({"files": {"../x": {"size_bytes": 1, "sha256": ""}}}, r"expected files that `files` lists"),
         ({"layout": "sparse"}, r"layout: expected one of packed, padded, got 'sparse'"),
         ({"layout": "padded", "padding_id": -1}, r"padding_id: expected a whole number from 0 to 1000000, got int -1"),
+        ({"truncation_side": "both"}, r"truncation_side: expected one of right, left, got 'both'"),
         ({"format": "zip"}, r"format: expected one of torchless, got 'zip'"),
     ],
 )
@@ -116,8 +125,8 @@ def test_a_manifest_without_a_digest_of_its_own_is_refused(fields: dict[str, Any
 
 
 def test_a_newer_format_asks_for_an_upgrade(sign: Sign, fields: dict[str, Any]) -> None:
-    with pytest.raises(IncompatibleError, match=r"reads up to 1, got 2\. Upgrade it with: pip install -U torchless"):
-        Manifest.from_bytes(sign({**fields, "format_version": 2}))
+    with pytest.raises(IncompatibleError, match=r"reads up to 2, got 3\. Upgrade it with: pip install -U torchless"):
+        Manifest.from_bytes(sign({**fields, "format_version": 3}))
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff\xfe", b"null", b"[" * 100_000])

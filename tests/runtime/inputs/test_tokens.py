@@ -8,7 +8,7 @@ import pytest
 
 from torchless import TextPair, Windows
 from torchless.bundle.manifest import TOKENIZER
-from torchless.errors import IncompatibleError
+from torchless.errors import IncompatibleError, InputError
 from torchless.inputs.tokens import Batch, Tokenizer
 
 SEED_TEXTS = ["I've been waiting for a HuggingFace course my whole life.", "I hate this so much"]
@@ -30,6 +30,24 @@ def test_truncation_keeps_the_closing_token(mini: Path) -> None:
     batch = Tokenizer(mini / TOKENIZER, 5).encode([SEED_TEXTS[0]])
     assert batch.input_ids.tolist() == [101, 1045, 1005, 2310, 102]
     assert batch.truncated.tolist() == [True]
+
+
+def test_left_truncation_keeps_the_end_of_a_text_and_the_opening_token(mini: Path) -> None:
+    tokenizer = Tokenizer(mini / TOKENIZER, 16, truncation_side="left")
+    batch = tokenizer.limited(5).encode([SEED_TEXTS[0]])
+    assert batch.input_ids.tolist() == [101, *SEED_IDS[0][-4:]]
+    assert batch.truncated.tolist() == [True]
+    windows, _ = tokenizer.limited(5).encode_windows([SEED_TEXTS[1]], Windows(stride=1))
+    assert windows.input_ids.tolist() == [101, *SEED_IDS[1][3:6], 102, 101, *SEED_IDS[1][1:4], 102]
+
+
+def test_a_text_without_any_token_is_refused_by_its_place(mini: Path, tmp_path: Path) -> None:
+    content = json.loads((mini / TOKENIZER).read_text(encoding="utf-8"))
+    (tmp_path / TOKENIZER).write_text(json.dumps({**content, "post_processor": None}), encoding="utf-8")
+    tokenizer = Tokenizer(tmp_path / TOKENIZER, 512)
+    assert tokenizer.encode(["I"]).input_ids.tolist() == [1045]
+    with pytest.raises(InputError, match=r"texts\[1\]: expected a text with a token"):
+        tokenizer.encode(["I", " "])
 
 
 def test_padding_and_truncation_baked_into_the_file_are_ignored(mini: Path, tmp_path: Path) -> None:

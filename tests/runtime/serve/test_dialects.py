@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -84,6 +86,32 @@ def test_tei_says_what_is_invalid(server: Server, body: Any, complaint: str) -> 
     answer = refused(server, "/predict", body, 422)
     assert complaint in answer["error"]
     assert answer["error_type"] == "Validation"
+
+
+def test_tei_cuts_where_the_model_does(
+    start: Callable[..., Server], tiny: Path, tmp_path: Path, sign: Callable[[dict[str, Any]], bytes]
+) -> None:
+    left = Path(shutil.copytree(tiny, tmp_path / "left"))
+    fields = json.loads((tiny / "manifest.json").read_bytes())
+    golden = json.loads((tiny / "golden.json").read_bytes())
+    short = {
+        "texts": golden["texts"][:1],  # those that are cut have other ids now
+        "input_ids": golden["input_ids"][:1],
+        "variants": {
+            name: {**answers, "logits": answers["logits"][:1], "embeddings": answers["embeddings"][:1]}
+            for name, answers in golden["variants"].items()
+        },
+    }
+    data = json.dumps(short).encode()
+    (left / "golden.json").write_bytes(data)
+    fields["files"]["golden.json"] = {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (left / "manifest.json").write_bytes(sign({**fields, "format_version": 2, "truncation_side": "left"}))
+    server, text = start(left), "good " * 80 + "bad " * 80
+    rows = server.post("/predict", {"inputs": text, "truncation_direction": "Left"})
+    assert rows == ranking(Classifier.load(left), text)
+    assert rows != ranking(Classifier.load(tiny), text)
+    answer = refused(server, "/predict", {"inputs": text, "truncation_direction": "right"}, 422)
+    assert "expected left, got right" in answer["error"]
 
 
 def test_tei_raw_scores_are_logits(server: Server, classifier: Classifier) -> None:

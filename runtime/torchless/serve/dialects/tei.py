@@ -11,7 +11,7 @@ import msgspec
 
 from torchless import __version__
 from torchless.errors import TorchlessError
-from torchless.inputs.arguments import Text, TextPair
+from torchless.inputs.arguments import Side, Text, TextPair
 from torchless.serve.call import Call, check_dimensions
 from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
 from torchless.serve.operation import Dialect, Operation, public_message
@@ -123,8 +123,8 @@ class Info(msgspec.Struct):
 
 async def predict(call: Call, body: PredictRequest) -> list[Scored] | list[list[Scored]]:
     """All labels of every text, best first; a lone text is answered with a flat list."""
-    _refuse_left(body.truncation_direction)
     model = call.model()
+    _refuse_other_side(body.truncation_direction, model.manifest.truncation_side)
     texts, lone = _texts(body.inputs, pairs=model.manifest.pairs)
     answer = call.logits if body.raw_scores else call.scores
     rows = rank(model.manifest.labels, await answer(model, texts, truncate=body.truncate))
@@ -133,9 +133,9 @@ async def predict(call: Call, body: PredictRequest) -> list[Scored] | list[list[
 
 async def embed(call: Call, body: EmbedRequest) -> list[list[float]]:
     """One vector per text."""
-    _refuse_left(body.truncation_direction)
     _refuse_prompt(body.prompt_name)
     model = call.model()
+    _refuse_other_side(body.truncation_direction, model.manifest.truncation_side)
     check_dimensions(model, body.dimensions)
     vectors = await call.embeddings(model, body.inputs, unit_length=body.normalize, truncate=body.truncate)
     rows: list[list[float]] = vectors.tolist()
@@ -225,9 +225,11 @@ def _refuse_prompt(name: str | None) -> None:
         raise InvalidError("prompt_name: this server has no prompts; send the text with its prompt in front")
 
 
-def _refuse_left(direction: Direction | None) -> None:
-    if direction in ("left", "Left"):
-        raise InvalidError("truncation_direction: texts are cut at their end here; expected right, got left")
+def _refuse_other_side(direction: Direction | None, side: Side) -> None:
+    if direction is not None and direction.lower() != side:
+        raise InvalidError(
+            f"truncation_direction: the model decides where texts are cut; expected {side}, got {direction.lower()}"
+        )
 
 
 TEI = Dialect(

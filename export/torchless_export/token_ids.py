@@ -1,0 +1,138 @@
+"""Does the bundle's tokenizer give the token ids of the checkpoint's own? Asked on thousands of texts made by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from torchless import Bundle, Windows
+from torchless.inputs.arguments import Text, TextPair
+from torchless.inputs.tokens import Batch, Tokenizer
+
+from . import tokenizer_texts
+from .errors import CheckpointError
+from .reference import Reference
+
+_WINDOW, _STRIDE = 24, 4  # tokens
+_BATCH_TEXTS = 512
+_SHOWN = 12  # token ids, and characters around a difference
+
+Rows = list[tuple[list[int], list[int]]]  # of each text, or of each window: token ids and types
+Answers = tuple[list[Text], Rows, Rows]  # the text of each row, ours, and transformers'
+
+
+def first_difference(bundle: Bundle, reference: Reference) -> str | None:
+    """The first text that the two tokenizers take apart differently, in words; None where there is none.
+
+    Raises:
+        CheckpointError: a tokenizer fails on a text.
+    """
+    for texts, ours, expected in _answers(bundle, reference):
+        if ours != expected:
+            return _named(texts, ours, expected)
+    return None
+
+
+def _answers(bundle: Bundle, reference: Reference) -> Iterator[Answers]:
+    tokenizer, limit = bundle.tokenizer(), bundle.manifest.max_tokens
+    singles = tokenizer_texts.singles(reference.tokenizer, limit)
+    for start in range(0, len(singles), _BATCH_TEXTS):
+        yield _cut(tokenizer, reference, singles[start : start + _BATCH_TEXTS])
+    pairs = tokenizer_texts.pairs(singles) if bundle.manifest.pairs else []
+    if pairs:
+        yield _cut(tokenizer, reference, pairs)
+    yield from _windows(tokenizer, reference, tokenizer_texts.spread(singles, 100), limit)
+    yield from _windows(tokenizer, reference, pairs, limit)
+
+
+def _cut(tokenizer: Tokenizer, reference: Reference, texts: Sequence[Text]) -> Answers:
+    """Texts at the limit."""
+    expected = _asked(reference.tokens, texts)
+    rows = _rows(expected)
+    read = [(text, row) for text, row in zip(texts, rows, strict=True) if row[0]]  # without tokens there is no answer
+    kept = [text for text, _ in read]
+    batch = _asked(tokenizer.encode, kept)
+    return kept, _split(batch, expected), [row for _, row in read]
+
+
+def _windows(tokenizer: Tokenizer, reference: Reference, texts: Sequence[Text], limit: int) -> Iterator[Answers]:
+    """Texts in windows that overlap, far below the limit; of pairs those whose second text leaves room."""
+    size = min(limit, _WINDOW)
+    bare = [TextPair("", text.second) if isinstance(text, TextPair) else "" for text in texts]  # what every window has
+    asked = zip(texts, _ids(reference, texts), _ids(reference, bare), strict=True)
+    kept = [text for text, ids, around in asked if ids and len(around) + _STRIDE < size]
+    if not kept:
+        return
+    options = {"truncation": "only_first", "max_length": size, "stride": _STRIDE, "return_overflowing_tokens": True}
+    expected = _asked(lambda asked: reference.tokens(asked, **options), kept)
+    windows = Windows(stride=_STRIDE, size=size)
+    batch = _asked(lambda asked: tokenizer.encode_windows(asked, windows)[0], kept)
+    yield [kept[place] for place in expected["overflow_to_sample_mapping"]], _split(batch, expected), _rows(expected)
+
+
+def _ids(reference: Reference, texts: Sequence[Text]) -> list[list[int]]:
+    return reference.input_ids(texts) if texts else []
+
+
+def _asked(ask: Callable[[Sequence[Text]], Any], texts: Sequence[Text]) -> Any:
+    """What a tokenizer answers to texts; where it fails, the text that it fails on alone is named."""
+    try:
+        return ask(texts)
+    except Exception as error:  # transformers and `tokenizers` raise whatever they like
+        for text in texts:
+            try:
+                ask([text])
+            except Exception as cause:
+                raise CheckpointError(
+                    f"tokenizer.json: the tokenizer fails on {_shown(text)} ({cause}). Mend the checkpoint's tokenizer."
+                ) from error
+        raise
+
+
+def _rows(encoded: Any) -> Rows:
+    ids = encoded["input_ids"]
+    types = encoded["token_type_ids"] if "token_type_ids" in encoded else [[0] * len(row) for row in ids]
+    return list(zip(ids, types, strict=True))
+
+
+def _split(batch: Batch, expected: Any) -> Rows:
+    """A batch as rows; its types count only where transformers passes types to the model."""
+    types = batch.type_ids if "token_type_ids" in expected else np.zeros_like(batch.type_ids)
+    ends = batch.offsets[1:-1]
+    ids, kinds = (
+        [row.tolist() for row in np.split(values, ends)] if len(batch.lengths) else []
+        for values in (batch.input_ids, types)
+    )
+    return list(zip(ids, kinds, strict=True))
+
+
+def _named(texts: Sequence[Text], ours: Rows, expected: Rows) -> str:
+    if len(ours) != len(expected):
+        return f"{len(expected)} windows in transformers, {len(ours)} here. {_ADVICE}"
+    place = next(index for index, row in enumerate(ours) if row != expected[index])
+    kind = 0 if ours[place][0] != expected[place][0] else 1
+    mine, theirs = ours[place][kind], expected[place][kind]
+    shortest = min(len(mine), len(theirs))
+    where = next((index for index in range(shortest) if mine[index] != theirs[index]), shortest)
+    return (
+        f"{_shown(texts[place])} has the {('ids', 'types')[kind]} {_part(theirs, where)} in transformers, "
+        f"{_part(mine, where)} here (from token {where} of {len(theirs)} and {len(mine)} on). {_ADVICE}"
+    )
+
+
+_ADVICE = (
+    "A setting outside tokenizer.json changes them: compare tokenizer_config.json with tokenizer.json, and save the "
+    "tokenizer again with transformers' save_pretrained"
+)
+
+
+def _part(ids: list[int], start: int) -> str:
+    return str(ids[start : start + _SHOWN])[:-1] + (", …]" if len(ids) > start + _SHOWN else "]")
+
+
+def _shown(text: Text) -> str:
+    if isinstance(text, TextPair):
+        return f"the pair of {_shown(text.first)} and {_shown(text.second)}"
+    return ascii(text) if len(text) <= 8 * _SHOWN else f"{text[: 8 * _SHOWN]!a}… of {len(text)} characters"
