@@ -73,7 +73,8 @@ def _windows(tokenizer: Tokenizer, reference: Reference, texts: Sequence[Text], 
 
 
 def _ids(reference: Reference, texts: Sequence[Text]) -> list[list[int]]:
-    return reference.input_ids(texts) if texts else []
+    ids: list[list[int]] = _asked(reference.tokens, texts)["input_ids"] if texts else []
+    return ids
 
 
 def _asked(ask: Callable[[Sequence[Text]], Any], texts: Sequence[Text]) -> Any:
