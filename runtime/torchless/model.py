@@ -97,6 +97,11 @@ class Model:
             )
         return cls(bundle.manifest, name, device, tokenizer, session)
 
+    @property
+    def _tokenizer(self) -> Tokenizer:
+        """The earlier name of `tokenizer`, which scripts in the field read."""
+        return self.tokenizer
+
     def limited(self, max_tokens: int) -> Self:
         """The same model, not loaded again, that cuts texts at fewer tokens.
 
