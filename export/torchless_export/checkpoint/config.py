@@ -18,6 +18,7 @@ _SIZES = (
 )
 _NUMBERS = ("layer_norm_eps", "norm_eps", "global_rope_theta", "local_rope_theta")
 _COUNTS = ("pad_token_id", "type_vocab_size")  # 0 is one too
+_PROBLEMS = ("regression", "single_label_classification", "multi_label_classification")
 _OTHER_HEADS = re.compile(
     r"For(TokenClassification|QuestionAnswering\w*|MaskedLM|MultipleChoice|NextSentencePrediction|PreTraining|CausalLM"
     r"|ConditionalGeneration|\w*ImageClassification|\w*AudioClassification)$|LMHead|DoubleHeads"
@@ -40,6 +41,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         _check(path, config, field, lambda value: _whole(value) and value >= 0, "a whole number from 0 on")
     for field in _NUMBERS:
         _check(path, config, field, lambda value: _whole(value) or isinstance(value, float), "a number")
+    _check(path, config, "problem_type", lambda value: value in _PROBLEMS, f"one of {', '.join(_PROBLEMS)}")
     _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
     for field in ("auto_map", "sentence_transformers"):
         _check(path, config, field, lambda value: isinstance(value, Mapping), "an object")

@@ -72,6 +72,8 @@ def _read(checkpoint: Checkpoint, tensors: Tensors, *, head: bool) -> EncoderSpe
     path, architecture = checkpoint.folder / "config.json", checkpoint.config["model_type"]
     # A field that is null has transformers' default, as one that is not there.
     config = {field: value for field, value in checkpoint.config.items() if value is not None}
+    if head:
+        _ = checkpoint.labels  # refused here by their name: transformers 5 fails on them when it loads the tokenizer
     config[TOKENIZER_LIMIT] = checkpoint.tokenizer_limit
     try:
         return FAMILIES[architecture](config, tensors, head)

@@ -22,6 +22,7 @@ Configure = Callable[..., None]
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
+        ({"problem_type": "regresion"}, "problem_type: expected one of regression, single_label_classification"),
         ({"dim": "32"}, "dim: expected a whole number above 0, got '32'"),
         ({"n_layers": 1.5}, "n_layers: expected a whole number above 0, got 1.5"),
         ({"n_heads": 0}, "n_heads: expected a whole number above 0, got 0"),
@@ -125,8 +126,11 @@ def test_an_index_that_names_no_shards_is_named(broken: Path, index: dict[str, A
 
 
 def test_what_only_transformers_refuses_is_no_traceback(
-    broken: Path, configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    broken: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configure(problem_type="regresion")
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("a setting that this version does not know")
+
+    monkeypatch.setattr("transformers.AutoModelForSequenceClassification.from_pretrained", refuse)
     assert main(["export", str(broken), str(tmp_path / "out"), "--precision", "fp32"]) == 1
     assert "transformers cannot run 'distilbert' as a text classifier" in capsys.readouterr().err
