@@ -148,18 +148,21 @@ def for_int8(
 ) -> tuple[Sample, Sample]:
     """The texts that int8's scales come from, and those that it is compared with fp32 on.
 
-    Without labelled texts, half of the rows of a calibration file calibrate and the other half is compared, where that
-    half is no smaller than the built-in sample. Without files both are the built-in sample, and the second's name says
-    so: half of it would be too few texts. There are no built-in pairs, so a file of pairs is always halved.
+    Without labelled texts, the rows of a calibration file that do not calibrate are compared, where they are no fewer
+    than the built-in sample, else the built-in sample. Without files both are the built-in sample, and the second's
+    name says so: half of it would be too few texts. There are no built-in pairs, so a file of pairs is always halved.
     """
     sample = Sample(BUILT_IN, list(built_in()))
     if calibration_file is None:
         return sample, labelled or Sample(f"{BUILT_IN}, the same texts that calibrated", sample.texts)
-    if labelled is None:
-        texts = _not_blank(calibration_file, where)
-        if where.pair or len(texts) >= 2 * len(sample.texts):
-            scales = _spread(texts[::2], calibration_file)
-            return scales, _spread(texts[1::2] or texts, calibration_file, "other ", most=_COMPARED_TEXTS)
+    texts = _not_blank(calibration_file, where)
+    if labelled is None and where.pair:
+        scales = _spread(texts[::2], calibration_file)
+        return scales, _spread(texts[1::2] or texts, calibration_file, "other ", most=_COMPARED_TEXTS)
+    places = set(_places(len(texts), CALIBRATION_TEXTS))
+    others = [text for place, text in enumerate(texts) if place not in places]
+    if labelled is None and len(others) >= len(sample.texts):
+        sample = _spread(others, calibration_file, "other ", most=_COMPARED_TEXTS)
     return calibration(calibration_file, where), labelled or sample
 
 
@@ -175,8 +178,14 @@ def _not_blank(path: Path, where: Columns) -> list[Text]:
 def _spread(texts: Sequence[Text], path: Path, which: str = "", most: int = CALIBRATION_TEXTS) -> Sample:
     if not texts:
         raise InputError(f"--calibration {path}: expected texts, got none.")
-    places = np.linspace(0, len(texts) - 1, min(len(texts), most)).astype(int)
+    places = _places(len(texts), most)
     return Sample(f"{len(places)} {which}texts of {path.name}", [texts[place] for place in places])
+
+
+def _places(count: int, most: int) -> list[int]:
+    """At most so many places of a list, evenly spread."""
+    places: list[int] = np.linspace(0, count - 1, min(count, most)).astype(int).tolist()
+    return places
 
 
 def labelled(path: Path, labels: Sequence[str], where: Columns = _DEFAULT) -> Labelled:

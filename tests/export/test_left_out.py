@@ -42,9 +42,9 @@ def broken_int8(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def train(tmp_path: Path, sentences: list[str]) -> Path:
-    """Text to calibrate on, of which half is compared."""
+    """Text to calibrate on, with more rows than that takes: the others are compared."""
     path = tmp_path / "my train.txt"
-    path.write_text("\n".join([*sentences, *(f"{text} {text}" for text in sentences)]))
+    path.write_text("\n".join(f"{text} {number}" for number in range(12) for text in sentences))
     return path
 
 

@@ -40,6 +40,15 @@ def test_scales_and_judgement_share_texts_only_where_there_are_no_others(tmp_pat
     assert (scales.name, judged.name) == ("2 texts of train.txt", "the built-in sample")
 
 
+def test_a_long_file_calibrates_with_as_many_rows_as_ever_and_the_others_are_compared(tmp_path: Path) -> None:
+    rows = [f"row {number}" for number in range(2400)]
+    (tmp_path / "train.txt").write_text("\n".join(rows))
+    scales, judged = samples.for_int8(tmp_path / "train.txt", None)
+    assert scales == samples.calibration(tmp_path / "train.txt")
+    assert (len(scales.texts), judged.name) == (2000, "400 other texts of train.txt")
+    assert sorted([*scales.texts, *judged.texts]) == sorted(rows)
+
+
 def test_pairs_are_read_from_two_columns(tmp_path: Path) -> None:
     (tmp_path / "dev.tsv").write_text("premise\thypothesis\tlabel\na\tb\tyes\n\td\tno\n")
     where = samples.Columns("premise", "hypothesis")
