@@ -43,6 +43,8 @@ def checked(reader: csv.DictReader[str], source: Path, column: str) -> Iterator[
     names = reader.fieldnames or []
     if column not in names:
         raise ValueError(f"{source} has no column {column!r}, it has: {', '.join(names)}")
+    if taken := sorted({"label", "score", "truncated"} & set(names)):
+        raise ValueError(f"{source} has a column {taken[0]!r} already, which would be lost. Rename it first.")
     for row in reader:
         if None in row or None in row.values():
             raise ValueError(f"{source}, line {reader.line_num}: expected {len(names)} values, as in the header")

@@ -69,7 +69,7 @@ def replacing(path: Path) -> Iterator[AtomicFile]:
         with file:
             yield AtomicFile(path, file)
         return
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:  # the file is made inside, because a signal may end the process right after that
         with writing(path):
             opened = FileIO(temporary, "x")

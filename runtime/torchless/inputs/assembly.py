@@ -111,7 +111,7 @@ class Assembler:
         if room <= stride:
             raise InputError(
                 f"texts[{index}].second: every window holds it, and its {taken} of {size} tokens leave the first text "
-                f"{max(room, 0)}; expected more than the stride of {stride}. Shorten it, or lower the stride."
+                f"{max(room, 0)}; expected more than the stride of {stride}. Shorten it, or read no windows."
             )
         if windows.combine == "first":
             return [template.fill([self._cut(first, room), *rest], True)]
