@@ -155,15 +155,17 @@ def for_int8(
     sample = Sample(BUILT_IN, list(built_in()))
     if calibration_file is None:
         return sample, labelled or Sample(f"{BUILT_IN}, the same texts that calibrated", sample.texts)
+    if labelled is not None:
+        return calibration(calibration_file, where), labelled
     texts = _not_blank(calibration_file, where)
-    if labelled is None and where.pair:
+    if where.pair:
         scales = _spread(texts[::2], calibration_file)
         return scales, _spread(texts[1::2] or texts, calibration_file, "other ", most=_COMPARED_TEXTS)
     places = set(_places(len(texts), CALIBRATION_TEXTS))
     others = [text for place, text in enumerate(texts) if place not in places]
-    if labelled is None and len(others) >= len(sample.texts):
+    if len(others) >= len(sample.texts):
         sample = _spread(others, calibration_file, "other ", most=_COMPARED_TEXTS)
-    return calibration(calibration_file, where), labelled or sample
+    return _spread(texts, calibration_file), sample
 
 
 def calibration(path: Path, where: Columns = _DEFAULT) -> Sample:
