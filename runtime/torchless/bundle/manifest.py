@@ -180,7 +180,8 @@ def _optional(root: Fields) -> dict[str, Any]:
 def _labels(root: Fields) -> tuple[str, ...]:
     labels = root.texts("labels")
     if len(set(labels)) != len(labels):
-        index = next(index for index, label in enumerate(labels) if label in labels[:index])
+        first = {label: index for index, label in reversed(list(enumerate(labels)))}
+        index = next(index for index, label in enumerate(labels) if first[label] < index)
         raise root.wrong(f"labels[{index}]", "a label that differs from the others", f"{labels[index]!r} again")
     return tuple(labels)
 

@@ -55,7 +55,8 @@ def _upload(hub: Any, bundle: Bundle, name: str, private: bool, revision: str | 
         )
     if revision is not None:
         api.create_branch(name, branch=revision, exist_ok=True)
-    files = [hub.CommitOperationAdd(file, str(bundle.path / file)) for file in (*bundle.manifest.files, MANIFEST)]
+    files = [hub.CommitOperationAdd(file, str(bundle.resolved / file)) for file in bundle.manifest.files]
+    files.append(hub.CommitOperationAdd(MANIFEST, bundle.read(MANIFEST)))
     commit = api.create_commit(name, files, commit_message="Upload a Torchless bundle", revision=revision)
     return str(commit.commit_url)
 
