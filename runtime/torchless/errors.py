@@ -58,9 +58,9 @@ class BundleNotFoundError(BundleError, FileNotFoundError):
 
     def __init__(self, name: str | Path, problem: str, advice: str | None = None) -> None:
         advice = advice or (
-            f"A bundle is a folder with a manifest.json; make one with: torchless export CHECKPOINT {name}"
+            f"A bundle is a folder with a manifest.json; make one with: torchless export CHECKPOINT {shortened(name)}"
         )
-        super().__init__(f"no bundle at {name}: {problem}. {advice}")
+        super().__init__(f"no bundle at {shortened(name)}: {problem}. {advice}")
 
 
 class ManifestError(BundleError, ValueError):
@@ -143,4 +143,10 @@ def shown(value: object) -> str:
         text = f"an object of type {type(value).__name__}"
     if "\n" in text:  # an array
         text = " ".join(text.split())
-    return text if len(text) <= 80 else text[:77] + "..."
+    return shortened(text, 80)
+
+
+def shortened(name: object, most: int = 300) -> str:
+    """A name or path, cut where it is longer than any that somebody gave to a file."""
+    text = str(name)
+    return text if len(text) <= most else text[: most - 3] + "..."

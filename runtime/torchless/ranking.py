@@ -96,8 +96,8 @@ def _least(threshold: Threshold, labels: Sequence[str], activation: Activation) 
             raise InputError(f"threshold: there is no label {shown(name)}; the labels are {', '.join(labels)}.")
     for name in labels:
         if name not in threshold:
-            raise InputError(f"threshold: expected a number for every label, got none for {name!r}.")
-    return np.array([_limit(threshold[name], f"threshold[{name!r}]", activation) for name in labels])
+            raise InputError(f"threshold: expected a number for every label, got none for {shown(name)}.")
+    return np.array([_limit(threshold[name], f"threshold[{shown(name)}]", activation) for name in labels])
 
 
 def _limit(value: object, where: str, activation: Activation) -> float:

@@ -11,8 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from torchless.errors import BundleError, BundleNotFoundError, IncompatibleError, InputError, IntegrityError, shown
-from torchless.inputs.arguments import choice
+from torchless.errors import (
+    BundleError,
+    BundleNotFoundError,
+    IncompatibleError,
+    InputError,
+    IntegrityError,
+    shortened,
+    shown,
+)
+from torchless.inputs.arguments import choice, iterator
 from torchless.lazy import Lazy
 
 from .fields import refuse_size
@@ -121,7 +129,7 @@ class Bundle:
             OutputError: the Hub's cache cannot be written.
         """
         if self._fetch is not None:
-            self._fetch(self.manifest.files if names is None else names)
+            self._fetch(self._named(names))
 
     def check(self, names: Iterable[str] | None = None) -> None:
         """Compare files with their recorded size and sha256: all of them, or those named; fetch what is not here.
@@ -132,7 +140,7 @@ class Bundle:
             BundleError: a file cannot be read.
             InputError: the manifest lists no file of that name.
         """
-        names = list(self.manifest.files if names is None else names)
+        names = self._named(names)
         self.fetch(names)
         for name in names:
             file = self.file(name)
@@ -164,7 +172,7 @@ class Bundle:
             IntegrityError: as in `check`.
             InputError: the manifest lists no file of that name.
         """
-        if name == MANIFEST:
+        if isinstance(name, str) and name == MANIFEST:
             return self._data
         file = self.file(name)
         with _reading(file.path):
@@ -190,8 +198,7 @@ class Bundle:
             IntegrityError: it is missing or has another size.
             InputError: the manifest lists no file of that name.
         """
-        if not isinstance(name, str) or name not in self.manifest.files:
-            raise InputError(f"{self.path}: manifest.json lists no file {shown(name)}.")
+        self._named([name])
         with self._opening:
             if name not in self._files:
                 self._files[name] = self._open(name)
@@ -205,6 +212,13 @@ class Bundle:
         """
         for name in names:
             self.file(name).refuse_change()
+
+    def _named(self, names: Iterable[str] | None) -> list[str]:
+        listed = list(self.manifest.files if names is None else iterator(names, "names"))
+        for name in listed:
+            if not isinstance(name, str) or name not in self.manifest.files:
+                raise InputError(f"{self.path}: manifest.json lists no file {shown(name)}.")
+        return listed
 
     def _open(self, name: str) -> File:
         path, size = self.path / name, self.manifest.files[name].size_bytes
@@ -259,4 +273,4 @@ def _reading(path: Path) -> Iterator[None]:
     except BundleError:  # some are OSErrors too
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in a name, half a surrogate pair
-        raise BundleError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise BundleError(f"{shortened(path)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchless.errors import BundleError, BundleNotFoundError, InputError, shown
+from torchless.errors import BundleError, BundleNotFoundError, InputError, shortened, shown
 
 ENTRY_POINTS = "torchless.bundles"  # the group in which a package says: this name is the bundle in that module's folder
 
@@ -55,7 +55,8 @@ def locate(name: str | os.PathLike[str], revision: str | None = None) -> Place:
     text, at, after = str(name).partition("@")
     if at:
         if not after or revision is not None:
-            raise InputError(f"{name}: expected one revision, got {after!r} in the name and revision={revision!r}.")
+            both = f"{shown(after)} in the name and revision={shown(revision)}"
+            raise InputError(f"{shortened(name)}: expected one revision, got {both}.")
         revision = after
     if os.path.isdir(text):  # noqa: PTH112  # Path.is_dir raises for what cannot be a path
         return _without_revision(Path(text), text, revision)
@@ -71,7 +72,7 @@ def locate(name: str | os.PathLike[str], revision: str | None = None) -> Place:
 
 def is_hub_id(name: str) -> bool:
     """Whether the Hub could have a model of that name."""
-    return bool(_HUB_ID.fullmatch(name))
+    return isinstance(name, str) and bool(_HUB_ID.fullmatch(name))
 
 
 def name_of(name: str | os.PathLike[str]) -> str:
@@ -98,7 +99,9 @@ def _is_path(name: str | os.PathLike[str]) -> bool:
 
 def _without_revision(folder: Path, name: str | os.PathLike[str], revision: str | None) -> Place:
     if revision is not None:
-        raise InputError(f"revision: only a Hub id has revisions, and {name} is not one; got {revision!r}.")
+        raise InputError(
+            f"revision: only a Hub id has revisions, and {shortened(name)} is not one; got {shown(revision)}."
+        )
     return Place(folder)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from torchless.errors import DeviceError, InferenceError, InputError
+from torchless.errors import DeviceError, InferenceError, InputError, shown
 from torchless.inputs.arguments import whole_number
 
 from .denormals import flushing
@@ -74,7 +74,7 @@ def create(
         raise InferenceError(f"onnxruntime {ort.__version__} cannot load {name}: {error}") from error
     if session.get_providers()[0] != provider:
         raise DeviceError(
-            f"device={device!r}: onnxruntime {ort.__version__} could not start {provider}. "
+            f"device={shown(device)}: onnxruntime {ort.__version__} could not start {provider}. "
             f"{missing or 'Check with nvidia-smi that there is a GPU with a recent driver.'}"
         )
     if elsewhere := _elsewhere(session, provider):
@@ -95,11 +95,11 @@ def _elsewhere(session: Any, provider: str) -> str:
 def _provider(device: str) -> tuple[str, str]:
     """Onnxruntime's name for the device, and what was missing when its libraries were loaded."""
     if device not in PROVIDERS:
-        raise InputError(f"device: expected one of {', '.join(PROVIDERS)}, got {device!r}.")
+        raise InputError(f"device: expected one of {', '.join(PROVIDERS)}, got {shown(device)}.")
     provider, available = PROVIDERS[device], ort.get_available_providers()
     if provider not in available:
         raise DeviceError(
-            f"device={device!r} needs {provider}, but this onnxruntime {ort.__version__} offers "
+            f"device={shown(device)} needs {provider}, but this onnxruntime {ort.__version__} offers "
             f"{', '.join(available)}. Replace it: {_INSTALL}"
         )
     return provider, _load_libraries() if device == "cuda" else ""

@@ -16,7 +16,7 @@ from torchless.bundle.bundle import Bundle
 from torchless.bundle.folder import File
 from torchless.bundle.locate import ENTRY_POINTS, name_of
 from torchless.bundle.manifest import MANIFEST, FileRecord
-from torchless.errors import InputError, IntegrityError
+from torchless.errors import InputError, IntegrityError, shown
 from torchless.shipping.verify import verify_bundle
 
 _CARD = "README.md"
@@ -57,8 +57,10 @@ def package(
     """
     name = name_of(path) if name is None else name
     normal = _normal_name(name)
-    if not _VERSION.fullmatch(version):
-        raise InputError(f"version: expected a normalised PEP 440 version, such as 1.0.0 or 1.1rc1, got {version!r}.")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise InputError(
+            f"version: expected a normalised PEP 440 version, such as 1.0.0 or 1.1rc1, got {shown(version)}."
+        )
     bundle = Bundle.open(path)
     if "__init__.py" in bundle.manifest.files:
         raise InputError(f"{path}: a bundle that is packaged cannot hold a file __init__.py.")
@@ -74,11 +76,11 @@ def package(
 
 def _normal_name(name: str) -> str:
     """As PEP 503 compares names, written as file names hold them."""
-    normal = re.sub("[-_.]+", "_", name).lower()
-    if not _NAME.fullmatch(name) or normal == "torchless":
+    normal = re.sub("[-_.]+", "_", name).lower() if isinstance(name, str) else ""
+    if not normal or not _NAME.fullmatch(name) or normal == "torchless":
         raise InputError(
             "name: expected ASCII letters, digits, '.', '_' and '-', a letter or digit at both ends, and not torchless "
-            f"itself, got {name!r}. Pass another name."
+            f"itself, got {shown(name)}. Pass another name."
         )
     return normal
 
