@@ -12,13 +12,14 @@ from torchless import Bundle
 from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Precision
 from torchless.errors import InferenceError, InputError
 
-from . import old_spellings, samples, writers
+from . import file_names, old_spellings, samples, writers
 from .card import model_card
 from .checkpoint import Checkpoint
 from .checkpoint.limits import max_tokens
 from .checkpoint.sentence import SentenceSettings
 from .errors import CheckpointError, ExportError, QualityError
 from .golden import golden_answers
+from .other_servers import files_for_other_servers
 from .parity import check_parity
 from .quality import measure_accuracy, measure_quality
 from .reference import Reference
@@ -94,7 +95,7 @@ def export(
         texts = samples.choose(draft.manifest, calibration, evaluate, columns)
 
         say("writing the fp32 graphs")
-        _add_files(draft, source)
+        draft.add_file(TOKENIZER, source.tokenizer_json())
         _add_variant(draft, writer, "fp32", texts)
         say("comparing them with PyTorch")
         reference = Reference(source, draft.manifest.max_tokens, head=not encoder_only)
@@ -112,7 +113,7 @@ def export(
                     raise QualityError(precision, found, findings)
                 left_out[precision] = findings
         report = ExportReport(parity, quality, accuracy, left_out)
-        _finish(draft, report, wanted)
+        _finish(draft, source, report, wanted)
     return report
 
 
@@ -153,20 +154,12 @@ def _labels(checkpoint: Checkpoint, outputs: int) -> tuple[str, ...]:
     return labels
 
 
-def _add_files(draft: Draft, source: Checkpoint) -> None:
-    """The tokenizer, and what other servers expect beside a padded graph."""
-    draft.add_file(TOKENIZER, source.tokenizer_json())
-    if draft.manifest.layout == "padded":
-        for name, data in source.files_for_other_servers():
-            draft.add_file(name, data)
-
-
 def _add_variant(draft: Draft, writer: Writer, precision: Precision, texts: samples.Texts) -> None:
     """Write one variant; the draft is a loadable bundle with it afterwards."""
     calibration = None
     if precision == "int8":
         calibration = Bundle.open(draft.folder).tokenizer().encode(texts.calibration.texts)
-    weights = WeightsFile(f"weights.{precision}")
+    weights = WeightsFile(file_names.weights(draft.manifest.layout, precision))
     draft.add_variant(precision, writer.graphs(precision, weights, calibration), weights)
     draft.write_manifest()
 
@@ -197,11 +190,14 @@ def _add_compared(
     return quality, failed
 
 
-def _finish(draft: Draft, report: ExportReport, wanted: Sequence[Precision]) -> None:
+def _finish(draft: Draft, source: Checkpoint, report: ExportReport, wanted: Sequence[Precision]) -> None:
     """Leave out what failed or only measured the others, and add what describes the bundle, once all of it is there."""
     for precision in (*report.left_out, *(() if "fp32" in wanted else ("fp32",))):
         draft.drop_variant(precision)
     manifest = draft.write_manifest(report.figures())
+    if manifest.layout == "padded":
+        for name, data in files_for_other_servers(source, manifest):
+            draft.add_file(name, data)
     draft.add_file(GOLDEN, golden_answers(Bundle.open(draft.folder)))
     draft.add_file("README.md", model_card(manifest).encode())
     draft.write_manifest(report.figures())

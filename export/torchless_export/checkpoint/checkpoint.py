@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -148,12 +148,6 @@ class Checkpoint:
         if padding is None:  # the mask hides it, but RoBERTa counts positions by it
             padding = self.config.get("pad_token_id") or 0
         return int(padding)
-
-    def files_for_other_servers(self) -> Iterator[tuple[str, bytes]]:
-        """What other servers expect beside a padded graph: the config, and how the tokenizer is set up."""
-        for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
-            if (self.folder / name).is_file():
-                yield name, (self.folder / name).read_bytes()
 
 
 def _refuse_adapter(folder: Path) -> None:

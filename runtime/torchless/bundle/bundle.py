@@ -103,6 +103,8 @@ class Bundle:
         for name in names:
             path, record = self.path / name, self.manifest.files[name]
             with _reading(path):
+                if path.parent != self.path and path.parent.is_symlink():
+                    raise IntegrityError(path.parent, "a folder", "a link")
                 if not path.exists():
                     raise IntegrityError(path, f"{record.size_bytes} bytes", "no file")
                 size = path.stat().st_size

@@ -46,7 +46,9 @@ def test_an_architecture_without_a_family_goes_through_optimum(
     np.testing.assert_allclose(classifier.logits(sentences[:40]), expected, atol=1e-4)
     assert report.parity.longest_tokens == 64
     assert verify(bundle)[0].precision == "fp32"
-    assert {"model.onnx", "encoder.fp32.onnx", "config.json"} <= set(Bundle.open(bundle).manifest.files)
+    assert {"onnx/model.onnx", "onnx/model.onnx_data", "onnx/encoder.onnx", "config.json"} <= set(
+        Bundle.open(bundle).manifest.files
+    )
 
 
 @needs_optimum
