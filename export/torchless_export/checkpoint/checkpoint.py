@@ -143,11 +143,9 @@ class Checkpoint:
 
     @property
     def padding_id(self) -> int:
-        """The token id that fills up a batch."""
-        padding = self.transformers_tokenizer.pad_token_id
-        if padding is None:  # the mask hides it, but RoBERTa counts positions by it
-            padding = self.config.get("pad_token_id") or 0
-        return int(padding)
+        """The token id that fills up a batch: the model's (RoBERTa counts positions by it), else the tokenizer's."""
+        stated = (self.config.get("pad_token_id"), self.transformers_tokenizer.pad_token_id)
+        return int(next((padding for padding in stated if padding is not None), 0))
 
 
 def _refuse_adapter(folder: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from torchless import Bundle, Classifier, verify
@@ -49,6 +51,36 @@ def test_an_architecture_without_a_family_goes_through_optimum(
     assert {"onnx/model.onnx", "onnx/model.onnx_data", "onnx/encoder.onnx", "config.json"} <= set(
         Bundle.open(bundle).manifest.files
     )
+
+
+@needs_optimum
+@pytest.mark.parametrize("name", [name for name in FOREIGN if name != "roformer"])
+def test_a_text_answers_alone_and_in_a_batch_as_the_pipeline_does(name: str, tmp_path: Path) -> None:
+    """Also where transformers refuses such a batch: rows with other numbers of <eos>, a model without padding."""
+    checkpoint = make(FOREIGN[name], tmp_path / "checkpoint")
+    tokenizer, model = (
+        kind.from_pretrained(checkpoint) for kind in (AutoTokenizer, AutoModelForSequenceClassification)
+    )
+    end = tokenizer.sep_token
+    texts = ["good", "a bad film, and it goes on and on", f"one{end}two{end}three", f"{end}", "so it goes " * 40]
+    report = export(checkpoint, tmp_path / "out")
+    assert report.parity.longest_tokens == 64
+    assert report.parity.pairs
+    with torch.inference_mode():
+        asked = [tokenizer(text, truncation=True, max_length=64, return_tensors="pt") for text in texts]
+        expected = torch.cat([model(**inputs).logits for inputs in asked])
+    classifier = Classifier.load(tmp_path / "out")
+    np.testing.assert_allclose(classifier.logits(texts), expected, atol=1e-4)
+    np.testing.assert_allclose(np.concatenate([classifier.logits([text]) for text in texts]), expected, atol=1e-4)
+
+
+@needs_optimum
+def test_a_bigbird_is_cut_where_its_attention_would_be_random(tmp_path: Path) -> None:
+    settings = {"max_position_embeddings": 128, "block_size": 4, "num_random_blocks": 1}
+    said: list[str] = []
+    checkpoint = make(replace(FOREIGN["big_bird"], max_tokens=128, settings=settings), tmp_path / "checkpoint")
+    assert export(checkpoint, tmp_path / "out", say=said.append).parity.longest_tokens == 28
+    assert any("cutting texts at 28 tokens" in line and "original_full" in line for line in said)
 
 
 @needs_optimum
