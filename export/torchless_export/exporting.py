@@ -63,7 +63,8 @@ def export(
         engine: deprecated, as are "lean" and "standard" for `graph`: they work with a warning for one release.
         encoder_only: leave the head out, and do not require one of the checkpoint.
         pairs: let the bundle read pairs of texts too, where tokenizer and model tell the two apart.
-        calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl, .json); None takes the built-in sample.
+        calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl, .json); None takes texts that
+            the model's tokenizer reads.
         evaluate: labelled text (.csv, .tsv, .jsonl, .json) to measure accuracy on.
         columns: where those two files have their texts, or pairs.
         gates: how far fp32 may be from PyTorch, and int8 and fp16 from fp32.
@@ -92,7 +93,8 @@ def export(
         writer = writers.open_writer(way, source, head=not encoder_only, say=say)
         source = source.with_outputs(writer.outputs)
         draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=pairs))
-        texts = samples.choose(draft.manifest, calibration, evaluate, columns)
+        tokenizer = source.transformers_tokenizer.backend_tokenizer
+        texts = samples.choose(draft.manifest, calibration, evaluate, columns, tokenizer)
 
         say("writing the fp32 graphs")
         draft.add_file(TOKENIZER, source.tokenizer_json())
