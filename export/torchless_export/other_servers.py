@@ -53,13 +53,13 @@ def _config(source: Checkpoint, manifest: Manifest) -> dict[str, Any]:
 
 
 def _tokenizer_config(source: Checkpoint, manifest: Manifest) -> dict[str, Any]:
-    """The checkpoint's own settings; written anew where it has none.
+    """The checkpoint's own settings; written anew where it has none, or its class is Python code.
 
     Padding goes to the right: that is what the graphs were compared with PyTorch on, and not every model is indifferent
     to padding before its text.
     """
     path = source.folder / TOKENIZER_CONFIG
-    if path.is_file():
+    if path.is_file() and source.slow_tokenizer is None:
         settings = read_json(path)
     else:
         tokenizer = source.transformers_tokenizer

@@ -26,6 +26,8 @@ class Reference:
     Attributes:
         head: whether the model has its head.
         max_tokens: where texts are cut; None reads them whole.
+        tokenizer: the checkpoint's own, with a `backend_tokenizer`.
+        slow_tokenizer: what that was converted from, which then answers in `tokens`; None where it was not converted.
         missing: tensors that the checkpoint lacks; transformers filled them with random numbers.
         unexpected: tensors that transformers ignored.
 
@@ -43,7 +45,8 @@ class Reference:
         self._inputs = set(inspect.signature(self._model.forward).parameters)
         self._model.base_model.register_forward_hook(self._keep_states)
         self._states: Any = None
-        self._tokenizer: Any = checkpoint.transformers_tokenizer
+        self.tokenizer: Any = checkpoint.transformers_tokenizer
+        self.slow_tokenizer: Any = checkpoint.slow_tokenizer
         self.max_tokens = max_tokens
 
     def _loaded(self) -> Any:
@@ -108,11 +111,6 @@ class Reference:
         ids: list[list[int]] = self.tokens(texts)["input_ids"]
         return ids
 
-    @property
-    def tokenizer(self) -> Any:
-        """The checkpoint's own tokenizer, as transformers loads it."""
-        return self._tokenizer
-
     def tokens(self, texts: Sequence[Text], **options: Any) -> Any:
         """What the checkpoint's tokenizer answers to texts, or to pairs, cut at the limit unless options say otherwise.
 
@@ -125,7 +123,7 @@ class Reference:
         assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
         given = ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
         cut = {"truncation": self.max_tokens is not None, "max_length": self.max_tokens}
-        return self._tokenizer(*given, **{**cut, **options})
+        return (self.slow_tokenizer or self.tokenizer)(*given, **{**cut, **options})
 
     def run(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
         """Run texts or pairs without any padding, as the pipeline runs one text: not every model is indifferent to it.

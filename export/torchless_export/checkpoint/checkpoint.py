@@ -118,13 +118,22 @@ class Checkpoint:
         return read_weights(self.folder)
 
     @cached_property
+    def _tokenizers(self) -> tuple[Any, Any | None]:
+        return tokenizer.load(self.folder, trust_remote_code=self.trust_remote_code)
+
+    @property
     def transformers_tokenizer(self) -> Any:
         """The tokenizer that the checkpoint was trained with, as transformers loads it; loaded once.
 
         Raises:
-            CheckpointError, MissingExtraError: as in `tokenizer.load`.
+            CheckpointError, UnsupportedModelError, MissingExtraError: as in `tokenizer.load`.
         """
-        return tokenizer.load(self.folder, trust_remote_code=self.trust_remote_code)
+        return self._tokenizers[0]
+
+    @property
+    def slow_tokenizer(self) -> Any | None:
+        """The tokenizer of Python code that `transformers_tokenizer` was converted from; None where it was not."""
+        return self._tokenizers[1]
 
     def tokenizer_json(self) -> bytes:
         """The tokenizer as transformers would use it, converted to tokenizer.json where it is not one already."""
@@ -132,8 +141,13 @@ class Checkpoint:
 
     @property
     def pairs(self) -> bool:
-        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them."""
-        return tokenizer.reads_pairs(self.transformers_tokenizer, self.config.get("type_vocab_size") or 0)
+        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them.
+
+        A tokenizer of Python code cuts pairs that are too long at other tokens than `tokenizers` does.
+        """
+        return self.slow_tokenizer is None and tokenizer.reads_pairs(
+            self.transformers_tokenizer, self.config.get("type_vocab_size") or 0
+        )
 
     @property
     def tokenizer_limit(self) -> int:

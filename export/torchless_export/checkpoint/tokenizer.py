@@ -11,16 +11,25 @@ from typing import Any
 from torchless.errors import MissingExtraError
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
+from .slow_tokenizer import converted
+
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
 _EXPECTED = (
     "Expected tokenizer.json, or tokenizer_config.json with vocab.txt, with vocab.json and merges.txt, or with a "
     "SentencePiece model."
 )
+AS_CODE = (
+    "runs as Python code alone, so no tokenizer.json can say what it does. Where a fast tokenizer with the same token "
+    "ids exists, save it into this folder with save_pretrained, and export again."
+)
 _RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all of these
 
 
-def load(folder: Path, *, trust_remote_code: bool) -> Any:
+def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
     """The tokenizer as transformers loads it; this may take seconds.
+
+    Returns:
+        One with a `backend_tokenizer`, and the one of Python code that it was converted from, or None.
 
     Raises:
         CheckpointError: the folder holds none that transformers can use, or one that fails on unknown characters.
@@ -38,9 +47,14 @@ def load(folder: Path, *, trust_remote_code: bool) -> Any:
         )
     except Exception as error:  # transformers raises whatever its backends raise
         raise CheckpointError(f"{folder}: no usable tokenizer ({error}). {_EXPECTED}") from error
-    _require_fast(folder, tokenizer)
-    _require_one_answer(folder, tokenizer.backend_tokenizer)
-    return tokenizer
+    slow = None if getattr(tokenizer, "backend_tokenizer", None) is not None else tokenizer
+    fast = tokenizer if slow is None else converted(slow)
+    if fast is None:
+        raise UnsupportedModelError(
+            f"{folder / 'tokenizer_config.json'}, tokenizer_class: {type(slow).__name__} {AS_CODE}"
+        )
+    _require_one_answer(folder, fast.backend_tokenizer)
+    return fast, slow
 
 
 def as_json(tokenizer: Any) -> bytes:
@@ -104,16 +118,6 @@ def _words(backend: Any) -> Iterator[str]:
 def _without_special_words(content: dict[str, Any]) -> dict[str, Any]:
     """A tokenizer.json that takes special tokens for what they are spelt like; the post-processor still adds them."""
     return {**content, "added_tokens": [token for token in content["added_tokens"] if not token["special"]]}
-
-
-def _require_fast(folder: Path, tokenizer: Any) -> None:
-    if getattr(tokenizer, "backend_tokenizer", None) is None:
-        kind = type(tokenizer).__name__
-        raise UnsupportedModelError(
-            f"{folder / 'tokenizer_config.json'}, tokenizer_class: {kind} runs as Python code alone, so no "
-            "tokenizer.json can say what it does. Where a fast tokenizer with the same token ids exists, save it into "
-            "this folder with save_pretrained, and export again."
-        )
 
 
 def _require_one_answer(folder: Path, backend: Any) -> None:

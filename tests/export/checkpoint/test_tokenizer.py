@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
+import transformers
 from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -20,7 +21,7 @@ import torchless_export.checkpoint.tokenizer
 from torchless import Bundle, Classifier, verify
 from torchless.errors import InputError, MissingExtraError
 from torchless_export import export
-from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.errors import CheckpointError, ParityError, UnsupportedModelError
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 from torchless_export.samples import built_in
 
@@ -221,6 +222,42 @@ def test_a_tokenizer_of_python_code_is_refused_by_its_name(broken: Path, tmp_pat
     (broken / "bpe.codes").write_text("g o 5\n")
     edit(broken / "tokenizer_config.json", tokenizer_class="BertweetTokenizer")
     refused(broken, tmp_path / "out", UnsupportedModelError, "tokenizer_class: BertweetTokenizer runs as Python code")
+
+
+def in_python(folder: Path, body: str) -> Path:
+    """The checkpoint with a tokenizer of Python code of its own: a subclass of BERT's slow one."""
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("\n".join(content["model"]["vocab"]) + "\n")
+    (folder / "own.py").write_text(
+        f"from transformers import BertTokenizer\n\n\nclass Own(BertTokenizer):\n    {body}\n"
+    )
+    edit(folder / "tokenizer_config.json", tokenizer_class="Own", auto_map={"AutoTokenizer": ["own.Own", None]})
+    return folder
+
+
+@pytest.mark.skipif(transformers.__version__ >= "5", reason="transformers 5 has no slow tokenizer of BERT's")
+def test_a_tokenizer_of_python_code_is_converted_and_proven(broken: Path, tmp_path: Path) -> None:
+    folder = in_python(broken, "pass")
+    report = export(folder, tmp_path / "out", precisions=["fp32"], graph="padded", trust_remote_code=True)
+    assert report.parity.token_ids_equal
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+    assert not tokenizer.is_fast
+    texts = ["a Good film, x", "", LONG, "[SEP] \u00e9\u0301 \u5929\u6c14"]
+    expected = [tokenizer(text, truncation=True, max_length=64)["input_ids"] for text in texts]
+    batch = Bundle.open(tmp_path / "out").tokenizer().encode(texts)
+    assert [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected
+    again = AutoTokenizer.from_pretrained(tmp_path / "out")  # other programs load it without the code
+    assert [again(text, truncation=True)["input_ids"] for text in texts] == expected
+
+
+@pytest.mark.skipif(transformers.__version__ >= "5", reason="transformers 5 has no slow tokenizer of BERT's")
+def test_a_tokenizer_of_python_code_that_does_more_is_refused_by_its_name(broken: Path, tmp_path: Path) -> None:
+    more = "def _tokenize(self, text, **options):\n        return super()._tokenize(text.replace('oo', 'u'), **options)"
+    folder = in_python(broken, more)
+    with pytest.raises(ParityError, match=r"token ids differ: .* in transformers.*Own runs as Python code alone"):
+        export(folder, tmp_path / "out", precisions=["fp32"], trust_remote_code=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_dropout_in_the_tokenizer_is_refused(tmp_path: Path) -> None:
