@@ -43,6 +43,8 @@ _SIZES: Mapping[int, str] = {
 _SMALL = {name: size for size, names in _SIZES.items() for name in names.split()}
 _OWN: Mapping[str, Mapping[str, Any]] = {
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+    "mobilebert": {"intra_bottleneck_size": 32},
+    "xmod": {"default_language": "en_XX"},
     "luke": {"entity_vocab_size": 16, "entity_emb_size": 32},
     "reformer": {"axial_pos_embds": False, "attn_layers": ["local", "local"], "is_decoder": False},
 }
@@ -84,7 +86,8 @@ def _random(architecture: str) -> RandomCheckpoint:
     if default.is_encoder_decoder:
         settings["decoder_start_token_id"] = 0
     with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(architecture, **settings))
+        config = AutoConfig.for_model(architecture, **settings, vocab_size=200, pad_token_id=0)
+        model = AutoModelForSequenceClassification.from_config(config)
     size = sum(parameter.numel() for parameter in model.parameters())
     if size > _MOST_PARAMETERS:
         raise ValueError(f"a small one has {size / 1e6:.0f} million parameters")

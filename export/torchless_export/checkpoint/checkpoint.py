@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -60,7 +61,7 @@ class Checkpoint:
         if not trust_remote_code:
             _refuse_code(folder, config)
         source = Source(
-            name=name if revision else whole.resolve().name,
+            name=name if revision else os.fsencode(whole.resolve().name).decode(errors="replace"),
             revision=revision,
             architecture=str(config["model_type"]),
             license=front_matter(whole / "README.md").get("license") or None,

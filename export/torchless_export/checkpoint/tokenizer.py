@@ -12,6 +12,7 @@ from torchless.errors import MissingExtraError
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
 from .slow_tokenizer import converted
+from .tokenizer_files import check_tokenizer_files
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
 _EXPECTED = (
@@ -38,6 +39,7 @@ def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
     """
     from transformers import AutoTokenizer
 
+    check_tokenizer_files(folder)
     _require_sentencepiece(folder)
     if not trust_remote_code:
         _require_vocabulary(folder)

@@ -54,6 +54,10 @@ def _pooled(model: Any, inputs: Tensors) -> tuple[torch.Tensor, Any] | None:
         # GPT-2 without a padding token: at the last token, which transformers finds in a text alone only.
         states = model.base_model(**inputs)[0]
         return states, model.score(_last(states, inputs["attention_mask"]))
+    if model.config.model_type == "xlnet" and model.config.summary_type == "last":
+        # At the last token, which transformers takes to be at the end of the row: it pads on the left.
+        states = model.base_model(**inputs)[0]
+        return states, model.logits_proj(model.sequence_summary(_last(states, inputs["attention_mask"])[:, None]))
     return None
 
 

@@ -46,7 +46,7 @@ def test_a_field_of_the_wrong_type_is_named(
         Checkpoint.open(str(broken))
 
 
-@pytest.mark.parametrize("content", ["[]", "null", '"bert"', "[" * 100_000, "\x00"])
+@pytest.mark.parametrize("content", ["[]", "null", '"bert"', "[" * 100_000, "\x00", '{"id2label": {"0": "\\ud800"}}'])
 def test_a_config_that_is_no_object_is_named(broken: Path, content: str) -> None:
     (broken / "config.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"config\.json: (expected an object|not JSON)"):

@@ -281,3 +281,31 @@ def test_a_length_that_leaves_no_room_for_a_text_is_refused(broken: Path, tmp_pa
     edit(broken / "tokenizer_config.json", model_max_length=stated)
     complaint = f"model_max_length: .* 3 or more, of which 2 are special tokens, got {stated}"
     refused(broken, tmp_path / "out", UnsupportedModelError, complaint)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"model_max_length": "512"}, "model_max_length: expected the longest text in tokens, got '512'"),
+        ({"padding_side": "middle"}, "padding_side: expected left or right, got 'middle'"),
+        ({"truncation_side": 1}, "truncation_side: expected left or right, got 1"),
+        ({"split_special_tokens": "no"}, "split_special_tokens: expected true or false, got 'no'"),
+        ({"model_input_names": "input_ids"}, "model_input_names: expected a list of names, got 'input_ids'"),
+        ({"model_input_names": None}, "model_input_names: expected a list of names, got None"),
+        ({"pad_token": {"a": 1}}, "pad_token: expected a string, or an object with a string as its content"),
+        ({"tokenizer_class": 5}, "tokenizer_class: expected the name of a class, got 5"),
+        ({"added_tokens_decoder": {"x": "[PAD]"}}, "added_tokens_decoder: expected an object of tokens by their ids"),
+    ],
+)
+def test_a_wrong_setting_of_the_tokenizer_is_named(
+    broken: Path, tmp_path: Path, fields: dict[str, Any], complaint: str
+) -> None:
+    edit(broken / "tokenizer_config.json", **fields)
+    refused(broken, tmp_path / "out", CheckpointError, rf"tokenizer_config\.json, {complaint}")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\x00\xff"])
+def test_a_damaged_file_of_the_tokenizer_is_named(broken: Path, tmp_path: Path, name: str, content: bytes) -> None:
+    (broken / name).write_bytes(content)
+    refused(broken, tmp_path / "out", CheckpointError, name.replace(".", r"\."))
