@@ -14,6 +14,7 @@ from torchless.inputs.tokens import Batch, Tokenizer
 
 from . import tokenizer_texts
 from .checkpoint.tokenizer import AS_CODE
+from .checkpoint.tokenizer_files import refuse_interruption
 from .errors import CheckpointError
 from .reference import Reference
 
@@ -94,11 +95,13 @@ def _asked(ask: Callable[[Sequence[Text]], Any], texts: Sequence[Text]) -> Any:
     """What a tokenizer answers to texts; where it fails, the text that it fails on alone is named."""
     try:
         return ask(texts)
-    except Exception as error:  # transformers and `tokenizers` raise whatever they like
+    except BaseException as error:  # transformers and `tokenizers` raise whatever they like
+        refuse_interruption(error)
         for text in texts:
             try:
                 ask([text])
-            except Exception as cause:
+            except BaseException as cause:
+                refuse_interruption(cause)
                 raise CheckpointError(
                     f"tokenizer.json: the tokenizer fails on {_shown(text)} ({cause}). Mend the checkpoint's tokenizer."
                 ) from error

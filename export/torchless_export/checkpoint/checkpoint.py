@@ -172,7 +172,7 @@ def _refuse_adapter(folder: Path) -> None:
 
 
 def _refuse_code(folder: Path, config: Mapping[str, Any]) -> None:
-    if "auto_map" in config:
+    if config.get("auto_map"):
         raise UnsupportedModelError(
             f"{folder / 'config.json'}, auto_map: the model brings Python code of its own, which an export would run "
             f"({', '.join(map(str, config['auto_map'].values()))}). Read it, then pass --trust-remote-code. A bundle "

@@ -12,7 +12,7 @@ from torchless.errors import MissingExtraError
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
 from .slow_tokenizer import converted
-from .tokenizer_files import check_tokenizer_files
+from .tokenizer_files import check_tokenizer_files, refuse_interruption
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
 _EXPECTED = (
@@ -47,7 +47,8 @@ def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, use_fast=True, local_files_only=True, trust_remote_code=trust_remote_code
         )
-    except Exception as error:  # transformers raises whatever its backends raise
+    except BaseException as error:  # transformers raises whatever its backends raise
+        refuse_interruption(error)
         raise CheckpointError(f"{folder}: no usable tokenizer ({error}). {_EXPECTED}") from error
     slow = None if getattr(tokenizer, "backend_tokenizer", None) is not None else tokenizer
     fast = tokenizer if slow is None else converted(slow)
@@ -129,13 +130,18 @@ def _require_one_answer(folder: Path, backend: Any) -> None:
             f"{folder / 'tokenizer.json'}, model.dropout: expected null, got {dropout:g}, with which the same text has "
             "other token ids each time. Set it to null, and export again."
         )
-    try:
-        backend.encode(_RARE)
-    except Exception as error:  # `tokenizers` raises bare Exception
-        raise CheckpointError(
-            f"{folder / 'tokenizer.json'}, model: the tokenizer fails on characters that it does not know ({error}). "
-            "Give it an unk_token that is in its vocabulary, and export again."
-        ) from error
+    unknown = "Give it an unk_token that is in its vocabulary, and export again."
+    for text, field, what, advice in (
+        ("", "post_processor", "the empty text", "Save the tokenizer again with save_pretrained."),
+        (_RARE, "model", "characters that it does not know", unknown),
+    ):
+        try:
+            backend.encode(text)
+        except BaseException as error:
+            refuse_interruption(error)
+            raise CheckpointError(
+                f"{folder / 'tokenizer.json'}, {field}: the tokenizer fails on {what} ({error}). {advice}"
+            ) from error
 
 
 def _require_vocabulary(folder: Path) -> None:

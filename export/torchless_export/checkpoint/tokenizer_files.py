@@ -33,6 +33,16 @@ def check_tokenizer_files(folder: Path) -> None:
         _check_fast(folder / _FAST)
 
 
+def refuse_interruption(error: BaseException) -> None:
+    """Raise an error again that no library means; Rust's panics, which `tokenizers` raises, are no Exception.
+
+    Raises:
+        BaseException: the error, where it is an interruption or too little memory.
+    """
+    if isinstance(error, MemoryError) or not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+        raise error
+
+
 def _check_fields(path: Path, config: Mapping[str, Any]) -> None:
     """A field that is null has transformers' default, as one that is not there; but the names of inputs have none."""
     side: Check = (lambda value: value in _SIDES, "left or right")
@@ -76,9 +86,8 @@ def _check_fast(path: Path) -> None:
 
     try:
         tokenizers.Tokenizer.from_file(str(path))
-    except BaseException as error:  # bare Exception, and Rust's panics, which are none
-        if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
-            raise
+    except BaseException as error:
+        refuse_interruption(error)
         raise CheckpointError(
             f"{path}: not a tokenizer that `tokenizers` {tokenizers.__version__} reads ({error}). Download or save it "
             "again."

@@ -276,6 +276,15 @@ def test_a_tokenizer_that_fails_on_unknown_characters_is_refused(broken: Path, t
     refused(broken, tmp_path / "out", CheckpointError, "fails on characters that it does not know")
 
 
+def test_a_post_processor_without_its_tokens_is_refused(broken: Path, tmp_path: Path) -> None:
+    """`tokenizers` panics on it, and Rust's panics are no Exception."""
+    content = json.loads((broken / "tokenizer.json").read_text(encoding="utf-8"))
+    edit(broken / "tokenizer.json", post_processor={**content["post_processor"], "special_tokens": {}})
+    refused(
+        broken, tmp_path / "out", CheckpointError, r"tokenizer\.json, post_processor: the tokenizer fails on the empty"
+    )
+
+
 @pytest.mark.parametrize("stated", [0, 2, -1])
 def test_a_length_that_leaves_no_room_for_a_text_is_refused(broken: Path, tmp_path: Path, stated: int) -> None:
     edit(broken / "tokenizer_config.json", model_max_length=stated)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -99,6 +101,24 @@ def test_optimum_writes_a_known_architecture_when_asked(
     assert report.parity.longest_tokens == 64
     expected, _ = expected_logits(checkpoint, sentences[:12])
     np.testing.assert_allclose(Classifier.load(tmp_path / "out").logits(sentences[:12]), expected, atol=2e-5)
+
+
+@needs_optimum
+def test_other_programs_pad_where_parity_was_proven(tmp_path: Path) -> None:
+    """After padding on the left, as this checkpoint's tokenizer says, absolute positions are others."""
+    checkpoint = make(RANDOM_CHECKPOINTS["bert"], tmp_path / "bert")
+    settings = json.loads((checkpoint / "tokenizer_config.json").read_bytes())
+    (checkpoint / "tokenizer_config.json").write_text(json.dumps({**settings, "padding_side": "left"}))
+    export(checkpoint, tmp_path / "out", graph="optimum")
+    texts = ["good", "a bad film, and it goes on and on"]
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    theirs, ours = (AutoTokenizer.from_pretrained(folder) for folder in (checkpoint, tmp_path / "out"))
+    assert (theirs.padding_side, ours.padding_side) == ("left", "right")
+    with torch.inference_mode():
+        expected = torch.cat([model(**theirs(text, return_tensors="pt")).logits for text in texts])
+    session = ort.InferenceSession(tmp_path / "out" / "onnx" / "model.onnx", providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], dict(ours(texts, padding=True, return_tensors="np")))
+    np.testing.assert_allclose(logits, expected, atol=2e-5)
 
 
 @needs_optimum
