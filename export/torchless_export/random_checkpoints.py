@@ -41,6 +41,11 @@ FOREIGN: dict[str, RandomCheckpoint] = {
     "gpt2, no padding": RandomCheckpoint(
         "gpt2", settings={"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}, tokens=_WITHOUT_PAD
     ),
+    "mobilebert": RandomCheckpoint(
+        "mobilebert",
+        settings={"max_position_embeddings": 64, "embedding_size": 32, "intra_bottleneck_size": 32},
+        type_ids=True,
+    ),
     "longformer": RandomCheckpoint(
         "longformer", settings={"max_position_embeddings": 66, "attention_window": 8}, tokens=ROBERTA_TOKENS
     ),

@@ -33,6 +33,10 @@ def answer(model: Any, run: Callable[..., Any], inputs: Tensors, *, head: bool) 
         places = torch.arange(inputs["input_ids"].shape[1])
         first = (places == 0).to(torch.int64).expand_as(inputs["input_ids"])
         inputs = {**inputs, "global_attention_mask": first}
+    if getattr(model.config, "trigram_input", False):
+        # MobileBERT reads each token with the next one, which is nothing at the end of a text, and not a padding token.
+        words = model.base_model.embeddings.word_embeddings(inputs["input_ids"]) * inputs["attention_mask"][..., None]
+        inputs = {name: value for name, value in inputs.items() if name != "input_ids"} | {"inputs_embeds": words}
     kept: list[Any] = []
     hook = model.base_model.register_forward_hook(lambda _model, _inputs, outputs: kept.append(outputs[0]))
     try:
