@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +37,24 @@ def test_a_bundle_of_links_into_a_cache_loads(tiny: Path, tmp_path: Path) -> Non
         shutil.copy(path, tmp_path / "blobs" / str(number))
         (tmp_path / "snapshot" / path.name).symlink_to(f"../blobs/{number}")
     assert verify(tmp_path / "snapshot")
+
+
+def test_files_in_a_folder_are_checked_and_loaded(
+    in_folders: Path, tiny: Path, flip: Callable[[Path, float], None]
+) -> None:
+    assert [report.precision for report in verify(in_folders)] == ["fp32", "int8"]
+    assert (Classifier.load(in_folders).logits(["good"]) == Classifier.load(tiny).logits(["good"])).all()
+    flip(in_folders / "onnx" / "weights.int8", 0.5)
+    with pytest.raises(IntegrityError, match=r"onnx/weights\.int8 was altered or damaged"):
+        Classifier.load(in_folders)
+
+
+def test_a_folder_that_is_a_link_is_refused(in_folders: Path, tmp_path: Path) -> None:
+    """Its files are elsewhere, where others may write."""
+    (in_folders / "onnx").rename(tmp_path / "elsewhere")
+    (in_folders / "onnx").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match="onnx was altered or damaged: expected a folder, got a link"):
+        Classifier.load(in_folders)
 
 
 def test_a_truncated_file_is_named_with_both_sizes(tiny_copy: Path) -> None:
@@ -75,14 +93,14 @@ def test_a_manifest_that_is_a_folder_cannot_be_read(tiny_copy: Path) -> None:
 
 @pytest.mark.parametrize("name", ["manifest.json", "tokenizer.json", "weights.int8"])
 def test_a_file_that_may_not_be_read_is_named(tiny_copy: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    really_open = io.open
+    really_open = os.open
 
     def forbid(path: Any, *arguments: Any, **options: Any) -> Any:  # the tests may run as root, who may read all
         if Path(path).name == name:
             raise PermissionError(13, "Permission denied", str(path))
         return really_open(path, *arguments, **options)
 
-    monkeypatch.setattr(io, "open", forbid)
+    monkeypatch.setattr(os, "open", forbid)
     with pytest.raises(BundleError, match=f"{name} cannot be read: Permission denied"):
         Classifier.load(tiny_copy)
 
