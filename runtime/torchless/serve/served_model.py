@@ -19,6 +19,8 @@ from torchless.shipping.verify import verify_bundle
 from .errors import InvalidError
 from .settings import Settings
 
+_BYTES_PER_NUMBER = 48  # 24 of a float, and what stands around a label and its score
+
 Task = Literal["scores", "logits", "embeddings"]
 
 
@@ -81,6 +83,11 @@ class ServedModel:
         """
         if task != "embeddings":
             self._head()
+
+    def answer_bytes(self, task: Task) -> int:
+        """Most bytes of JSON that the answer to one text takes."""
+        names = 0 if task == "embeddings" else sum(len(label.encode()) for label in self.manifest.labels)
+        return self.columns[task] * _BYTES_PER_NUMBER + names
 
     def run(self, task: Task, batch: Batch) -> Floats:
         """Answer a batch: float32 (texts, columns).

@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
 from torchless import __version__
 from torchless.errors import InputError
 from torchless.running.threads import available_threads
 
-from .errors import NotFoundError, NotReadyError, OverloadedError
+from .aside import Aside
+from .byte_budget import ByteBudget
+from .errors import NotFoundError, NotReadyError
 from .logs import log
 from .metrics import Metrics
 from .request_queue import RequestQueue
 from .served_model import ServedModel
 from .settings import Settings
 from .workers import Workers
-
-_MOST_ASIDE = 32
-T = TypeVar("T")
 
 
 class Service:
@@ -34,6 +32,8 @@ class Service:
         draining: the server is shutting down; it still answers, but reports that it is not ready.
         queue: the requests that wait.
         metrics: what is counted.
+        aside: the event loop for large requests.
+        bytes: what large bodies and answers may take together.
     """
 
     def __init__(self, sources: Mapping[str, str | os.PathLike[str]], settings: Settings) -> None:
@@ -52,7 +52,8 @@ class Service:
         self.queue = RequestQueue(settings, settings.workers or _workers(settings))
         Workers(self.queue, self.metrics)
         self._loading = threading.Lock()
-        self._aside = 0
+        self.aside = Aside()
+        self.bytes = ByteBudget(settings.max_held_bytes)
         self.metrics.gauges(self._gauges)
         self.metrics.info("torchless_model_info", "The models that are served; always 1.", self._model_info)
 
@@ -97,20 +98,6 @@ class Service:
         """`reload` in a thread of its own: requests are answered meanwhile."""
         return await asyncio.to_thread(self.reload, name)
 
-    async def aside(self, work: Callable[[], T]) -> T:
-        """Run work that does not need a model's graph in a thread of its own, at most 32 at a time.
-
-        Raises:
-            OverloadedError: 32 are running.
-        """
-        if self._aside >= _MOST_ASIDE:
-            raise OverloadedError(f"{self._aside} requests of this kind are being answered; try again in 1 s", 1)
-        self._aside += 1
-        try:
-            return await asyncio.to_thread(work)
-        finally:
-            self._aside -= 1
-
     def model(self, name: str | None = None) -> ServedModel:
         """The model of that name; the first for None.
 
@@ -127,6 +114,7 @@ class Service:
     def close(self) -> None:
         """Stop the threads; requests that wait are refused."""
         self.queue.close()
+        self.aside.close()
 
     def _unknown(self, name: str) -> NotFoundError:
         return NotFoundError(f"no model {name!r} here; there are {', '.join(self.sources)}")

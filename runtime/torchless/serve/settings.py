@@ -60,6 +60,18 @@ class Settings:
     )
     max_batch_texts: int = _option(1024, "most texts per request; a request with more is answered 413", least=1)
     max_body_bytes: int = _option(2_000_000, "largest request body, in bytes; a larger one is answered 413", least=1)
+    max_held_bytes: int = _option(
+        64_000_000,
+        "bytes that bodies and answers of more than 64 KiB may take together; while there is no room, they are "
+        "answered 429",
+        least=1,
+    )
+    max_json_elements: int = _option(
+        16_384, "most items of lists and objects in a body, nested ones included; more are answered 413", least=1
+    )
+    max_text_characters: int = _option(
+        200_000, "most characters per text, or per pair of texts; more are answered 413", least=1
+    )
     max_header_bytes: int = _option(
         16_384, "largest request line and headers together, in bytes; larger ones are answered 431", least=1
     )

@@ -14,7 +14,9 @@ import msgspec
 from torchless import __version__
 from torchless.errors import TorchlessError
 from torchless.serve.call import Call
+from torchless.serve.encoding import encode
 from torchless.serve.errors import InvalidError, MalformedError, NotFoundError
+from torchless.serve.json_bounds import check_elements
 from torchless.serve.operation import Dialect, Operation, Reply, public_message
 from torchless.serve.served_model import ServedModel, Task
 
@@ -28,6 +30,8 @@ _OUTPUTS: dict[str, Task] = {  # and the task that each comes from
     "embedding": "embeddings",
 }
 _VERSION = "1"
+_MOST_OUTPUTS = 8
+_SMALL_BYTES = 512
 
 
 class Error(msgspec.Struct):
@@ -42,7 +46,7 @@ class Request(msgspec.Struct):
     inputs: Annotated[list[Input], msgspec.Meta(min_length=1, max_length=1)]
     id: str | None = None
     parameters: dict[str, bool | int | float | str] = {}
-    outputs: list[WantedOutput] | None = None
+    outputs: Annotated[list[WantedOutput], msgspec.Meta(max_length=_MOST_OUTPUTS)] | None = None
 
 
 class Response(msgspec.Struct, omit_defaults=True):
@@ -103,7 +107,7 @@ async def infer(call: Call, body: bytes) -> Reply:
     """The outputs for a tensor of texts."""
     model = _model(call)
     request, rest = _split(call, body)
-    texts = read_texts(request.inputs[0], rest)
+    texts = read_texts(request.inputs[0], rest, call.service.settings.max_batch_texts)
     wanted = request.outputs or [
         WantedOutput(name) for name in (("label", "scores") if model.classifier else ("embedding",))
     ]
@@ -119,7 +123,7 @@ async def infer(call: Call, body: bytes) -> Reply:
         made, data = write_output(output, model.manifest.labels, tensor, binary=binary)
         outputs.append(made)
         tail += data
-    head = msgspec.json.encode(Response(model.name, _VERSION, outputs, request.id))
+    head = encode(Response(model.name, _VERSION, outputs, request.id))
     if not tail:
         return Reply(head)
     return Reply(head + tail, "application/octet-stream", headers={_HEADER: str(len(head))})
@@ -186,7 +190,15 @@ def _split(call: Call, body: bytes) -> tuple[Request, memoryview]:
             raise MalformedError(f"{_HEADER}: expected a number of bytes up to the body's {size}")
         size = int(given)
     view = memoryview(body)
+    check_elements(body[:size], call.service.settings.max_json_elements)
     return _DECODER.decode(view[:size]), view[size:]
+
+
+def _infer(path: str) -> Operation:
+    # In binary tensors a text takes 4 bytes, and has no comma.
+    return Operation(
+        "POST", path, infer, "Label or embed texts", Request, Response, binary=True, small_bytes=_SMALL_BYTES
+    )
 
 
 _MODEL = "/v2/models/{name}"
@@ -194,10 +206,8 @@ OPEN_INFERENCE = Dialect(
     "open-inference",
     "The Open Inference Protocol, version 2, which Triton and KServe speak.",
     (
-        Operation("POST", f"{_MODEL}/infer", infer, "Label or embed texts", Request, Response, binary=True),
-        Operation(
-            "POST", _MODEL + "/versions/{version}/infer", infer, "Label or embed texts", Request, Response, binary=True
-        ),
+        _infer(f"{_MODEL}/infer"),
+        _infer(_MODEL + "/versions/{version}/infer"),
         Operation("GET", "/v2", server_metadata, "The server", None, ServerMetadata),
         Operation("GET", "/v2/health/live", live, "Alive", None, Live, public=True),
         Operation("GET", "/v2/health/ready", ready, "Ready", None, Ready, readiness=True, public=True),
