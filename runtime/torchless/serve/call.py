@@ -12,7 +12,7 @@ from torchless.numerics import Floats, normalize
 
 from .byte_budget import FREE_BYTES, Share
 from .errors import ClientLeftError, InvalidError, TooLargeError
-from .queued_request import QueuedRequest
+from .queued_request import QueuedRequest, SpansRequest
 from .served_model import ServedModel, Task
 from .service import Service
 
@@ -81,10 +81,12 @@ class Call:
 
         Raises:
             TooLargeError: more texts than a request may hold.
-            OverloadedError: too many such requests are being answered.
+            RequestError: as `RequestQueue.submit`; also for more tokens than the queue holds.
         """
         listed = self._listed(texts)
-        return await asyncio.to_thread(model.tokenizer.spans, listed, special_tokens=special_tokens)
+        queued = SpansRequest(model, listed, special_tokens=special_tokens)
+        await self._submit(queued)
+        return queued.spans
 
     @property
     def token_count(self) -> int:
@@ -108,15 +110,18 @@ class Call:
         if (answer_bytes := len(listed) * model.answer_bytes(task)) > FREE_BYTES:
             self.share.take(answer_bytes)
         self.queued = queued = QueuedRequest(model, task, listed, refuse_truncation=truncate is False)
+        await self._submit(queued)
+        return queued.rows
+
+    async def _submit(self, queued: QueuedRequest) -> None:
         if self.aside:  # `Aside` watches
             await self.service.queue.submit(queued)
-            return queued.rows
+            return
         stop_watching = self.watch(lambda: queued.fail(ClientLeftError()))
         try:
             await self.service.queue.submit(queued)
         finally:
             stop_watching()
-        return queued.rows
 
     def watch(self, drop: Callable[[], None]) -> Callable[[], object]:
         """Call a function when the client leaves; returns what ends the watch. For the loop of the connection."""

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from torchless.errors import TorchlessError
-from torchless.inputs.arguments import characters
 
 from .body import read_body
 from .byte_budget import FREE_BYTES
@@ -188,7 +187,7 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
     found = [
         (b"x-compute-type", queued.model.device.encode()),
         (b"x-compute-time", total),
-        (b"x-compute-characters", b"%d" % sum(map(characters, queued.texts))),
+        (b"x-compute-characters", b"%d" % queued.characters),
         (b"x-compute-tokens", b"%d" % sum(tokens.lengths)),
         (b"x-total-time", total),
         (b"x-tokenization-time", b"%.3f" % (tokens.seconds * 1e3)),

@@ -18,6 +18,7 @@ from torchless.shipping.verify import verify_bundle
 
 from .errors import InvalidError
 from .settings import Settings
+from .token_bound import TokenBound
 
 _BYTES_PER_NUMBER = 48  # 24 of a float, and what stands around a label and its score
 
@@ -35,6 +36,7 @@ class ServedModel:
         manifest: the bundle's contract.
         digest: sha256 of the manifest, which vouches for every other file.
         tokenizer: texts to tokens, for both graphs.
+        token_bound: how many tokens a text can have.
         precision: the variant that runs.
         device: where it runs.
         padded: whether its graphs take padded tokens.
@@ -62,6 +64,7 @@ class ServedModel:
         self.digest = hashlib.sha256(self.manifest.to_bytes()).hexdigest()
         self.precision = encoder.precision
         self.tokenizer = encoder.tokenizer
+        self.token_bound = TokenBound(self.tokenizer)
         self.padded, self.budget = encoder.session.padded, encoder.session.budget
         pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
         self.pooling: Pooling = pooling  # type: ignore[assignment]  # Settings checked it
