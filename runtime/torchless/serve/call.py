@@ -107,11 +107,19 @@ class Call:
     async def _rows(self, model: ServedModel, task: Task, texts: str | Sequence[Text], truncate: bool | None) -> Floats:
         model.require(task)
         listed = self._listed(texts)
-        if (answer_bytes := len(listed) * model.answer_bytes(task)) > FREE_BYTES:
-            self.share.take(answer_bytes)
+        self.hold_answer(model, task, len(listed))
         self.queued = queued = QueuedRequest(model, task, listed, refuse_truncation=truncate is False)
         await self._submit(queued)
         return queued.rows
+
+    def hold_answer(self, model: ServedModel, task: Task, texts: int) -> None:
+        """Hold the bytes of an answer to so many texts, if they are many.
+
+        Raises:
+            OverloadedError: other large bodies and answers take all of the room.
+        """
+        if (size := texts * model.answer_bytes(task)) > FREE_BYTES:
+            self.share.take(size)
 
     async def _submit(self, queued: QueuedRequest) -> None:
         if self.aside:  # `Aside` watches

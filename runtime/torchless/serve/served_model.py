@@ -20,7 +20,7 @@ from .errors import InvalidError
 from .settings import Settings
 from .token_bound import TokenBound
 
-_BYTES_PER_NUMBER = 48  # 24 of a float, and what stands around a label and its score
+_BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL = 24, 48  # in JSON
 
 Task = Literal["scores", "logits", "embeddings"]
 
@@ -89,8 +89,9 @@ class ServedModel:
 
     def answer_bytes(self, task: Task) -> int:
         """Most bytes of JSON that the answer to one text takes."""
-        names = 0 if task == "embeddings" else sum(len(label.encode()) for label in self.manifest.labels)
-        return self.columns[task] * _BYTES_PER_NUMBER + names
+        if task == "embeddings":
+            return self.columns[task] * _BYTES_PER_NUMBER
+        return sum(_BYTES_AROUND_A_LABEL + len(label.encode()) for label in self.manifest.labels)
 
     def run(self, task: Task, batch: Batch) -> Floats:
         """Answer a batch: float32 (texts, columns).

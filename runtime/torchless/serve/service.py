@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from torchless import __version__
 from torchless.errors import InputError
@@ -13,6 +13,7 @@ from torchless.running.threads import available_threads
 
 from .aside import Aside
 from .byte_budget import ByteBudget
+from .daemon import in_daemon
 from .errors import NotFoundError, NotReadyError
 from .logs import log
 from .metrics import Metrics
@@ -96,7 +97,7 @@ class Service:
 
     async def reload_aside(self, name: str | None = None) -> list[ServedModel]:
         """`reload` in a thread of its own: requests are answered meanwhile."""
-        return await asyncio.to_thread(self.reload, name)
+        return await in_daemon(partial(self.reload, name))
 
     def model(self, name: str | None = None) -> ServedModel:
         """The model of that name; the first for None.
@@ -123,6 +124,7 @@ class Service:
         yield "te_queue_size", "Requests that wait for a worker.", self.queue.queued_requests
         yield "torchless_queue_tokens", "Tokens that wait for a worker.", self.queue.queued_tokens
         yield "torchless_queue_limit_tokens", "Tokens that may wait.", self.settings.max_queue_tokens
+        yield "torchless_held_bytes", "Bytes of large bodies and answers that are held.", self.bytes.held
         yield "torchless_tokens_per_second", "Tokens per second of all workers together.", self.queue.tokens_per_s
         yield "torchless_ready", "1 when every model is warm and the server is not shutting down.", float(self.ready)
 

@@ -14,11 +14,10 @@ from time import perf_counter
 
 import numpy as np
 
-from torchless.errors import InferenceError
 from torchless.inputs.tokens import Batch, spans_of
 from torchless.running import plan
 
-from .errors import InvalidError
+from .errors import InvalidError, as_error
 from .long_texts import LongRequest
 from .metrics import Metrics
 from .queued_request import QueuedRequest, SpansRequest, Tokens, call_in_loop
@@ -56,7 +55,7 @@ class Workers:
             try:
                 self._next_piece(long)
             except BaseException as error:
-                self._refuse([request], own(error))
+                self._refuse([request], as_error(error))
             else:
                 if long.is_whole:
                     self._finish(long)
@@ -78,7 +77,7 @@ class Workers:
             batch = model.tokenizer.encode([text for request in requests for text in request.texts])
         except BaseException as error:  # a panic of the tokenizer too: the thread must live on
             if len(requests) == 1:
-                self._refuse(requests, own(error))
+                self._refuse(requests, as_error(error))
                 return
             for request in requests:  # one request must not spoil the answers of its neighbours
                 self._tokenise_for(model, [request], takes_one=takes_one)
@@ -133,7 +132,7 @@ class Workers:
             self._run_batches(taken)
         except BaseException as error:  # a bug: the thread must live on, and the requests must be answered
             for request, _ in taken:
-                request.fail_soon(own(error))
+                request.fail_soon(as_error(error))
 
     def _run_batches(self, taken: Taken) -> None:
         """Run what was taken, in batches of like length."""
@@ -150,7 +149,7 @@ class Workers:
             rows = first.model.run(first.task, batch)
         except BaseException as error:
             if len(owners) == 1:
-                first.fail_soon(own(error))
+                first.fail_soon(as_error(error))
                 return
             for place, owner in enumerate(owners):  # one text must not spoil the answers of its neighbours
                 self._run_batch(batch.select(np.array([place])), [owner])
@@ -162,11 +161,6 @@ class Workers:
         for loop in {request.loop for request in complete}:
             call_in_loop(loop, _answer, [request for request in complete if request.loop is loop])
         self._metrics.batch(len(owners), tokens)
-
-
-def own(error: BaseException) -> Exception:
-    """The error that a request is given: a panic in Rust is none that an event loop lets pass, and may hold a text."""
-    return error if isinstance(error, Exception) else InferenceError(f"a library ended with {type(error).__name__}")
 
 
 def _share_out(batch: Batch, requests: Sequence[QueuedRequest], seconds: float) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -142,3 +144,18 @@ def test_a_budget_is_shared_and_one_alone_may_pass_it() -> None:
     second.give_all()
     first.give_all()
     assert budget.held == 0
+
+
+def test_connections_are_bounded(start: Callable[..., Server], tiny: Path) -> None:
+    server = start(tiny, "--max-connections", 3)
+    with ExitStack() as stack:
+        for _ in range(3):
+            connection = stack.enter_context(socket.create_connection((server.host, server.port), timeout=10))
+            connection.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        status, headers, answer = server.request("GET", "/health")
+        assert status == 503
+        assert json.loads(answer)["error_type"] == "Unhealthy"
+        assert headers["retry-after"] == "1"
+    time.sleep(0.2)
+    assert server.request("GET", "/health")[0] == 200

@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
-from torchless.errors import TorchlessError
 from torchless.serve.call import Call
 from torchless.serve.errors import NotFoundError, ReloadError, RequestError
 from torchless.serve.logs import log_error
@@ -95,8 +94,8 @@ async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
         models = await call.service.reload_aside(body.model)
     except RequestError:
         raise
-    except TorchlessError as problem:
-        log_error("reload failed; the models that ran before go on", error=str(problem))
+    except Exception as problem:
+        log_error("reload failed; the models that ran before go on", error=f"{type(problem).__name__}: {problem}")
         raise ReloadError(problem) from problem
     return [Reloaded(model.name, model.digest) for model in models]
 
