@@ -13,7 +13,7 @@ from types import FrameType
 
 import uvicorn
 
-from torchless.errors import TorchlessError
+from torchless.errors import InferenceError, TorchlessError
 
 from . import tracing
 from .app import Application
@@ -24,6 +24,7 @@ from .service import Service
 from .settings import Settings
 
 _LAST_REQUESTS_S = 0.2
+_HANGS = 3  # times as long as a request may take, after which a hanging thread ends the process
 _GRACE_S = 2.0  # beyond what was promised, before the process is ended
 
 
@@ -98,6 +99,14 @@ class _Server(uvicorn.Server):
         _end_in(settings.drain_s + _LAST_REQUESTS_S + settings.max_drain_s + _GRACE_S)
         log("draining", signal=signal.Signals(sig).name)
         self._loop.call_soon_threadsafe(self._loop.call_later, self._service.settings.drain_s, self._stop_listening)
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn's, ten times a second: a thread that hangs for long ends the process, for its supervisor."""
+        if not self.should_exit and self._service.hangs(_HANGS):
+            self.problem = InferenceError("a thread hangs in a library; the process ends, so that it can be replaced")
+            self.should_exit = True
+            _end_in(_GRACE_S)
+        return await super().on_tick(counter)
 
     def _stop_listening(self) -> None:
         self.should_exit = True

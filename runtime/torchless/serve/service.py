@@ -22,6 +22,8 @@ from .served_model import ServedModel
 from .settings import Settings
 from .workers import Workers
 
+_LEAST_HANG_S = 5.0  # however short the requests' own limit is
+
 
 class Service:
     """The models that are served, and what serves them.
@@ -51,7 +53,7 @@ class Service:
         self.draining = False
         self.metrics = Metrics()
         self.queue = RequestQueue(settings, settings.workers or _workers(settings))
-        Workers(self.queue, self.metrics)
+        self._watch = Workers(self.queue, self.metrics).watch
         self._loading = threading.Lock()
         self.aside = Aside()
         self.bytes = ByteBudget(settings.max_held_bytes)
@@ -60,8 +62,12 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Every model is loaded, verified and warm, and the server is not shutting down."""
-        return len(self.models) == len(self.sources) and not self.draining
+        """Every model is loaded, verified and warm, no thread hangs, and the server is not shutting down."""
+        return len(self.models) == len(self.sources) and not self.draining and not self.hangs()
+
+    def hangs(self, times: int = 1) -> bool:
+        """Whether a thread has been at one piece of work for so many times as long as a request may take."""
+        return self._watch.longest_s() > times * max(self.settings.request_timeout_s, _LEAST_HANG_S)
 
     def load(self) -> None:
         """Load every model; none is served until all are loaded. Blocks.

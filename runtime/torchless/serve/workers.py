@@ -8,9 +8,9 @@ threads share nothing but the queue and the metrics, and reach an event loop thr
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,31 +23,38 @@ from .metrics import Metrics
 from .queued_request import QueuedRequest, SpansRequest, Tokens, call_in_loop
 from .request_queue import RequestQueue, Taken
 from .served_model import ServedModel
+from .watch import Watch
 
+T = TypeVar("T")
 Owners = list[tuple[QueuedRequest, int]]  # the request and the text in it that each row of a batch belongs to
 
 
 class Workers:
-    """The threads of one queue; they end when it is closed."""
+    """The threads of one queue; they end when it is closed.
+
+    Attributes:
+        watch: whether they still work.
+    """
 
     def __init__(self, queue: RequestQueue, metrics: Metrics) -> None:
         """Start `queue.workers` workers and a tokeniser."""
         self._queue = queue
         self._metrics = metrics
-        threading.Thread(target=self._tokenise_long, name="torchless-tokeniser", daemon=True).start()
+        self.watch = Watch()
+        self.watch.start("torchless-tokeniser", self._tokenise_long)
         for _ in range(queue.workers):
-            threading.Thread(target=self._work, name="torchless-worker", daemon=True).start()
+            self.watch.start("torchless-worker", self._work)
 
     def _work(self) -> None:
         queue = self._queue
-        while queue.wait():
+        while self._waited(queue.wait):
             if arrivals := queue.arrivals():
                 self._tokenise(arrivals, takes_one=True)
             if taken := queue.take():
                 self._run(taken)
 
     def _tokenise_long(self) -> None:
-        while (long := self._queue.next_long()) is not None:
+        while (long := self._waited(self._queue.next_long)) is not None:
             request = long.request
             if request.over:
                 self._queue.forget([request])
@@ -62,6 +69,12 @@ class Workers:
                 else:
                     self._queue.put_back(long)
 
+    def _waited(self, wait: Callable[[], T]) -> T:
+        self.watch.rest()
+        found = wait()
+        self.watch.begin()
+        return found
+
     # Texts to tokens.
 
     def _tokenise(self, requests: list[QueuedRequest], *, takes_one: bool) -> None:
@@ -72,6 +85,7 @@ class Workers:
             self._tokenise_for(model, [request for request in wanted if request.model is model], takes_one=takes_one)
 
     def _tokenise_for(self, model: ServedModel, requests: list[QueuedRequest], *, takes_one: bool) -> None:
+        self.watch.begin()
         begun_s = perf_counter()
         try:
             batch = model.tokenizer.encode([text for request in requests for text in request.texts])
@@ -143,6 +157,7 @@ class Workers:
             self._run_batch(part, [owners[place] for place in places.tolist()])
 
     def _run_batch(self, batch: Batch, owners: Owners) -> None:
+        self.watch.begin()
         begun_s = perf_counter()
         first = owners[0][0]
         try:

@@ -25,7 +25,7 @@ _PAGES = Path(__file__).parent.parent / "page"
 class Health(msgspec.Struct):
     """The state of the process."""
 
-    status: Literal["alive", "ready", "loading", "draining"]
+    status: Literal["alive", "ready", "loading", "draining", "hangs"]
 
 
 class Status(msgspec.Struct):
@@ -60,10 +60,12 @@ async def health(_call: Call, _body: None) -> Health:
 
 
 async def ready(call: Call, _body: None) -> Reply:
-    """Every model is verified and warm, and the server is not shutting down."""
+    """Every model is verified and warm, no thread hangs, and the server is not shutting down."""
     service = call.service
-    state = Health("ready" if service.ready else "draining" if service.draining else "loading")
-    return Reply(msgspec.json.encode(state), status=200 if service.ready else 503)
+    if service.ready:
+        return Reply(msgspec.json.encode(Health("ready")))
+    state = Health("draining" if service.draining else "hangs" if service.hangs() else "loading")
+    return Reply(msgspec.json.encode(state), status=503)
 
 
 async def status(call: Call, _body: None) -> Status:
