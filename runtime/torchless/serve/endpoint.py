@@ -24,6 +24,7 @@ from .errors import (
     MediaTypeError,
     TimedOutError,
     UnauthorizedError,
+    bare,
     status_of,
 )
 from .json_bounds import check_elements
@@ -69,11 +70,12 @@ class Endpoint:
             try:
                 reply = await self._answer(call, headers, receive)
             except TorchlessError as error:
-                problem, reply = error, self._refusal(error)
+                problem, reply = bare(error), self._refusal(error)
             except Exception as error:
                 problem = TorchlessError(f"{type(error).__name__}: {error}")
                 reply = self._refusal(problem)
                 log_error("a bug", request_id=request_id.decode(), exception=traceback.format_exc())
+                bare(error)
             total_s = perf_counter() - begun_s
             if not isinstance(problem, ClientLeftError):
                 await _send(send, scope, reply, [*_times(call, total_s), (b"x-request-id", request_id)], self._service)
