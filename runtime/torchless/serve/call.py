@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from torchless.inputs.arguments import Text
+from torchless.inputs.arguments import Side, Text
 from torchless.inputs.tokens import TokenSpan
 from torchless.numerics import Floats, normalize
 
@@ -31,6 +31,7 @@ class Call:
         path: parameters of the path, such as `name`.
         headers: the request's headers, lower case.
         queued: what was asked of the model; None if nothing was.
+        queued_per_text: how many texts of `queued` each text of the request has become: one, or a pair per label.
     """
 
     def __init__(self, service: Service, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> None:
@@ -38,6 +39,7 @@ class Call:
         self.path: dict[str, str] = scope["path_params"]
         self.headers = headers
         self.queued: QueuedRequest | None = None
+        self.queued_per_text = 1
         self._on_disconnect = (scope.get("extensions") or {}).get(ON_DISCONNECT)
         self._receive = receive
 
@@ -128,3 +130,13 @@ def check_dimensions(model: ServedModel, dimensions: int | None) -> None:
     size = model.manifest.hidden_size
     if dimensions not in (None, size):
         raise InvalidError(f"vectors of {model.name} have {size} dimensions, not {dimensions}")
+
+
+def refuse_other_side(name: str, asked: str | None, side: Side) -> None:
+    """Refuse truncation on another side than the model's; `name` is the field that asks for it.
+
+    Raises:
+        InvalidError: it is the other side.
+    """
+    if asked is not None and asked.lower() != side:
+        raise InvalidError(f"{name}: the model decides where texts are cut; expected {side}, got {asked.lower()}")

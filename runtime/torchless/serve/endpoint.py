@@ -25,6 +25,7 @@ from .errors import (
     status_of,
 )
 from .logs import log, log_error
+from .media_types import check_media_type
 from .operation import Dialect, Operation, Reply
 from .service import Service
 from .tracing import span
@@ -34,7 +35,6 @@ Receive = Any
 Send = Any
 
 _ENCODER = msgspec.json.Encoder()
-_JSON = b"application/json"
 _PROCESS, _COUNT = uuid.uuid4().hex[:24].encode(), itertools.count()  # a uuid for each request would cost more
 
 
@@ -77,8 +77,7 @@ class Endpoint:
             check_key(headers, self._service.settings.api_key)
         body: Any = None
         if operation.request is not None:
-            if not operation.binary:
-                _check_media_type(headers)
+            check_media_type(headers, binary=operation.binary)
             body = await read_body(headers, receive, self._service.settings.max_body_bytes)
         try:
             if self._decode is not None:
@@ -98,6 +97,8 @@ class Endpoint:
             headers["retry-after"] = str(seconds)
         if isinstance(error, UnauthorizedError):
             headers["www-authenticate"] = "Bearer"
+        if isinstance(error, MediaTypeError) and error.compressed:
+            headers["accept-encoding"] = "identity"
         return Reply(_ENCODER.encode(self._dialect.error(error)), status=status_of(error), headers=headers)
 
     def _record(
@@ -157,16 +158,6 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: in
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _check_media_type(headers: dict[bytes, bytes]) -> None:
-    """Only JSON: whatever a form on another web page can send is refused."""
-    given = headers.get(b"content-type", b"")
-    kind = given.partition(b";")[0].strip().lower()
-    if kind != _JSON and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
-        raise MediaTypeError(f"expected Content-Type: application/json, got {given.decode('latin-1')[:80] or 'none'}")
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise MediaTypeError("expected a body that is not compressed")
-
-
 def _request_id(headers: dict[bytes, bytes]) -> bytes:
     given = headers.get(b"x-request-id", b"")
     if 0 < len(given) <= 128 and given.isascii() and given.decode("ascii").isprintable():
@@ -192,7 +183,7 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
         (b"x-inference-time", b"%.3f" % (queued.run_s * 1e3)),
     ]
     if any(tokens.truncated):
-        cut = [index for index, truncated in enumerate(tokens.truncated) if truncated]
+        cut = list(dict.fromkeys(i // call.queued_per_text for i, lost in enumerate(tokens.truncated) if lost))
         found.append((b"x-truncated", ",".join(map(str, cut[:100])).encode() + (b",..." if len(cut) > 100 else b"")))
     return found
 

@@ -79,9 +79,17 @@ class TooLargeError(RequestError):
 
 
 class MediaTypeError(RequestError):
-    """The Content-Type is not JSON, or the body is compressed."""
+    """The Content-Type is not JSON, or the body is compressed.
+
+    Attributes:
+        compressed: it is compressed.
+    """
 
     status = 415
+
+    def __init__(self, problem: str, *, compressed: bool = False) -> None:
+        super().__init__(problem)
+        self.compressed = compressed
 
 
 class InvalidError(RequestError):

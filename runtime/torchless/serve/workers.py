@@ -64,7 +64,11 @@ class Workers:
         try:
             batch = model.tokenizer.encode([text for request in requests for text in request.texts])
         except Exception as error:  # a bug too: the thread must live on, and the requests must be answered
-            self._refuse(requests, error)
+            if len(requests) == 1:
+                self._refuse(requests, error)
+                return
+            for request in requests:  # one request must not be refused for its neighbour
+                self._tokenise_for(model, [request], takes_one=takes_one)
             return
         cut = _share_out(batch, requests, perf_counter() - begun_s)
         ready = []
