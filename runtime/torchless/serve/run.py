@@ -19,7 +19,7 @@ from .app import Application
 from .connection import protocol_for
 from .logs import log, log_error, use_json
 from .service import Service
-from .settings import Settings
+from .settings import Settings, is_service_link, variable
 
 _LAST_REQUESTS_S = 0.2
 
@@ -38,6 +38,9 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     use_json(settings.log_level)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its info lines repeat ours
+    if is_service_link("port", os.environ):
+        address = os.environ[variable("port")]
+        log("TORCHLESS_PORT is ignored: Kubernetes sets it for a Service called torchless", value=address)
     stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
     service = Service(sources, settings)
     config = uvicorn.Config(

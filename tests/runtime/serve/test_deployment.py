@@ -1,0 +1,98 @@
+"""Where the server runs: variables of Kubernetes, names of models, sockets and ports that are taken."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from torchless.cli import main
+from torchless.errors import InputError
+from torchless.serve import settings
+from torchless.serve.settings import Settings
+
+from .conftest import Server
+
+Start = Callable[..., Server]
+SERVICE = {
+    "TORCHLESS_SERVICE_HOST": "10.43.7.9",
+    "TORCHLESS_SERVICE_PORT": "8080",
+    "TORCHLESS_SERVICE_PORT_HTTP": "8080",
+    "TORCHLESS_PORT": "tcp://10.43.7.9:8080",
+    "TORCHLESS_PORT_8080_TCP": "tcp://10.43.7.9:8080",
+    "TORCHLESS_PORT_8080_TCP_PROTO": "tcp",
+    "TORCHLESS_PORT_8080_TCP_PORT": "8080",
+    "TORCHLESS_PORT_8080_TCP_ADDR": "10.43.7.9",
+}
+
+
+def test_the_variables_of_a_service_called_torchless_are_ignored_with_a_line(start: Start, tiny: Path) -> None:
+    server = start(tiny, **SERVICE)
+    (line,) = [event for event in server.events() if "Kubernetes" in event["event"]]
+    assert line["event"].startswith("TORCHLESS_PORT is ignored")
+    assert line["value"] == "tcp://10.43.7.9:8080"
+
+
+def test_only_the_link_of_a_service_is_ignored() -> None:
+    parser = argparse.ArgumentParser()
+    settings.add_arguments(parser)
+    nothing, port = parser.parse_args([]), parser.parse_args(["--port", "7"])
+    for link in ("tcp://10.43.7.9:8080", "tcp://[fd00::1]:80", "udp://10.43.7.9:53", "sctp://10.43.7.9:9"):
+        assert settings.from_options(nothing, {"TORCHLESS_PORT": link}) == Settings()
+        assert settings.from_options(port, {"TORCHLESS_PORT": link}).port == 7
+    for wrong in ("http://10.43.7.9:8080", "10.43.7.9:8080", ""):
+        with pytest.raises(InputError, match="TORCHLESS_PORT: expected a whole number"):
+            settings.from_options(nothing, {"TORCHLESS_PORT": wrong})
+    with pytest.raises(InputError, match="TORCHLESS_WORKERS: expected a whole number"):
+        settings.from_options(nothing, {"TORCHLESS_WORKERS": "tcp://10.43.7.9:8080"})
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"port": 65536}, "port: expected at most 65535, got 65536"),
+        ({"request_timeout_s": float("inf")}, "request_timeout_s: expected at most"),
+        ({"request_timeout_s": float("nan")}, "request_timeout_s: expected a number of 0.001 or more"),
+    ],
+)
+def test_numbers_that_no_clock_or_socket_takes_are_refused(values: dict[str, float], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        Settings(**values)  # type: ignore[arg-type]
+
+
+def complaint_of(*arguments: str) -> tuple[int, str]:
+    """Exit code and stderr of a server that cannot start."""
+    command = [sys.executable, "-m", "torchless", "serve", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "argument", "name"),
+    [
+        ("lr=3e-5", "lr=3e-5", "lr=3e-5"),
+        ("runs/lr=3e-5/best", "runs/lr=3e-5/best", "best"),
+        ("runs/lr=3e-5", "./runs/lr=3e-5", "lr=3e-5"),
+        ("runs/lr=3e-5", "mine=runs/lr=3e-5", "mine"),
+    ],
+)
+def test_a_folder_with_an_equals_sign_is_a_folder(
+    start: Start, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, argument: str, name: str
+) -> None:
+    copytree(tiny, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    (model,) = start(argument).get("/info")["models"]
+    assert model["name"] == name
+
+
+def test_a_model_that_is_not_there_is_named_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = complaint_of("./runs/lr=3e-5/best", "--port", "0")
+    assert (code, "no bundle at runs/lr=3e-5/best" in said) == (1, True)
+    for argument in ("=x", "x="):
+        assert main(["serve", argument]) == 2
+        assert f"expected NAME=MODEL, got '{argument}'" in capsys.readouterr().err
