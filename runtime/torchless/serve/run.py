@@ -17,6 +17,7 @@ from torchless.errors import TorchlessError
 from . import tracing
 from .app import Application
 from .connection import protocol_for
+from .listening import BACKLOG, listen_tcp, listen_unix
 from .logs import log, log_error, use_json
 from .service import Service
 from .settings import Settings, is_service_link, variable
@@ -32,7 +33,7 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
     Raises:
         BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError: a model
             could not be loaded.
-        InputError: the address cannot be listened on.
+        ListenError: the address cannot be listened on.
     """
     # Texts come a few at a time, and the tokenizer's own threads would take CPUs from the model's.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -49,20 +50,17 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         http=protocol_for(settings),  # type: ignore[arg-type]  # a factory does
         ws="none",
         lifespan="off",
-        host=settings.host,
-        port=settings.port,
-        uds=settings.uds,
         access_log=False,
         proxy_headers=False,
         log_config=None,
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]  # call_later takes fractions
         timeout_graceful_shutdown=settings.max_drain_s,  # type: ignore[arg-type]
-        backlog=1024,
+        backlog=BACKLOG,
     )
     server = _Server(config, service)
     try:
-        server.run()
+        server.run([listen_unix(settings.uds)] if settings.uds else listen_tcp(settings.host, settings.port))
     finally:
         service.close()
         if stop_tracing:

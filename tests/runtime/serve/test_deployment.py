@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from torchless.cli import main
 from torchless.errors import InputError
 from torchless.serve import settings
+from torchless.serve.listening import listen_tcp
 from torchless.serve.settings import Settings
 
 from .conftest import Server
@@ -96,3 +98,70 @@ def test_a_model_that_is_not_there_is_named_whole(capsys: pytest.CaptureFixture[
     for argument in ("=x", "x="):
         assert main(["serve", argument]) == 2
         assert f"expected NAME=MODEL, got '{argument}'" in capsys.readouterr().err
+
+
+# Sockets and ports
+
+
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        connection.sendall(b"GET /ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        return connection.recv(100).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_second_server_on_a_socket_is_refused_and_the_first_goes_on(start: Start, tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    start(tiny, "--uds", path)
+    code, said = complaint_of(str(tiny), "--uds", str(path))
+    assert (code, said) == (1, f"torchless: cannot listen on {path}: another server answers there.\n")
+    assert answers(path)
+
+
+def test_the_socket_of_an_ended_server_is_replaced(start: Start, tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    first = start(tiny, "--uds", path)
+    path.chmod(0o600)
+    first.process.kill()
+    first.process.wait()
+    assert path.is_socket()
+    start(tiny, "--uds", path)
+    assert answers(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_no_socket_stays(tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("mine")
+    code, said = complaint_of(str(tiny), "--uds", str(path))
+    assert (code, said) == (1, f"torchless: cannot listen on {path}: there is something that is no socket.\n")
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("path", ["nowhere/socket", "a" * 120])
+def test_a_path_that_can_hold_no_socket_is_an_error(tiny: Path, tmp_path: Path, path: str) -> None:
+    code, said = complaint_of(str(tiny), "--uds", str(tmp_path / path))
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith("torchless: cannot listen on ")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_that_is_taken_is_an_error_like_others(tiny: Path, host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = complaint_of(str(tiny), "--host", host, "--port", str(port))
+    assert (code, said) == (1, f"torchless: cannot listen on {host}:{port}: Address already in use.\n")
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "1.2.3.4", "x" * 300])
+def test_an_address_that_is_not_ours_is_an_error(tiny: Path, host: str) -> None:
+    code, said = complaint_of(str(tiny), "--host", host, "--port", "0")
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith(f"torchless: cannot listen on {host}:0: ")
+
+
+def test_a_host_of_several_addresses_is_listened_on_at_one_port() -> None:
+    sockets = listen_tcp("localhost", 0)
+    assert len({each.getsockname()[1] for each in sockets}) == 1
+    for each in sockets:
+        each.close()
