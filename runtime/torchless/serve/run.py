@@ -18,7 +18,7 @@ from . import tracing
 from .app import Application
 from .connection import protocol_for
 from .listening import BACKLOG, listen_tcp, listen_unix
-from .logs import log, log_error, use_json
+from .logs import flush, log, log_error, use_json
 from .service import Service
 from .settings import Settings, is_service_link, variable
 
@@ -65,6 +65,7 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         service.close()
         if stop_tracing:
             stop_tracing()
+        flush()
     if server.problem:
         raise server.problem
 

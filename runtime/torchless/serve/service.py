@@ -13,7 +13,7 @@ from torchless.errors import InputError
 from torchless.running.threads import available_threads
 
 from .errors import NotFoundError, NotReadyError, OverloadedError
-from .logs import log
+from .logs import dropped_lines, log
 from .metrics import Metrics
 from .request_queue import RequestQueue
 from .served_model import ServedModel
@@ -136,6 +136,7 @@ class Service:
         yield "torchless_queue_tokens", "Tokens that wait for a worker.", self.queue.queued_tokens
         yield "torchless_queue_limit_tokens", "Tokens that may wait.", self.settings.max_queue_tokens
         yield "torchless_tokens_per_second", "Tokens per second of all workers together.", self.queue.tokens_per_s
+        yield "torchless_dropped_log_lines", "Log lines that stderr did not take.", dropped_lines()
         yield "torchless_ready", "1 when every model is warm and the server is not shutting down.", float(self.ready)
 
     def _model_info(self) -> Iterable[dict[str, str]]:
