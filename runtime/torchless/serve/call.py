@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from torchless.inputs.arguments import Side, Text
+from torchless.inputs.arguments import Side, Text, characters
 from torchless.inputs.tokens import TokenSpan
 from torchless.numerics import Floats, normalize
 
+from .byte_budget import FREE_BYTES, Share
 from .errors import ClientLeftError, InvalidError, TooLargeError
-from .queued_request import QueuedRequest
+from .queued_request import QueuedRequest, SpansRequest
 from .served_model import ServedModel, Task
 from .service import Service
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Text)
 Scope = Any
 Receive = Any
 
@@ -32,6 +33,8 @@ class Call:
         headers: the request's headers, lower case.
         queued: what was asked of the model; None if nothing was.
         queued_per_text: how many texts of `queued` each text of the request has become: one, or a pair per label.
+        share: the bytes that its body and its answer hold, where they are large.
+        aside: it is answered in the event loop for large requests.
     """
 
     def __init__(self, service: Service, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> None:
@@ -40,6 +43,8 @@ class Call:
         self.headers = headers
         self.queued: QueuedRequest | None = None
         self.queued_per_text = 1
+        self.share = Share(service.bytes)
+        self.aside = False
         self._on_disconnect = (scope.get("extensions") or {}).get(ON_DISCONNECT)
         self._receive = receive
 
@@ -78,10 +83,12 @@ class Call:
 
         Raises:
             TooLargeError: more texts than a request may hold.
-            OverloadedError: too many such requests are being answered.
+            RequestError: as `RequestQueue.submit`; also for more tokens than the queue holds.
         """
         listed = self._listed(texts)
-        return await self.service.aside(lambda: model.tokenizer.spans(listed, special_tokens=special_tokens))
+        queued = SpansRequest(model, listed, special_tokens=special_tokens)
+        await self._submit(queued)
+        return queued.spans
 
     @property
     def token_count(self) -> int:
@@ -93,24 +100,41 @@ class Call:
         most = self.service.settings.max_batch_texts
         if len(listed) > most:
             raise TooLargeError(f"expected at most {most} texts in a request, got {len(listed)}")
+        longest = max(map(characters, listed), default=0)
+        if longest > self.service.settings.max_text_characters:
+            most = self.service.settings.max_text_characters
+            raise TooLargeError(f"expected at most {most} characters per text, got one of {longest}")
         return listed
 
     async def _rows(self, model: ServedModel, task: Task, texts: str | Sequence[Text], truncate: bool | None) -> Floats:
         model.require(task)
         listed = self._listed(texts)
+        self.hold_answer(model, task, len(listed))
         self.queued = queued = QueuedRequest(model, task, listed, refuse_truncation=truncate is False)
-        stop_watching = self._watch(queued)
+        await self._submit(queued)
+        return queued.rows
+
+    def hold_answer(self, model: ServedModel, task: Task, texts: int) -> None:
+        """Hold the bytes of an answer to so many texts, if they are many.
+
+        Raises:
+            OverloadedError: other large bodies and answers take all of the room.
+        """
+        if (size := texts * model.answer_bytes(task)) > FREE_BYTES:
+            self.share.take(size)
+
+    async def _submit(self, queued: QueuedRequest) -> None:
+        if self.aside:  # `Aside` watches
+            await self.service.queue.submit(queued)
+            return
+        stop_watching = self.watch(lambda: queued.fail(ClientLeftError()))
         try:
             await self.service.queue.submit(queued)
         finally:
             stop_watching()
-        return queued.rows
 
-    def _watch(self, queued: QueuedRequest) -> Callable[[], object]:
-        """Drop the request when its client leaves; returns what ends the watch."""
-
-        def drop() -> None:
-            queued.fail(ClientLeftError())
+    def watch(self, drop: Callable[[], None]) -> Callable[[], object]:
+        """Call a function when the client leaves; returns what ends the watch. For the loop of the connection."""
 
         async def wait() -> None:
             while (await self._receive())["type"] != "http.disconnect":

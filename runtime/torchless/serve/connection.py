@@ -1,6 +1,7 @@
-"""uvicorn's HTTP/1.1 connection, with limits on the time that a request takes to arrive and on its headers.
+"""uvicorn's HTTP/1.1 connection, with limits on headers, on the time to send a request and on that to read its answer.
 
-uvicorn alone waits for ever for the rest of a request, and keeps headers of any size.
+uvicorn alone waits for ever for the rest of a request, keeps headers of any size, and keeps an answer that its client
+does not read.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from .call import ON_DISCONNECT
 from .settings import Settings
+from .unread import Unread
+
+_TOO_MANY = STATUS_LINE[503] + (
+    b"content-type: application/json\r\ncontent-length: 68\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+    b'{"error":"too many connections; try again","error_type":"Unhealthy"}'
+)
 
 
 def protocol_for(settings: Settings) -> Callable[..., asyncio.Protocol]:
@@ -20,6 +27,8 @@ def protocol_for(settings: Settings) -> Callable[..., asyncio.Protocol]:
 
     class Connection(_BoundedConnection):
         read_timeout_s = settings.read_timeout_s
+        answer_timeout_s = settings.request_timeout_s
+        max_connections = settings.max_connections
         max_header_bytes = settings.max_header_bytes
 
     return Connection
@@ -27,6 +36,8 @@ def protocol_for(settings: Settings) -> Callable[..., asyncio.Protocol]:
 
 class _BoundedConnection(HttpToolsProtocol):
     read_timeout_s: float
+    answer_timeout_s: float
+    max_connections: int
     max_header_bytes: int
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -38,13 +49,41 @@ class _BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unread = Unread(transport, self.read_timeout_s, self.answer_timeout_s)
         self._start_timer()
+        if len(self.connections) > self.max_connections:
+            transport.write(_TOO_MANY)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._unread.end()
         super().connection_lost(exc)
-        for tell in self._to_tell:
+        for tell in list(self._to_tell):
             tell()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread.moved()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._unread.next_answer()
+        if self.transport.is_closing():  # it closes once all is read
+            self._unread.begin()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        super().timeout_keep_alive_handler()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._unread.begin()
 
     def data_received(self, data: bytes) -> None:
         self._header_bytes += len(data)
@@ -97,3 +136,4 @@ class _BoundedConnection(HttpToolsProtocol):
             head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
+        self._unread.begin()

@@ -12,18 +12,21 @@ from typing import Any
 import msgspec
 
 from torchless.errors import TorchlessError
-from torchless.inputs.arguments import characters
 
+from .body import read_body
+from .byte_budget import FREE_BYTES
 from .call import Call
+from .encoding import encode
 from .errors import (
     ClientLeftError,
     InvalidError,
     MalformedError,
     MediaTypeError,
-    TooLargeError,
+    TimedOutError,
     UnauthorizedError,
     status_of,
 )
+from .json_bounds import check_elements
 from .logs import log, log_error
 from .media_types import check_media_type
 from .operation import Dialect, Operation, Reply
@@ -51,9 +54,15 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        begun_s = perf_counter()
         headers = dict(scope["headers"])
         call = Call(self._service, scope, headers, receive)
+        try:
+            await self._call(call, headers, scope, receive, send)
+        finally:
+            call.share.give_all()
+
+    async def _call(self, call: Call, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+        begun_s = perf_counter()
         request_id = _request_id(headers)
         problem: TorchlessError | None = None
         with span(self._operation, headers) as note:
@@ -75,12 +84,28 @@ class Endpoint:
         operation = self._operation
         if self._service.settings.api_key is not None and not operation.public:
             check_key(headers, self._service.settings.api_key)
-        body: Any = None
-        if operation.request is not None:
-            check_media_type(headers, binary=operation.binary)
-            body = await read_body(headers, receive, self._service.settings.max_body_bytes)
+        if operation.request is None:
+            return await self._run(call, None)
+        check_media_type(headers, binary=operation.binary)
+        settings = self._service.settings
+        body = await read_body(headers, receive, settings.max_body_bytes, call.share)
+        if not operation.is_large(body):
+            return await self._run(call, body)
+        call.aside = True
+        work = self._run(call, body)
+        del body  # `_run` lets go of it once it is decoded
+
+        def late() -> TimedOutError:
+            return TimedOutError(settings.request_timeout_s, self._service.queue.retry_after_s())
+
+        return await self._service.aside.run(work, call.watch, settings.request_timeout_s, late)
+
+    async def _run(self, call: Call, body: Any) -> Reply:
+        operation = self._operation
         try:
             if self._decode is not None:
+                if call.aside:
+                    check_elements(body, self._service.settings.max_json_elements)
                 body = self._decode(body)
             answer = await operation.run(call, body)
         except msgspec.ValidationError as error:
@@ -89,7 +114,9 @@ class Endpoint:
             raise MalformedError(f"the body is not JSON: {error}") from None
         except RecursionError:
             raise MalformedError("the body is nested too deeply") from None
-        return answer if isinstance(answer, Reply) else Reply(_ENCODER.encode(answer))
+        if isinstance(answer, Reply):
+            return answer
+        return Reply(encode(answer) if call.aside else _ENCODER.encode(answer))
 
     def _refusal(self, error: TorchlessError) -> Reply:
         headers = {}
@@ -134,30 +161,6 @@ def check_key(headers: dict[bytes, bytes], key: str) -> None:
         raise UnauthorizedError
 
 
-async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
-    """The whole body; one whose Content-Length is too large is not read at all.
-
-    Raises:
-        TooLargeError: the body is larger than `max_bytes`.
-        ClientLeftError: the client left before its end.
-    """
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or len(length) > 18 or int(length) > max_bytes:
-        raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got {length.decode('latin-1')[:20]}")
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeftError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got more")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
 def _request_id(headers: dict[bytes, bytes]) -> bytes:
     given = headers.get(b"x-request-id", b"")
     if 0 < len(given) <= 128 and given.isascii() and given.decode("ascii").isprintable():
@@ -175,7 +178,7 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
     found = [
         (b"x-compute-type", queued.model.device.encode()),
         (b"x-compute-time", total),
-        (b"x-compute-characters", b"%d" % sum(map(characters, queued.texts))),
+        (b"x-compute-characters", b"%d" % queued.characters),
         (b"x-compute-tokens", b"%d" % sum(tokens.lengths)),
         (b"x-total-time", total),
         (b"x-tokenization-time", b"%.3f" % (tokens.seconds * 1e3)),
@@ -189,6 +192,7 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
 
 
 async def _send(send: Send, scope: Scope, reply: Reply, headers: list[tuple[bytes, bytes]], service: Service) -> None:
+    sent = 0
     headers += [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", b"%d" % len(reply.body)),
@@ -198,4 +202,8 @@ async def _send(send: Send, scope: Scope, reply: Reply, headers: list[tuple[byte
     if service.draining:
         headers.append((b"connection", b"close"))  # the next request goes to a server that stays
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+    body = b"" if scope["method"] == "HEAD" else reply.body
+    while len(body) - sent > FREE_BYTES:  # what the client does not take waits here, not in the connection
+        part, sent = body[sent : sent + FREE_BYTES], sent + FREE_BYTES
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": body[sent:]})

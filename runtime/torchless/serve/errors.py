@@ -20,7 +20,7 @@ All other errors of the library are 500, except `InputError`: 422.
 
 from __future__ import annotations
 
-from torchless.errors import InputError, TorchlessError
+from torchless.errors import InferenceError, InputError, TorchlessError
 
 
 class RequestError(TorchlessError):
@@ -65,7 +65,7 @@ class ReloadError(RequestError):
 
     status = 409
 
-    def __init__(self, cause: TorchlessError) -> None:
+    def __init__(self, cause: Exception) -> None:
         super().__init__(
             f"the bundle cannot be used ({type(cause).__name__}), and the model that ran before stays; "
             "the server's log says why"
@@ -143,3 +143,8 @@ def status_of(error: TorchlessError) -> int:
     if isinstance(error, RequestError):
         return error.status
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def as_error(error: BaseException) -> Exception:
+    """The error to hand on: a panic in Rust is no Exception, which event loops do not let pass, and may hold a text."""
+    return error if isinstance(error, Exception) else InferenceError(f"a library ended with {type(error).__name__}")

@@ -16,6 +16,9 @@ from .errors import status_of
 if TYPE_CHECKING:
     from .call import Call
 
+_FEW_COMMAS = 32
+_MOST_CHARACTERS = 400  # of what a client is told about its own input
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -41,6 +44,7 @@ class Operation:
         public: no API key is asked for.
         documented: stands in the OpenAPI document.
         binary: takes and gives bytes that are not JSON alone, and decodes them itself.
+        small_bytes: a larger body is answered in the event loop for large requests.
     """
 
     method: str
@@ -54,6 +58,14 @@ class Operation:
     public: bool = False
     documented: bool = True
     binary: bool = False
+    small_bytes: int = 16_384
+
+    def is_large(self, body: bytes) -> bool:
+        """Whether decoding a body and encoding its answer may take more than a few milliseconds.
+
+        Commas bound the number of texts, and so the size of the answer.
+        """
+        return len(body) > self.small_bytes or body.count(b",") > _FEW_COMMAS
 
     @property
     def parameters(self) -> list[str]:
@@ -100,4 +112,10 @@ def public_message(error: TorchlessError) -> str:
     """What a client is told: what it did wrong, and nothing about the inside of the server."""
     if status_of(error) == 500:
         return "the model could not answer; the server's log says why"
-    return str(error)
+    return one_line(str(error))
+
+
+def one_line(message: str) -> str:
+    """A message in one line of bounded length; what it repeats of a client's input may be of any."""
+    cut = message[:_MOST_CHARACTERS] + "…" if len(message) > _MOST_CHARACTERS else message
+    return " ".join(cut.splitlines())

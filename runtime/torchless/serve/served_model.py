@@ -18,6 +18,9 @@ from torchless.shipping.verify import verify_bundle
 
 from .errors import InvalidError
 from .settings import Settings
+from .token_bound import TokenBound
+
+_BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL = 24, 48  # in JSON
 
 Task = Literal["scores", "logits", "embeddings"]
 
@@ -33,6 +36,7 @@ class ServedModel:
         manifest: the bundle's contract.
         digest: sha256 of the manifest, which vouches for every other file.
         tokenizer: texts to tokens, for both graphs.
+        token_bound: how many tokens a text can have.
         precision: the variant that runs.
         device: where it runs.
         padded: whether its graphs take padded tokens.
@@ -60,6 +64,7 @@ class ServedModel:
         self.digest = hashlib.sha256(self.manifest.to_bytes()).hexdigest()
         self.precision = encoder.precision
         self.tokenizer = encoder.tokenizer
+        self.token_bound = TokenBound(self.tokenizer)
         self.padded, self.budget = encoder.session.padded, encoder.session.budget
         pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
         self.pooling: Pooling = pooling  # type: ignore[assignment]  # Settings checked it
@@ -81,6 +86,12 @@ class ServedModel:
         """
         if task != "embeddings":
             self._head()
+
+    def answer_bytes(self, task: Task) -> int:
+        """Most bytes of JSON that the answer to one text takes."""
+        if task == "embeddings":
+            return self.columns[task] * _BYTES_PER_NUMBER
+        return sum(_BYTES_AROUND_A_LABEL + len(label.encode()) for label in self.manifest.labels)
 
     def run(self, task: Task, batch: Batch) -> Floats:
         """Answer a batch: float32 (texts, columns).

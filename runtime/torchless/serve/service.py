@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from torchless import __version__
 from torchless.errors import InputError
 from torchless.running.threads import available_threads
 
-from .errors import NotFoundError, NotReadyError, OverloadedError
+from .aside import Aside
+from .byte_budget import ByteBudget
+from .daemon import in_daemon
+from .errors import NotFoundError, NotReadyError
 from .logs import dropped_lines, log
 from .metrics import Metrics
 from .request_queue import RequestQueue
@@ -20,8 +22,7 @@ from .served_model import ServedModel
 from .settings import Settings
 from .workers import Workers
 
-_MOST_ASIDE = 32
-T = TypeVar("T")
+_LEAST_HANG_S = 5.0  # however short the requests' own limit is
 
 
 class Service:
@@ -34,6 +35,8 @@ class Service:
         draining: the server is shutting down; it still answers, but reports that it is not ready.
         queue: the requests that wait.
         metrics: what is counted.
+        aside: the event loop for large requests.
+        bytes: what large bodies and answers may take together.
     """
 
     def __init__(self, sources: Mapping[str, str | os.PathLike[str]], settings: Settings) -> None:
@@ -50,16 +53,21 @@ class Service:
         self.draining = False
         self.metrics = Metrics()
         self.queue = RequestQueue(settings, settings.workers or _workers(settings))
-        Workers(self.queue, self.metrics)
+        self._watch = Workers(self.queue, self.metrics).watch
         self._loading = threading.Lock()
-        self._aside = 0
+        self.aside = Aside()
+        self.bytes = ByteBudget(settings.max_held_bytes)
         self.metrics.gauges(self._gauges)
         self.metrics.info("torchless_model_info", "The models that are served; always 1.", self._model_info)
 
     @property
     def ready(self) -> bool:
-        """Every model is loaded, verified and warm, and the server is not shutting down."""
-        return len(self.models) == len(self.sources) and not self.draining
+        """Every model is loaded, verified and warm, no thread hangs, and the server is not shutting down."""
+        return len(self.models) == len(self.sources) and not self.draining and not self.hangs()
+
+    def hangs(self, times: int = 1) -> bool:
+        """Whether a thread has been at one piece of work for so many times as long as a request may take."""
+        return self._watch.longest_s() > times * max(self.settings.request_timeout_s, _LEAST_HANG_S)
 
     def load(self) -> None:
         """Load every model; none is served until all are loaded. Blocks.
@@ -95,21 +103,7 @@ class Service:
 
     async def reload_aside(self, name: str | None = None) -> list[ServedModel]:
         """`reload` in a thread of its own: requests are answered meanwhile."""
-        return await asyncio.to_thread(self.reload, name)
-
-    async def aside(self, work: Callable[[], T]) -> T:
-        """Run work that does not need a model's graph in a thread of its own, at most 32 at a time.
-
-        Raises:
-            OverloadedError: 32 are running.
-        """
-        if self._aside >= _MOST_ASIDE:
-            raise OverloadedError(f"{self._aside} requests of this kind are being answered; try again in 1 s", 1)
-        self._aside += 1
-        try:
-            return await asyncio.to_thread(work)
-        finally:
-            self._aside -= 1
+        return await in_daemon(partial(self.reload, name))
 
     def model(self, name: str | None = None) -> ServedModel:
         """The model of that name; the first for None.
@@ -127,6 +121,7 @@ class Service:
     def close(self) -> None:
         """Stop the threads; requests that wait are refused."""
         self.queue.close()
+        self.aside.close()
 
     def _unknown(self, name: str) -> NotFoundError:
         return NotFoundError(f"no model {name!r} here; there are {', '.join(self.sources)}")
@@ -135,6 +130,7 @@ class Service:
         yield "te_queue_size", "Requests that wait for a worker.", self.queue.queued_requests
         yield "torchless_queue_tokens", "Tokens that wait for a worker.", self.queue.queued_tokens
         yield "torchless_queue_limit_tokens", "Tokens that may wait.", self.settings.max_queue_tokens
+        yield "torchless_held_bytes", "Bytes of large bodies and answers that are held.", self.bytes.held
         yield "torchless_tokens_per_second", "Tokens per second of all workers together.", self.queue.tokens_per_s
         yield "torchless_dropped_log_lines", "Log lines that stderr did not take.", dropped_lines()
         yield "torchless_ready", "1 when every model is warm and the server is not shutting down.", float(self.ready)

@@ -65,14 +65,33 @@ class Settings:
     )
     max_batch_texts: int = _option(1024, "most texts per request; a request with more is answered 413", least=1)
     max_body_bytes: int = _option(2_000_000, "largest request body, in bytes; a larger one is answered 413", least=1)
+    max_connections: int = _option(4096, "most connections; one more is answered 503 and closed", least=1)
+    max_held_bytes: int = _option(
+        64_000_000,
+        "bytes that bodies and answers of more than 64 KiB may take together; while there is no room, they are "
+        "answered 429",
+        least=1,
+    )
+    max_json_elements: int = _option(
+        16_384, "most items of lists and objects in a body, nested ones included; more are answered 413", least=1
+    )
+    max_text_characters: int = _option(
+        200_000, "most characters per text, or per pair of texts; more are answered 413", least=1
+    )
     max_header_bytes: int = _option(
         16_384, "largest request line and headers together, in bytes; larger ones are answered 431", least=1
     )
     request_timeout_s: float = _option(
-        30.0, "seconds from a request's arrival until it is answered 503 instead", least=0.001
+        30.0,
+        "seconds from a request's arrival until it is answered 503 instead, and seconds in which its client must take "
+        "the answer",
+        least=0.001,
     )
     read_timeout_s: float = _option(
-        10.0, "seconds that a request may take to arrive; a slower one is answered 408", least=0.001
+        10.0,
+        "seconds that a request may take to arrive; a slower one is answered 408. Also seconds after which a client "
+        "that takes nothing of its answer is disconnected",
+        least=0.001,
     )
     keep_alive_s: float = _option(75.0, "seconds after which an idle connection is closed", least=0.001)
     drain_s: float = _option(

@@ -20,8 +20,8 @@ class Scored(msgspec.Struct):
 
 def rank(labels: Sequence[str], rows: NDArray[np.float32], top_k: int | None = None) -> list[list[Scored]]:
     """The labels of every row of scores (texts, labels), best first: all of them, or the `top_k` best."""
-    order = best_first(rows)[:, :top_k].tolist()
-    return [
-        [Scored(scores[index], labels[index]) for index in indexes]
-        for scores, indexes in zip(rows.tolist(), order, strict=True)
-    ]
+    ranked = []
+    for row, order in zip(rows, best_first(rows)[:, :top_k], strict=True):
+        scores: list[float] = row.tolist()
+        ranked.append([Scored(scores[index], labels[index]) for index in order.tolist()])
+    return ranked

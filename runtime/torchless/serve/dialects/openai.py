@@ -87,7 +87,7 @@ async def embeddings(call: Call, body: Request) -> Response:
     if body.encoding_format == "base64":
         rows = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
     else:
-        rows = vectors.tolist()
+        rows = [row.tolist() for row in vectors]
     tokens = call.token_count
     data = [Embedding(index, row) for index, row in enumerate(rows)]
     return Response(data, model.name, Usage(tokens, tokens))

@@ -138,8 +138,7 @@ async def embed(call: Call, body: EmbedRequest) -> list[list[float]]:
     refuse_other_side("truncation_direction", body.truncation_direction, model.manifest.truncation_side)
     check_dimensions(model, body.dimensions)
     vectors = await call.embeddings(model, body.inputs, unit_length=body.normalize, truncate=body.truncate)
-    rows: list[list[float]] = vectors.tolist()
-    return rows
+    return [row.tolist() for row in vectors]
 
 
 async def tokenize(call: Call, body: TokenizeRequest) -> list[list[Token]]:
@@ -231,7 +230,9 @@ TEI = Dialect(
     (
         Operation("POST", "/predict", predict, "Label texts", PredictRequest, (list[Scored], list[list[Scored]])),
         Operation("POST", "/embed", embed, "Embed texts", EmbedRequest, list[list[float]]),
-        Operation("POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]]),
+        Operation(
+            "POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]], small_bytes=1024
+        ),
         Operation("GET", "/info", info, "Models and limits", None, Info),
     ),
     error,

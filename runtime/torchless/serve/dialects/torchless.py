@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
-from torchless.errors import TorchlessError
 from torchless.serve.call import Call
 from torchless.serve.errors import NotFoundError, ReloadError, RequestError
 from torchless.serve.logs import log_error
@@ -27,7 +26,7 @@ _PAGES = Path(__file__).parent.parent / "page"
 class Health(msgspec.Struct):
     """The state of the process."""
 
-    status: Literal["alive", "ready", "loading", "draining"]
+    status: Literal["alive", "ready", "loading", "draining", "hangs"]
 
 
 class Status(msgspec.Struct):
@@ -62,10 +61,12 @@ async def health(_call: Call, _body: None) -> Health:
 
 
 async def ready(call: Call, _body: None) -> Reply:
-    """Every model is verified and warm, and the server is not shutting down."""
+    """Every model is verified and warm, no thread hangs, and the server is not shutting down."""
     service = call.service
-    state = Health("ready" if service.ready else "draining" if service.draining else "loading")
-    return Reply(msgspec.json.encode(state), status=200 if service.ready else 503)
+    if service.ready:
+        return Reply(msgspec.json.encode(Health("ready")))
+    state = Health("draining" if service.draining else "hangs" if service.hangs() else "loading")
+    return Reply(msgspec.json.encode(state), status=503)
 
 
 async def status(call: Call, _body: None) -> Status:
@@ -96,8 +97,8 @@ async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
         models = await call.service.reload_aside(body.model)
     except RequestError:
         raise
-    except TorchlessError as problem:
-        log_error("reload failed; the models that ran before go on", error=str(problem))
+    except Exception as problem:
+        log_error("reload failed; the models that ran before go on", error=f"{type(problem).__name__}: {problem}")
         raise ReloadError(problem) from problem
     return [Reloaded(model.name, model.digest) for model in models]
 

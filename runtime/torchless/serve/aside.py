@@ -1,0 +1,72 @@
+"""A second event loop, for requests whose body or answer is large.
+
+Decoding such a body and encoding such an answer takes longer than other requests may wait. Here only other large
+requests wait for it. Its thread gives up the interpreter's lock every 5 ms, so what it runs must be made of short
+calls: `json_bounds` and `encoding` see to that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
+
+from .errors import ClientLeftError
+
+T = TypeVar("T")
+Watch = Callable[[Callable[[], None]], Callable[[], object]]
+
+
+class Aside:
+    """The loop and its thread, which begins with the first large request."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(
+        self, work: Coroutine[Any, Any, T], watch: Watch, timeout_s: float, late: Callable[[], Exception]
+    ) -> T:
+        """Await work in the other loop. It is cancelled if it takes too long, or its client leaves.
+
+        Args:
+            work: what to await there.
+            watch: calls a function when the client leaves, and returns what ends the watch.
+            timeout_s: seconds that the work may take.
+            late: makes the error to raise after that.
+
+        Raises:
+            ClientLeftError: the client left.
+        """
+        begun: Future[T] = asyncio.run_coroutine_threadsafe(work, self._running())
+        why: list[Exception] = []
+
+        def end(make: Callable[[], Exception]) -> None:
+            why.append(make())
+            begun.cancel()
+
+        stop_watching = watch(partial(end, ClientLeftError))
+        timer = asyncio.get_running_loop().call_later(timeout_s, end, late)
+        try:
+            return await asyncio.wrap_future(begun)
+        except asyncio.CancelledError:
+            if why:
+                raise why[0] from None
+            raise
+        finally:
+            timer.cancel()
+            stop_watching()
+
+    def close(self) -> None:
+        """End the thread; what it runs is given up."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop = None
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=self._loop.run_forever, name="torchless-aside", daemon=True).start()
+        return self._loop
