@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from .call import ON_DISCONNECT
+from .http1 import Http1Protocol
 from .settings import Settings
 from .unread import Unread
 
@@ -34,7 +35,7 @@ def protocol_for(settings: Settings) -> Callable[..., asyncio.Protocol]:
     return Connection
 
 
-class _BoundedConnection(HttpToolsProtocol):
+class _BoundedConnection(Http1Protocol):
     read_timeout_s: float
     answer_timeout_s: float
     max_connections: int
@@ -132,8 +133,7 @@ class _BoundedConnection(HttpToolsProtocol):
             return
         answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if self._receiving and not answering:
-            body = b'{"error":"%s","error_type":"Validation"}' % problem
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
-        self.transport.close()
+            self.refuse(status, problem)
+        else:
+            self.transport.close()
         self._unread.begin()
