@@ -33,6 +33,12 @@ class Application(Router):
         routes = [_Route(service, *each) for each in [*operations, (TORCHLESS, _OPENAPI)]]
         super().__init__(routes, redirect_slashes=False, default=_not_found)
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if self.service.forked:
+            await self.service.begin_again()
+        await super().__call__(scope, receive, send)
+
 
 class _Route(Route):
     def __init__(self, service: Service, dialect: Dialect, operation: Operation) -> None:
