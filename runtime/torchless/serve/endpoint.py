@@ -22,6 +22,7 @@ from .errors import (
     InvalidError,
     MalformedError,
     MediaTypeError,
+    MethodError,
     TimedOutError,
     UnauthorizedError,
     status_of,
@@ -48,6 +49,7 @@ class Endpoint:
         self._service = service
         self._dialect = dialect
         self._operation = operation
+        self._logged = not operation.public if operation.logged is None else operation.logged
         self._decode = None
         if operation.request is not None and not operation.binary:
             self._decode = msgspec.json.Decoder(operation.request).decode
@@ -122,6 +124,8 @@ class Endpoint:
         headers = {}
         if (seconds := getattr(error, "retry_after_s", None)) is not None:
             headers["retry-after"] = str(seconds)
+        if isinstance(error, MethodError):
+            headers["allow"] = ", ".join(error.allowed)
         if isinstance(error, UnauthorizedError):
             headers["www-authenticate"] = "Bearer"
         if isinstance(error, MediaTypeError) and error.compressed:
@@ -137,7 +141,7 @@ class Endpoint:
             service.metrics.answered(call.queued, total_s)
         if status == 500:
             log_error("the model failed", request_id=request_id.decode(), error=str(problem))
-        if service.settings.access_log and not self._operation.public:
+        if service.settings.access_log and self._logged:
             fields: dict[str, Any] = {"request_id": request_id.decode(), "route": route, "status": status}
             fields["total_ms"] = round(total_s * 1e3, 3)
             if (queued := call.queued) is not None and queued.tokens.lengths:

@@ -20,6 +20,8 @@ All other errors of the library are 500, except `InputError`: 422.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torchless.errors import InferenceError, InputError, TorchlessError
 
 
@@ -55,9 +57,17 @@ class NotFoundError(RequestError):
 
 
 class MethodError(RequestError):
-    """The path exists, but not for this method."""
+    """The path exists, but not for this method.
+
+    Attributes:
+        allowed: the methods that it takes.
+    """
 
     status = 405
+
+    def __init__(self, problem: str, allowed: Sequence[str]) -> None:
+        super().__init__(problem)
+        self.allowed = allowed
 
 
 class ReloadError(RequestError):
