@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from torchless.inputs.arguments import Text, characters
+from torchless.inputs.arguments import Side, Text, characters
 from torchless.inputs.tokens import TokenSpan
 from torchless.numerics import Floats, normalize
 
@@ -16,6 +16,7 @@ from .queued_request import QueuedRequest, SpansRequest
 from .served_model import ServedModel, Task
 from .service import Service
 
+_REPEATS = 2  # of a body, in texts that are made of it: with zero-shot labels, each text is one of many pairs
 T = TypeVar("T", bound=Text)
 Scope = Any
 Receive = Any
@@ -32,6 +33,7 @@ class Call:
         path: parameters of the path, such as `name`.
         headers: the request's headers, lower case.
         queued: what was asked of the model; None if nothing was.
+        queued_per_text: how many texts of `queued` each text of the request has become: one, or a pair per label.
         share: the bytes that its body and its answer hold, where they are large.
         aside: it is answered in the event loop for large requests.
     """
@@ -41,6 +43,7 @@ class Call:
         self.path: dict[str, str] = scope["path_params"]
         self.headers = headers
         self.queued: QueuedRequest | None = None
+        self.queued_per_text = 1
         self.share = Share(service.bytes)
         self.aside = False
         self._on_disconnect = (scope.get("extensions") or {}).get(ON_DISCONNECT)
@@ -98,9 +101,13 @@ class Call:
         most = self.service.settings.max_batch_texts
         if len(listed) > most:
             raise TooLargeError(f"expected at most {most} texts in a request, got {len(listed)}")
-        longest, most = max(map(characters, listed), default=0), self.service.settings.max_text_characters
+        sizes = [characters(text) for text in listed]
+        longest, most = max(sizes, default=0), self.service.settings.max_text_characters
         if longest > most:
             raise TooLargeError(f"expected at most {most} characters per text, got one of {longest}")
+        most = _REPEATS * self.service.settings.max_body_bytes
+        if sum(sizes) > most:
+            raise TooLargeError(f"expected at most {most} characters in all texts, repeated ones counted each time")
         return listed
 
     async def _rows(self, model: ServedModel, task: Task, texts: str | Sequence[Text], truncate: bool | None) -> Floats:
@@ -151,3 +158,13 @@ def check_dimensions(model: ServedModel, dimensions: int | None) -> None:
     size = model.manifest.hidden_size
     if dimensions not in (None, size):
         raise InvalidError(f"vectors of {model.name} have {size} dimensions, not {dimensions}")
+
+
+def refuse_other_side(name: str, asked: str | None, side: Side) -> None:
+    """Refuse truncation on another side than the model's; `name` is the field that asks for it.
+
+    Raises:
+        InvalidError: it is the other side.
+    """
+    if asked is not None and asked.lower() != side:
+        raise InvalidError(f"{name}: the model decides where texts are cut; expected {side}, got {asked.lower()}")

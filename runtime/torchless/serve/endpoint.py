@@ -22,6 +22,7 @@ from .errors import (
     InvalidError,
     MalformedError,
     MediaTypeError,
+    MethodError,
     TimedOutError,
     UnauthorizedError,
     bare,
@@ -29,6 +30,7 @@ from .errors import (
 )
 from .json_bounds import check_elements
 from .logs import log, log_error
+from .media_types import check_media_type
 from .operation import Dialect, Operation, Reply
 from .service import Service
 from .tracing import span
@@ -38,7 +40,6 @@ Receive = Any
 Send = Any
 
 _ENCODER = msgspec.json.Encoder()
-_JSON = b"application/json"
 _PROCESS, _COUNT = uuid.uuid4().hex[:24].encode(), itertools.count()  # a uuid for each request would cost more
 
 
@@ -49,6 +50,7 @@ class Endpoint:
         self._service = service
         self._dialect = dialect
         self._operation = operation
+        self._logged = not operation.public if operation.logged is None else operation.logged
         self._decode = None
         if operation.request is not None and not operation.binary:
             self._decode = msgspec.json.Decoder(operation.request).decode
@@ -86,8 +88,7 @@ class Endpoint:
             check_key(headers, self._service.settings.api_key)
         if operation.request is None:
             return await self._run(call, None)
-        if not operation.binary:
-            _check_media_type(headers)
+        check_media_type(headers, binary=operation.binary)
         settings = self._service.settings
         body = await read_body(headers, receive, settings.max_body_bytes, call.share)
         if not operation.is_large(body):
@@ -123,8 +124,12 @@ class Endpoint:
         headers = {}
         if (seconds := getattr(error, "retry_after_s", None)) is not None:
             headers["retry-after"] = str(seconds)
+        if isinstance(error, MethodError):
+            headers["allow"] = ", ".join(error.allowed)
         if isinstance(error, UnauthorizedError):
             headers["www-authenticate"] = "Bearer"
+        if isinstance(error, MediaTypeError) and error.compressed:
+            headers["accept-encoding"] = "identity"
         return Reply(_ENCODER.encode(self._dialect.error(error)), status=status_of(error), headers=headers)
 
     def _record(
@@ -136,7 +141,7 @@ class Endpoint:
             service.metrics.answered(call.queued, total_s)
         if status == 500:
             log_error("the model failed", request_id=request_id.decode(), error=str(problem))
-        if service.settings.access_log and not self._operation.public:
+        if service.settings.access_log and self._logged:
             fields: dict[str, Any] = {"request_id": request_id.decode(), "route": route, "status": status}
             fields["total_ms"] = round(total_s * 1e3, 3)
             if (queued := call.queued) is not None and queued.tokens.lengths:
@@ -158,16 +163,6 @@ def check_key(headers: dict[bytes, bytes], key: str) -> None:
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), key.encode()):
         raise UnauthorizedError
-
-
-def _check_media_type(headers: dict[bytes, bytes]) -> None:
-    """Only JSON: whatever a form on another web page can send is refused."""
-    given = headers.get(b"content-type", b"")
-    kind = given.partition(b";")[0].strip().lower()
-    if kind != _JSON and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
-        raise MediaTypeError(f"expected Content-Type: application/json, got {given.decode('latin-1')[:80] or 'none'}")
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise MediaTypeError("expected a body that is not compressed")
 
 
 def _request_id(headers: dict[bytes, bytes]) -> bytes:
@@ -195,7 +190,7 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
         (b"x-inference-time", b"%.3f" % (queued.run_s * 1e3)),
     ]
     if any(tokens.truncated):
-        cut = [index for index, truncated in enumerate(tokens.truncated) if truncated]
+        cut = list(dict.fromkeys(i // call.queued_per_text for i, lost in enumerate(tokens.truncated) if lost))
         found.append((b"x-truncated", ",".join(map(str, cut[:100])).encode() + (b",..." if len(cut) > 100 else b"")))
     return found
 

@@ -20,6 +20,7 @@ All other errors of the library are 500, except `InputError`: 422.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from torchless.errors import InferenceError, InputError, TorchlessError
@@ -59,9 +60,17 @@ class NotFoundError(RequestError):
 
 
 class MethodError(RequestError):
-    """The path exists, but not for this method."""
+    """The path exists, but not for this method.
+
+    Attributes:
+        allowed: the methods that it takes.
+    """
 
     status = 405
+
+    def __init__(self, problem: str, allowed: Sequence[str]) -> None:
+        super().__init__(problem)
+        self.allowed = allowed
 
 
 class ReloadError(RequestError):
@@ -83,9 +92,17 @@ class TooLargeError(RequestError):
 
 
 class MediaTypeError(RequestError):
-    """The Content-Type is not JSON, or the body is compressed."""
+    """The Content-Type is not JSON, or the body is compressed.
+
+    Attributes:
+        compressed: it is compressed.
+    """
 
     status = 415
+
+    def __init__(self, problem: str, *, compressed: bool = False) -> None:
+        super().__init__(problem)
+        self.compressed = compressed
 
 
 class InvalidError(RequestError):

@@ -42,6 +42,7 @@ class Operation:
         refusals: statuses of errors that this operation alone answers, and what they mean.
         readiness: it answers status 503, in the form of its usual answer, while the server or the model is not ready.
         public: no API key is asked for.
+        logged: each request has a log line; None: where a key is asked for.
         documented: stands in the OpenAPI document.
         binary: takes and gives bytes that are not JSON alone, and decodes them itself.
         small_bytes: a larger body is answered in the event loop for large requests.
@@ -56,6 +57,7 @@ class Operation:
     refusals: Mapping[int, str] = field(default_factory=dict)
     readiness: bool = False
     public: bool = False
+    logged: bool | None = None
     documented: bool = True
     binary: bool = False
     small_bytes: int = 16_384

@@ -19,13 +19,15 @@ from . import tracing
 from .app import Application
 from .connection import protocol_for
 from .daemon import in_daemon
-from .logs import log, log_error, use_json
+from .listening import BACKLOG, listen_tcp, listen_unix
+from .logs import flush, log, log_error, use_json
 from .service import Service
-from .settings import Settings
+from .settings import Settings, is_service_link, variable
 
 _LAST_REQUESTS_S = 0.2
 _HANGS = 3  # times as long as a request may take, after which a hanging thread ends the process
 _GRACE_S = 2.0  # beyond what was promised, before the process is ended
+_OTHER_FILES = 256  # beside connections
 
 
 def serve(sources: dict[str, str], settings: Settings) -> None:
@@ -36,12 +38,16 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
     Raises:
         BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError: a model
             could not be loaded.
-        InputError: the address cannot be listened on.
+        ListenError: the address cannot be listened on.
     """
     # Texts come a few at a time, and the tokenizer's own threads would take CPUs from the model's.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     use_json(settings.log_level)
+    _allow_files(settings.max_connections + _OTHER_FILES)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its info lines repeat ours
+    if is_service_link("port", os.environ):
+        address = os.environ[variable("port")]
+        log("TORCHLESS_PORT is ignored: Kubernetes sets it for a Service called torchless", value=address)
     stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
     service = Service(sources, settings)
     config = uvicorn.Config(
@@ -50,24 +56,22 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         http=protocol_for(settings),  # type: ignore[arg-type]  # a factory does
         ws="none",
         lifespan="off",
-        host=settings.host,
-        port=settings.port,
-        uds=settings.uds,
         access_log=False,
         proxy_headers=False,
         log_config=None,
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]  # call_later takes fractions
         timeout_graceful_shutdown=settings.max_drain_s,  # type: ignore[arg-type]
-        backlog=1024,
+        backlog=BACKLOG,
     )
     server = _Server(config, service)
     try:
-        server.run()
+        server.run([listen_unix(settings.uds)] if settings.uds else listen_tcp(settings.host, settings.port))
     finally:
         service.close()
         if stop_tracing:
             stop_tracing()
+        flush()
     if server.problem:
         raise server.problem
 
@@ -142,6 +146,16 @@ class _Server(uvicorn.Server):
         if isinstance(name, str):
             return name
         return f"http://[{name[0]}]:{name[1]}" if ":" in name[0] else f"http://{name[0]}:{name[1]}"
+
+
+def _allow_files(wanted: int) -> None:
+    """Let the process open as many files as the system lets it; the usual soft limit is 1024."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
 def _end_in(seconds: float) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 import threading
+import weakref
 from collections.abc import Iterable, Mapping
 from functools import partial
 
@@ -15,7 +18,7 @@ from .aside import Aside
 from .byte_budget import ByteBudget
 from .daemon import in_daemon
 from .errors import NotFoundError, NotReadyError
-from .logs import log
+from .logs import dropped_lines, log, log_error
 from .metrics import Metrics
 from .request_queue import RequestQueue
 from .served_model import ServedModel
@@ -32,6 +35,7 @@ class Service:
         sources: where each model comes from, by name: a folder, an installed package or a Hub id.
         models: the loaded models by name, in the order of `sources`; empty until all are loaded. The first answers
             where a request names none.
+        forked: this process is a copy of the one that made the service, and has none of its threads.
         draining: the server is shutting down; it still answers, but reports that it is not ready.
         queue: the requests that wait.
         metrics: what is counted.
@@ -52,13 +56,50 @@ class Service:
         self.models: dict[str, ServedModel] = {}
         self.draining = False
         self.metrics = Metrics()
+        self.forked = False
+        self._beginning: asyncio.Future[None] | None = None
+        self._begin()
+        self.metrics.gauges(self._gauges)
+        self.metrics.info("torchless_model_info", "The models that are served; always 1.", self._model_info)
+
+    def _begin(self) -> None:
+        """Make what threads share, and start them."""
+        settings = self.settings
         self.queue = RequestQueue(settings, settings.workers or _workers(settings))
         self._watch = Workers(self.queue, self.metrics).watch
         self._loading = threading.Lock()
         self.aside = Aside()
         self.bytes = ByteBudget(settings.max_held_bytes)
-        self.metrics.gauges(self._gauges)
-        self.metrics.info("torchless_model_info", "The models that are served; always 1.", self._model_info)
+
+    def expect_forks(self) -> None:
+        """Begin again in a process that is forked from this one, which has the models but none of the threads."""
+        this = weakref.ref(self)
+
+        def note() -> None:
+            if (service := this()) is not None:
+                service.forked = True
+
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=note)
+
+    async def begin_again(self) -> None:
+        """Start threads of our own in a forked process; it need not be one that serves, so the first request does."""
+        if self._beginning is None:
+            self._beginning = asyncio.ensure_future(self._begin_forked())
+        await asyncio.shield(self._beginning)
+
+    async def _begin_forked(self) -> None:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads too are gone
+        self._begin()
+        if self.settings.threads > 1 or self.settings.device != "cpu":  # a session's threads, or its GPU
+            # Kept for ever: a session that is freed waits for the end of threads that this process does not have.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.models))
+            self.models = {}
+            try:
+                await in_daemon(self.load)
+            except Exception as error:
+                log_error("a forked process could not load the models, and is not ready", error=str(error))
+        self._beginning, self.forked = None, False
 
     @property
     def ready(self) -> bool:
@@ -132,6 +173,7 @@ class Service:
         yield "torchless_queue_limit_tokens", "Tokens that may wait.", self.settings.max_queue_tokens
         yield "torchless_held_bytes", "Bytes of large bodies and answers that are held.", self.bytes.held
         yield "torchless_tokens_per_second", "Tokens per second of all workers together.", self.queue.tokens_per_s
+        yield "torchless_dropped_log_lines", "Log lines that stderr did not take.", dropped_lines()
         yield "torchless_ready", "1 when every model is warm and the server is not shutting down.", float(self.ready)
 
     def _model_info(self) -> Iterable[dict[str, str]]:

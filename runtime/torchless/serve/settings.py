@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from torchless.errors import InputError
+
+from .keys import api_key
 
 
 def _option(
@@ -19,11 +22,12 @@ def _option(
     help: str,  # noqa: A002
     *,
     least: float | None = None,
+    most: float = sys.float_info.max,
     choices: tuple[str, ...] = (),
     shown: str | None = None,
 ) -> Any:
     """A field of `Settings`; `shown` is its default in words, where the value does not say it."""
-    metadata = {"help": help, "least": least, "choices": choices, "shown": shown}
+    metadata = {"help": help, "least": least, "most": most, "choices": choices, "shown": shown}
     return field(default=default, metadata=metadata)
 
 
@@ -32,17 +36,18 @@ class Settings:
     """How to serve. Every field is a flag (`max_queue_tokens`: `--max-queue-tokens`) and a TORCHLESS_… variable.
 
     Raises:
-        InputError: a number below its least, or a word that is not one of the choices.
+        InputError: a number below its least, a word that is not one of the choices, or a key that is none.
     """
 
     host: str = _option("127.0.0.1", "address to listen on")
-    port: int = _option(8080, "port to listen on; 0 takes a free one", least=0)
+    port: int = _option(8080, "port to listen on; 0 takes a free one", least=0, most=65535)
     uds: str | None = _option(None, "path of a Unix socket to listen on instead of host and port")
     api_key: str | None = _option(
         None,
         "key that requests must send as `Authorization: Bearer KEY`, except to /health, /ready and the pages; a server "
         "with a key has /admin/reload",
     )
+    api_key_file: str | None = _option(None, "path of a file that holds the API key, instead of the key itself")
     precision: str = _option("auto", "variant of the bundle to serve", choices=("auto", "fp32", "fp16", "int8"))
     device: str = _option("cpu", "device to run on", choices=("cpu", "cuda"))
     pooling: str = _option(
@@ -106,8 +111,11 @@ class Settings:
                 continue
             if least is not None and not (isinstance(value, (int, float)) and value >= least):
                 raise InputError(f"{each.name}: expected a number of {least} or more, got {value!r}.")
+            if least is not None and value > each.metadata["most"]:
+                raise InputError(f"{each.name}: expected at most {each.metadata['most']:g}, got {value!r}.")
             if choices and value not in choices:
                 raise InputError(f"{each.name}: expected one of {', '.join(choices)}, got {value!r}.")
+        object.__setattr__(self, "api_key", api_key(self.api_key, self.api_key_file))  # the class is frozen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,9 +126,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag(each.name), action=argparse.BooleanOptionalAction, default=None, help=help_text)
         else:
             unit = each.name.rsplit("_", 1)[-1].upper()
-            metavar = "|".join(each.metadata["choices"]) or {"S": "SECONDS", "UDS": "PATH", "ENDPOINT": "URL"}.get(
-                unit, unit
-            )
+            metavar = "|".join(each.metadata["choices"]) or {
+                "S": "SECONDS",
+                "UDS": "PATH",
+                "FILE": "PATH",
+                "ENDPOINT": "URL",
+            }.get(unit, unit)
             parser.add_argument(flag(each.name), metavar=metavar, help=help_text)
 
 
@@ -139,7 +150,7 @@ def from_options(options: argparse.Namespace, environment: Mapping[str, str] = o
     values: dict[str, Any] = {}
     for each in fields(Settings):
         given, origin = getattr(options, each.name), flag(each.name)
-        if given is None and variable(each.name) in environment:
+        if given is None and variable(each.name) in environment and not is_service_link(each.name, environment):
             given, origin = environment[variable(each.name)], variable(each.name)
         if given is not None:
             values[each.name] = _parse(given, str(each.type), origin)
@@ -154,6 +165,15 @@ def flag(name: str) -> str:
 def variable(name: str) -> str:
     """`max_queue_tokens` to `TORCHLESS_MAX_QUEUE_TOKENS`."""
     return "TORCHLESS_" + name.upper()
+
+
+def is_service_link(name: str, environment: Mapping[str, str]) -> bool:
+    """Whether Kubernetes has set a field's variable: for a Service called torchless, TORCHLESS_PORT=tcp://10.0.0.1:80.
+
+    The other variables of such a Service (TORCHLESS_SERVICE_HOST, TORCHLESS_PORT_80_TCP, …) are no setting's.
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    return name == "port" and environment.get(variable(name), "").startswith(("tcp://", "udp://", "sctp://"))
 
 
 _TRUTH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}

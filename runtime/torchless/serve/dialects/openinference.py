@@ -8,7 +8,7 @@ Texts come in as one BYTES tensor. What goes out, unless the request asks for so
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,12 +18,12 @@ from torchless.serve.call import Call
 from torchless.serve.encoding import encode
 from torchless.serve.errors import InvalidError, MalformedError, NotFoundError
 from torchless.serve.json_bounds import check_elements
+from torchless.serve.media_types import INFERENCE_HEADER
 from torchless.serve.operation import Dialect, Operation, Reply, public_message
 from torchless.serve.served_model import ServedModel, Task
 
 from .tensors import Input, Output, WantedOutput, read_texts, write_output
 
-_HEADER = "Inference-Header-Content-Length"
 _OUTPUTS: dict[str, Task] = {  # and the task that each comes from
     "label": "scores",
     "scores": "scores",
@@ -31,6 +31,7 @@ _OUTPUTS: dict[str, Task] = {  # and the task that each comes from
     "embedding": "embeddings",
 }
 _VERSION = "1"
+_MOST_DIGITS = 18  # of a number of bytes; Python refuses to read thousands
 _MOST_OUTPUTS = 8
 _SMALL_BYTES = 512
 
@@ -41,12 +42,24 @@ class Error(msgspec.Struct):
     error: str
 
 
-class Request(msgspec.Struct):
+class Parameters(msgspec.Struct, forbid_unknown_fields=True):
+    """`binary_data_output`: answer in bytes. The others change no answer: every request is answered by itself."""
+
+    binary_data_output: bool = False
+    content_type: Literal["str"] | None = None
+    sequence_id: int | str = 0
+    sequence_start: bool = False
+    sequence_end: bool = False
+    priority: int = 0
+    timeout: int | None = None
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
     """Texts to label or to embed."""
 
     inputs: Annotated[list[Input], msgspec.Meta(min_length=1, max_length=1)]
     id: str | None = None
-    parameters: dict[str, bool | int | float | str] = {}
+    parameters: Parameters | None = None
     outputs: Annotated[list[WantedOutput], msgspec.Meta(max_length=_MOST_OUTPUTS)] | None = None
 
 
@@ -119,7 +132,7 @@ async def infer(call: Call, body: bytes) -> Reply:
     for task, times in Counter(_OUTPUTS[output.name] for output in wanted).items():
         call.hold_answer(model, task, len(texts) * (times - 1))
         rows[task] = await getattr(call, task)(model, texts)
-    outputs, tail, binary = [], b"", bool(request.parameters.get("binary_data_output"))
+    outputs, tail, binary = [], b"", request.parameters is not None and request.parameters.binary_data_output
     for output in wanted:
         tensor = rows[_OUTPUTS[output.name]]
         made, data = write_output(output, model.manifest.labels, tensor, binary=binary)
@@ -128,7 +141,7 @@ async def infer(call: Call, body: bytes) -> Reply:
     head = encode(Response(model.name, _VERSION, outputs, request.id))
     if not tail:
         return Reply(head)
-    return Reply(head + tail, "application/octet-stream", headers={_HEADER: str(len(head))})
+    return Reply(head + tail, "application/octet-stream", headers={INFERENCE_HEADER: str(len(head))})
 
 
 async def server_metadata(_call: Call, _body: None) -> ServerMetadata:
@@ -185,11 +198,11 @@ _DECODER = msgspec.json.Decoder(Request)
 
 def _split(call: Call, body: bytes) -> tuple[Request, memoryview]:
     """The JSON and the bytes after it."""
-    given = call.headers.get(_HEADER.lower().encode())
+    given = call.headers.get(INFERENCE_HEADER.lower().encode())
     size = len(body)
     if given is not None:
-        if not given.isdigit() or int(given) > size:
-            raise MalformedError(f"{_HEADER}: expected a number of bytes up to the body's {size}")
+        if not given.isdigit() or len(given) > _MOST_DIGITS or int(given) > size:
+            raise MalformedError(f"{INFERENCE_HEADER}: expected a number of bytes up to the body's {size}")
         size = int(given)
     view = memoryview(body)
     check_elements(body[:size], call.service.settings.max_json_elements)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -22,21 +22,36 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 _MOST_DIMENSIONS = 8
 
 
-class Input(msgspec.Struct):
+class InputParameters(msgspec.Struct, forbid_unknown_fields=True):
+    """How a tensor was sent. `binary_data_size`: bytes of its data after the JSON; `content_type`: MLServer's."""
+
+    binary_data_size: Count | None = None
+    content_type: Literal["str"] | None = None
+
+
+class Input(msgspec.Struct, forbid_unknown_fields=True):
     """A tensor of texts; its data is here, flat or nested, or in the bytes after the JSON."""
 
     name: str
     shape: Annotated[list[Count], msgspec.Meta(max_length=_MOST_DIMENSIONS)]
     datatype: str
-    parameters: dict[str, bool | int | float | str] = {}
+    parameters: InputParameters | None = None
     data: list[Any] | None = None
 
 
-class WantedOutput(msgspec.Struct):
-    """An output to answer. `classification: N` asks for the N best as "score:index:label"."""
+class OutputParameters(msgspec.Struct, forbid_unknown_fields=True):
+    """How to answer an output. `classification: N` asks for the N best as "score:index:label"."""
+
+    classification: Count = 0
+    binary_data: bool | None = None
+    content_type: Literal["str"] | None = None
+
+
+class WantedOutput(msgspec.Struct, forbid_unknown_fields=True):
+    """An output to answer."""
 
     name: str
-    parameters: dict[str, bool | int | float | str] = {}
+    parameters: OutputParameters | None = None
 
 
 class Output(msgspec.Struct, omit_defaults=True):
@@ -58,7 +73,7 @@ def read_texts(tensor: Input, rest: memoryview, most: int) -> list[str]:
     """
     if tensor.datatype != "BYTES":
         raise InvalidError(f"inputs[0].datatype: expected BYTES, got {tensor.datatype!r}")
-    size = tensor.parameters.get("binary_data_size")
+    size = tensor.parameters.binary_data_size if tensor.parameters else None
     count = math.prod(tensor.shape)
     if count > most:
         raise TooLargeError(f"expected at most {most} texts in a request, got a shape of {count}")
@@ -79,15 +94,15 @@ def write_output(
         rows: float32 (texts, columns).
         binary: whether an output is binary that does not say.
     """
-    top = wanted.parameters.get("classification", 0)
+    how = wanted.parameters or OutputParameters()
     texts: list[str] | None = None
     shape = list(rows.shape)
     if wanted.name == "label":
         texts, shape = [labels[best] for best in rows.argmax(axis=1)], [len(rows)]
-    elif top:
-        texts, shape = _classification(labels, rows, int(top))
+    elif how.classification:
+        texts, shape = _classification(labels, rows, how.classification)
     datatype = "FP32" if texts is None else "BYTES"
-    if not wanted.parameters.get("binary_data", binary):
+    if not (binary if how.binary_data is None else how.binary_data):
         data: list[Any] = [number for row in rows for number in row.tolist()] if texts is None else texts
         return Output(wanted.name, shape, datatype, data=data), b""
     packed = rows.astype("<f4").tobytes() if texts is None else _pack(texts)
@@ -99,7 +114,7 @@ def _pack(texts: Sequence[str]) -> bytes:
     return b"".join(struct.pack("<I", len(text)) + text for text in (each.encode() for each in texts))
 
 
-def _unpack(rest: memoryview, size: object, most: int) -> list[str]:
+def _unpack(rest: memoryview, size: int | None, most: int) -> list[str]:
     """The texts in the bytes after the JSON, or one more than `most`."""
     if size != len(rest):
         raise InvalidError(f"inputs[0]: binary_data_size is {size}, but {len(rest)} bytes follow the JSON")
@@ -138,7 +153,7 @@ def _flatten(data: list[Any]) -> list[str]:
 
 def _classification(labels: Sequence[str], rows: NDArray[np.float32], top: int) -> tuple[list[str], list[int]]:
     """Triton's classification extension: "value:index:label" for the best."""
-    best = best_first(rows)[:, : max(top, 1)]
+    best = best_first(rows)[:, :top]
     names = labels if rows.shape[1] == len(labels) else None
     texts = [
         f"{row[index]:f}:{index}" + (f":{names[index]}" if names else "")

@@ -18,6 +18,7 @@ from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
 
 from .tei import Error, error
+from .zero_shot import ZERO_SHOT
 
 _PAGES = Path(__file__).parent.parent / "page"
 
@@ -41,7 +42,7 @@ class Status(msgspec.Struct):
     version: str
 
 
-class ReloadRequest(msgspec.Struct):
+class ReloadRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Which model to load again; every model if none is named."""
 
     model: str | None = None
@@ -132,8 +133,9 @@ def _hash(html: bytes, element: str) -> str:
 
 TORCHLESS = Dialect(
     "torchless",
-    "The server itself.",
+    "The server itself, and labels of your own.",
     (
+        ZERO_SHOT,
         Operation("GET", "/health", health, "Alive", None, Health, public=True),
         Operation("GET", "/ready", ready, "Ready", None, Health, readiness=True, public=True),
         Operation("GET", "/status", status, "Queue and throughput", None, Status),
