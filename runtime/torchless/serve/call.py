@@ -17,6 +17,7 @@ from .served_model import ServedModel, Task
 from .service import Service
 
 _REPEATS = 2  # of a body, in texts that are made of it: with zero-shot labels, each text is one of many pairs
+_BYTES_PER_SPAN = 100  # a token with its place in JSON
 T = TypeVar("T", bound=Text)
 Scope = Any
 Receive = Any
@@ -88,6 +89,8 @@ class Call:
         """
         listed = self._listed(texts)
         queued = SpansRequest(model, listed, special_tokens=special_tokens)
+        tokens = min(queued.most_tokens(), self.service.settings.max_queue_tokens)
+        self._hold(int(tokens) * _BYTES_PER_SPAN)
         await self._submit(queued)
         return queued.spans
 
@@ -124,7 +127,10 @@ class Call:
         Raises:
             OverloadedError: other large bodies and answers take all of the room.
         """
-        if (size := texts * model.answer_bytes[task]) > FREE_BYTES:
+        self._hold(texts * model.answer_bytes[task])
+
+    def _hold(self, size: int) -> None:
+        if size > FREE_BYTES:
             self.share.take(size)
 
     async def _submit(self, queued: QueuedRequest) -> None:

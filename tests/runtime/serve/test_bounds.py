@@ -88,6 +88,7 @@ ALLOWED: dict[str, tuple[str, Any]] = {
     "commas in a text": ("/predict", {"inputs": ", " * 90_000 + '"' * 10_000}),
     "a long text": ("/predict", {"inputs": [["! " * 100_000], ["a"]]}),
     "tokens": ("/tokenize", {"inputs": ["! " * 10_000] * 3}),
+    "texts and outputs": (MODEL, {**tensor(shape=[1024], data=["a"] * 1024), "outputs": [{"name": "embedding"}] * 8}),
     "the longest text": ("/predict", {"inputs": "! " * 100_000}),
     "unknown fields": ("/", {"inputs": "a", "parameters": {"top_k": 1}}),
 }
