@@ -8,14 +8,18 @@ calls: `json_bounds` and `encoding` see to that.
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from .errors import ClientLeftError
+from .queued_request import call_in_loop
 
+_GIVE_BACK_S = 0.5
 T = TypeVar("T")
 Watch = Callable[[Callable[[], None]], Callable[[], object]]
 
@@ -25,6 +29,7 @@ class Aside:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._gives_back = False
 
     async def run(
         self, work: Coroutine[Any, Any, T], watch: Watch, timeout_s: float, late: Callable[[], Exception]
@@ -58,6 +63,8 @@ class Aside:
         finally:
             timer.cancel()
             stop_watching()
+            if self._loop is not None:
+                call_in_loop(self._loop, self._give_back_soon)
 
     def close(self) -> None:
         """End the thread; what it runs is given up."""
@@ -65,8 +72,24 @@ class Aside:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop = None
 
+    def _give_back_soon(self) -> None:
+        """Give memory back to the system, once for all requests of the next moment. In the other loop."""
+        if not self._gives_back and _malloc_trim() is not None:
+            self._gives_back = True
+            asyncio.get_running_loop().call_later(_GIVE_BACK_S, self._give_back)
+
+    def _give_back(self) -> None:
+        self._gives_back = False
+        _malloc_trim()(0)
+
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             threading.Thread(target=self._loop.run_forever, name="torchless-aside", daemon=True).start()
         return self._loop
+
+
+@cache
+def _malloc_trim() -> Any:
+    """Glibc's function: without it, what each thread has freed is kept for that thread. None with another libc."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

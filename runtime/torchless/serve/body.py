@@ -27,26 +27,18 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: in
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or len(length) > 18 or int(length) > max_bytes:
         raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got {length.decode('latin-1')[:20]}")
-    chunk, more = await _next(receive)
-    if len(chunk) > max_bytes:
-        raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got more")
-    if not more and len(chunk) <= FREE_BYTES:
-        return chunk
     body, held = bytearray(), FREE_BYTES
     while True:
-        body += chunk
-        if len(body) > max_bytes:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        chunk: bytes = message.get("body", b"")
+        size = len(body) + len(chunk)
+        if size > max_bytes:
             raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got more")
-        if len(body) > held:
-            share.take(len(body) - held)
-            held = len(body)
-        if not more:
-            return bytes(body)
-        chunk, more = await _next(receive)
-
-
-async def _next(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientLeftError
-    return message.get("body", b""), message.get("more_body", False)
+        if size > held:
+            share.take(size - held)
+            held = size
+        if not message.get("more_body", False):
+            return bytes(body + chunk) if body else chunk
+        body += chunk

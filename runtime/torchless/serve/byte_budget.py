@@ -21,14 +21,14 @@ class ByteBudget:
         self._limit = limit
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> None:
-        """Hold so many bytes more.
+    def take(self, size: int, own: int) -> None:
+        """Hold so many bytes more, for a request that holds `own` of them already.
 
         Raises:
             OverloadedError: there is no room for them now.
         """
         with self._lock:
-            if self.held and self.held + size > self._limit:
+            if self.held > own and self.held + size > self._limit:
                 problem = f"large requests and answers take {self.held} bytes, and {size} more would pass the limit"
                 raise OverloadedError(f"{problem} of {self._limit}; try again in 1 s", 1)
             self.held += size
@@ -52,7 +52,7 @@ class Share:
         Raises:
             OverloadedError: there is no room for them now.
         """
-        self._budget.take(size)
+        self._budget.take(size, self._held)
         self._held += size
 
     def give_all(self) -> None:

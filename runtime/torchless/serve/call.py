@@ -100,9 +100,8 @@ class Call:
         most = self.service.settings.max_batch_texts
         if len(listed) > most:
             raise TooLargeError(f"expected at most {most} texts in a request, got {len(listed)}")
-        longest = max(map(characters, listed), default=0)
-        if longest > self.service.settings.max_text_characters:
-            most = self.service.settings.max_text_characters
+        longest, most = max(map(characters, listed), default=0), self.service.settings.max_text_characters
+        if longest > most:
             raise TooLargeError(f"expected at most {most} characters per text, got one of {longest}")
         return listed
 
@@ -120,7 +119,7 @@ class Call:
         Raises:
             OverloadedError: other large bodies and answers take all of the room.
         """
-        if (size := texts * model.answer_bytes(task)) > FREE_BYTES:
+        if (size := texts * model.answer_bytes[task]) > FREE_BYTES:
             self.share.take(size)
 
     async def _submit(self, queued: QueuedRequest) -> None:

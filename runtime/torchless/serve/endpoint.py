@@ -25,6 +25,7 @@ from .errors import (
     MethodError,
     TimedOutError,
     UnauthorizedError,
+    bare,
     status_of,
 )
 from .json_bounds import check_elements
@@ -56,30 +57,29 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        begun_s = perf_counter()
         headers = dict(scope["headers"])
         call = Call(self._service, scope, headers, receive)
-        try:
-            await self._call(call, headers, scope, receive, send)
-        finally:
-            call.share.give_all()
-
-    async def _call(self, call: Call, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
-        begun_s = perf_counter()
         request_id = _request_id(headers)
         problem: TorchlessError | None = None
-        with span(self._operation, headers) as note:
-            try:
-                reply = await self._answer(call, headers, receive)
-            except TorchlessError as error:
-                problem, reply = error, self._refusal(error)
-            except Exception as error:
-                problem = TorchlessError(f"{type(error).__name__}: {error}")
-                reply = self._refusal(problem)
-                log_error("a bug", request_id=request_id.decode(), exception=traceback.format_exc())
-            total_s = perf_counter() - begun_s
-            if not isinstance(problem, ClientLeftError):
-                await _send(send, scope, reply, [*_times(call, total_s), (b"x-request-id", request_id)], self._service)
-            note(reply.status, call)
+        try:
+            with span(self._operation, headers) as note:
+                try:
+                    reply = await self._answer(call, headers, receive)
+                except TorchlessError as error:
+                    problem, reply = bare(error), self._refusal(error)
+                except Exception as error:
+                    problem = TorchlessError(f"{type(error).__name__}: {error}")
+                    reply = self._refusal(problem)
+                    log_error("a bug", request_id=request_id.decode(), exception=traceback.format_exc())
+                    bare(error)
+                total_s = perf_counter() - begun_s
+                if not isinstance(problem, ClientLeftError):
+                    extra = [*_times(call, total_s), (b"x-request-id", request_id)]
+                    await _send(send, scope, reply, extra, self._service)
+                note(reply.status, call)
+        finally:
+            call.share.give_all()
         self._record(call, request_id, reply.status, problem, total_s)
 
     async def _answer(self, call: Call, headers: dict[bytes, bytes], receive: Receive) -> Reply:

@@ -21,8 +21,11 @@ All other errors of the library are 500, except `InputError`: 422.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from torchless.errors import InferenceError, InputError, TorchlessError
+
+E = TypeVar("E", bound=BaseException)
 
 
 class RequestError(TorchlessError):
@@ -158,3 +161,9 @@ def status_of(error: TorchlessError) -> int:
 def as_error(error: BaseException) -> Exception:
     """The error to hand on: a panic in Rust is no Exception, which event loops do not let pass, and may hold a text."""
     return error if isinstance(error, Exception) else InferenceError(f"a library ended with {type(error).__name__}")
+
+
+def bare(error: E) -> E:
+    """The error without the frames that it came through: they hold a request's body and texts until a collection."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)

@@ -26,11 +26,16 @@ def check_elements(text: bytes, most: int) -> None:
     """
     if sum(map(text.count, (b",", b"[", b"{"))) <= most:
         return
+    elements, depth = _elements_and_depth(text)
+    if elements > most and depth > _MOST_DEEP:
+        raise MalformedError("the body is nested too deeply")
+    if elements > most:
+        raise TooLargeError(f"expected JSON of at most {most} elements, got more")
+
+
+def _elements_and_depth(text: bytes) -> tuple[int, int]:
     plain = text.replace(rb"\\", b"..").replace(rb"\"", b"..")  # a quote that is left begins or ends a string
     codes = np.frombuffer(plain, np.uint8)
     outside = (np.add.accumulate(codes == _QUOTE, dtype=np.uint8) & 1) == 0
-    if np.count_nonzero(_BEGINS[codes] & outside) <= most:
-        return
-    if np.add.accumulate(_DEEPER[codes] * outside, dtype=np.int32).max() > _MOST_DEEP:
-        raise MalformedError("the body is nested too deeply")
-    raise TooLargeError(f"expected JSON of at most {most} elements, got more")
+    depths = np.add.accumulate(_DEEPER[codes] * outside, dtype=np.int32)
+    return int(np.count_nonzero(_BEGINS[codes] & outside)), int(depths.max())

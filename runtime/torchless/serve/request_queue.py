@@ -128,13 +128,17 @@ class RequestQueue:
         problem = f"{self._queued_tokens} tokens wait, and up to {tokens} more would pass the limit of {limit}"
         return OverloadedError(f"{problem}; try again in {seconds} s", seconds)
 
+    def holds(self, tokens: int) -> bool:
+        """Whether so many tokens fit into an empty queue. For any thread."""
+        return tokens <= self._settings.max_queue_tokens
+
     def check(self, tokens: int) -> None:
         """Refuse more tokens than the queue may hold. For any thread.
 
         Raises:
             TooLargeError: there are more.
         """
-        if tokens > self._settings.max_queue_tokens:
+        if not self.holds(tokens):
             raise self._too_large(tokens)
 
     def _too_large(self, tokens: int) -> TooLargeError:

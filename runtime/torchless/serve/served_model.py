@@ -42,6 +42,7 @@ class ServedModel:
         padded: whether its graphs take padded tokens.
         budget: how large a batch should be at most.
         pooling: how token states become an embedding.
+        answer_bytes: most bytes of JSON that the answer to one text takes, by task.
         columns: numbers in the answer to one text, by task: labels, or the hidden size. A bundle without a head has
             "embeddings" alone.
     """
@@ -77,6 +78,9 @@ class ServedModel:
             self.classifier.tokenizer = self.tokenizer  # one copy in memory
             self.classifier.score(warming)
             self.columns |= {"scores": labels, "logits": labels}
+        names = sum(_BYTES_AROUND_A_LABEL + len(label.encode()) for label in self.manifest.labels)
+        vector = self.manifest.hidden_size * _BYTES_PER_NUMBER
+        self.answer_bytes: dict[Task, int] = {"scores": names, "logits": names, "embeddings": vector}
 
     def require(self, task: Task) -> None:
         """Refuse a task that the bundle has no graph for.
@@ -86,12 +90,6 @@ class ServedModel:
         """
         if task != "embeddings":
             self._head()
-
-    def answer_bytes(self, task: Task) -> int:
-        """Most bytes of JSON that the answer to one text takes."""
-        if task == "embeddings":
-            return self.columns[task] * _BYTES_PER_NUMBER
-        return sum(_BYTES_AROUND_A_LABEL + len(label.encode()) for label in self.manifest.labels)
 
     def run(self, task: Task, batch: Batch) -> Floats:
         """Answer a batch: float32 (texts, columns).

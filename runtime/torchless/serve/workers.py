@@ -107,8 +107,10 @@ class Workers:
             singles = [str(text) for text in texts]
             encodings = tokenizer.untruncated(singles, special_tokens=request.special_tokens)
             long.tokens += sum(map(len, encodings))
+            if self._queue.holds(long.tokens):
+                request.spans += map(spans_of, singles, encodings)
+            del encodings  # an error keeps what its frames hold, and they are large
             self._queue.check(long.tokens)
-            request.spans += map(spans_of, singles, encodings)
         else:
             long.made.append(tokenizer.encode(texts))
         long.seconds += perf_counter() - begun_s
