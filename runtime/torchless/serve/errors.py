@@ -160,7 +160,11 @@ def status_of(error: TorchlessError) -> int:
 
 def as_error(error: BaseException) -> Exception:
     """The error to hand on: a panic in Rust is no Exception, which event loops do not let pass, and may hold a text."""
-    return error if isinstance(error, Exception) else InferenceError(f"a library ended with {type(error).__name__}")
+    for each in (error, error.__cause__):
+        if each is not None and not isinstance(each, Exception):
+            return InferenceError(f"a library ended with {type(each).__name__}")
+    assert isinstance(error, Exception)
+    return error
 
 
 def bare(error: E) -> E:
