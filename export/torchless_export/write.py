@@ -90,6 +90,7 @@ class Draft:
             default_precision=next(name for name in _DEFAULTS if name in self._variants),
             variants=dict(self._variants),
             quality=quality or {},
+            activation_scales="row" if "int8" in self._variants else "static",
             files={name: _record(self.folder / name) for name in names},
         )
         self.add_file(MANIFEST, manifest.to_bytes())

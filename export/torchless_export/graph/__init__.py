@@ -36,9 +36,23 @@ Layout = Literal["packed", "padded", "lone"]
 
 
 def build(
-    spec: EncoderSpec, numbers: NumberFormat, weights: WeightsFile, *, head: bool, layout: Layout = "packed"
+    spec: EncoderSpec,
+    numbers: NumberFormat,
+    weights: WeightsFile,
+    *,
+    head: bool,
+    layout: Layout = "packed",
+    first_only: bool = True,
 ) -> onnx.ModelProto:
     """Write one graph; all graphs of a variant put their tensors into the same `weights`.
+
+    Args:
+        spec: the model.
+        numbers: how numbers are kept and multiplied.
+        weights: takes the tensors that the graphs share.
+        head: write the head too.
+        layout: how the graph takes tokens.
+        first_only: compute the last layer for each text's first token alone where the head reads no other.
 
     Returns:
         A model with the output "logits" (texts, labels) for `head`, else "hidden_states" (tokens, hidden_size), or
@@ -46,9 +60,10 @@ def build(
     """
     graph = Graph(spec, numbers, weights, lone=layout == "lone")
     x = embed(graph.scope("embeddings"), padded.PACKED_IDS if layout == "padded" else "input_ids")
+    reads_first = head and spec.head is not None and spec.head.pooling == "first" and first_only
     for index, layer in enumerate(spec.layers):
-        first_only = head and spec.head is not None and spec.head.pooling == "first" and index == len(spec.layers) - 1
-        attended = attention(graph.scope(f"layers.{index}.attention"), layer, x, first_only=first_only)
+        last = index == len(spec.layers) - 1
+        attended = attention(graph.scope(f"layers.{index}.attention"), layer, x, first_only=reads_first and last)
         x = feed_forward(graph.scope(f"layers.{index}.ffn"), layer, attended)
     if spec.final_norm is not None:
         x = norm(graph, "final.norm", x, spec.final_norm)
@@ -57,6 +72,8 @@ def build(
     shape: tuple[str | int, ...]
     if head:
         assert spec.head is not None
+        if spec.head.pooling == "first" and not reads_first:
+            x = graph.node("Gather", "first.rows", [x, "first"], axis=1)
         output, shape = classify(graph.scope("head"), spec.head, x), ("texts", len(spec.head.out.bias))
     else:
         output, shape = flat(graph, "hidden_states", x), ("tokens", spec.hidden_size)

@@ -12,12 +12,14 @@ from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, ExportError
 from torchless_export.families import FAMILIES
 from torchless_export.families.reading import TOKENIZER_LIMIT
+from torchless_export.graph import Layout as GraphLayout
 from torchless_export.graph import NumberFormat, build
 from torchless_export.precision.calibration import calibrate
+from torchless_export.precision.folding import without_down_biases
 from torchless_export.precision.fp16 import Fp16
 from torchless_export.precision.fp32 import Fp32
 from torchless_export.precision.int8 import Int8
-from torchless_export.spec import EncoderSpec, Floats
+from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 from torchless_export.weights import WeightsFile
 
@@ -40,32 +42,25 @@ class PackedWriter:
         self, precision: Precision, weights: WeightsFile, calibration: Batch | None
     ) -> Mapping[Kind, onnx.ModelProto]:
         """The graphs of one variant; fp16, which is for GPUs, has two more for one text alone."""
-        formats = self._formats(precision, calibration)
-        graphs: dict[Kind, onnx.ModelProto] = {
-            kind: build(self.spec, numbers, weights, head=kind == "classifier", layout=self.layout)
-            for kind, numbers in formats.items()
-        }
+        spec, numbers = self._written(precision, calibration)
+        kinds: tuple[Kind, ...] = ("encoder",) if spec.head is None else ("encoder", "classifier")
+
+        def graph(kind: Kind, layout: GraphLayout) -> onnx.ModelProto:
+            return build(spec, numbers, weights, head=kind == "classifier", layout=layout)
+
+        graphs = {kind: graph(kind, self.layout) for kind in kinds}
         if precision == "fp16" and self.layout == "packed":
             lone: dict[Kind, Kind] = {"encoder": "lone_encoder", "classifier": "lone_classifier"}
-            graphs |= {
-                lone[kind]: build(self.spec, numbers, weights, head=kind == "classifier", layout="lone")
-                for kind, numbers in formats.items()
-            }
+            graphs |= {lone[kind]: graph(kind, "lone") for kind in kinds}
         return graphs
 
-    def _formats(self, precision: Precision, calibration: Batch | None) -> dict[Kind, NumberFormat]:
-        """The number format of each graph: int8 calibrates each, the others have one for both."""
-        kinds: tuple[Kind, ...] = ("encoder",) if self.spec.head is None else ("encoder", "classifier")
+    def _written(self, precision: Precision, calibration: Batch | None) -> tuple[EncoderSpec, NumberFormat]:
+        """The model as a precision writes it, and the number format."""
         if precision != "int8":
-            return dict.fromkeys(kinds, Fp16() if precision == "fp16" else Fp32())
+            return self.spec, Fp16() if precision == "fp16" else Fp32()
         assert calibration is not None
-        formats: dict[Kind, NumberFormat] = {}
-        smoothing: dict[str, Floats] = {}
-        for kind in kinds:
-            sites = calibrate(self.spec, calibration, head=kind == "classifier", known_smoothing=smoothing)
-            smoothing |= {name: site.smoothing for name, site in sites.items() if site.smoothing is not None}
-            formats[kind] = Int8(sites)
-        return formats
+        spec = without_down_biases(self.spec)
+        return spec, Int8(calibrate(spec, calibration))
 
 
 def _read(checkpoint: Checkpoint, tensors: Tensors, *, head: bool) -> EncoderSpec:

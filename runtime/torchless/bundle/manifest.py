@@ -24,6 +24,7 @@ Activation = Literal["softmax", "sigmoid", "none"]
 Precision = Literal["fp32", "fp16", "int8"]
 Layout = Literal["packed", "padded"]
 Pooling = Literal["cls", "mean", "max"]
+ActivationScales = Literal["static", "row"]
 GraphKind = Literal["classifier", "encoder"]  # with the head, without it
 
 _DIGEST_KEY = "manifest_sha256"
@@ -91,6 +92,8 @@ class Manifest:
         pooling: the default way from hidden states to a text's vector.
         normalize: whether that vector is scaled to length 1 by default.
         truncation_side: where a text that is too long loses tokens; "left" takes format version 2.
+        activation_scales: where int8's come from: calibration alone, or for some inputs each row; "row" takes format
+            version 2.
     """
 
     created_by: str
@@ -109,11 +112,12 @@ class Manifest:
     pooling: Pooling = "mean"
     normalize: bool = True
     truncation_side: Side = "right"
+    activation_scales: ActivationScales = "static"
 
     @property
     def format_version(self) -> int:
         """The first version of the format whose readers understand all that this manifest says."""
-        return 2 if self.truncation_side == "left" else 1
+        return 2 if self.truncation_side == "left" or self.activation_scales == "row" else 1
 
     def columns(self, kind: GraphKind) -> int:
         """The last axis of what a graph answers: labels with the head, the hidden size without it."""
@@ -176,6 +180,7 @@ def _optional(root: Fields) -> dict[str, Any]:
         "pooling": lambda: root.choice("pooling", get_args(Pooling)),
         "normalize": lambda: root.boolean("normalize"),
         "truncation_side": lambda: root.choice("truncation_side", get_args(Side)),
+        "activation_scales": lambda: root.choice("activation_scales", get_args(ActivationScales)),
     }
     return {name: field() for name, field in read.items() if name in root.values}
 

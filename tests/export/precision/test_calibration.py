@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from torchless.bundle.manifest import TOKENIZER
-from torchless.inputs.tokens import Tokenizer
-from torchless_export.checkpoint import Checkpoint
-from torchless_export.families import FAMILIES
-from torchless_export.precision.calibration import Site, calibrate, central_range, smoothing_factors
-from torchless_export.spec import EncoderSpec
-from torchless_export.tensors import Tensors
-
-
-@pytest.fixture(scope="module")
-def spec(checkpoint: Path) -> EncoderSpec:
-    opened = Checkpoint.open(str(checkpoint))
-    return FAMILIES["distilbert"](opened.config, Tensors(opened.weights(), "here"), True)
+from torchless.inputs.tokens import Batch, Tokenizer
+from torchless_export.precision.calibration import calibrate
+from torchless_export.precision.observing import Observer
+from torchless_export.precision.ranges import central_range, smoothing_factors
+from torchless_export.precision.sites import RowSite, StaticSite
+from torchless_export.spec import EncoderSpec, Floats, HiddenActivation
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 3), (0.5, 2), (-3, -1), (0, 0)])
 def test_every_site_represents_zero_exactly_and_its_range_closely(low: float, high: float) -> None:
-    scale, zero_point = Site(low, high, None).affine()
+    scale, zero_point = StaticSite(low, high, None).affine()
     levels = scale * (np.arange(256) - int(zero_point))
     assert 0 in levels
     assert levels.min() <= min(low, 0) + float(scale)
@@ -51,20 +47,48 @@ def test_smoothing_draws_in_the_outlying_channel_and_changes_no_product() -> Non
 
 
 def test_calibration_finds_what_the_sites_really_see(spec: EncoderSpec, tiny: Path, sentences: list[str]) -> None:
-    batch = Tokenizer(tiny / TOKENIZER, 64).encode(sentences)
-    sites = calibrate(spec, batch, head=True, known_smoothing={})
+    sites = calibrate(spec, Tokenizer(tiny / TOKENIZER, 64).encode(sentences)).sites
     assert len(sites) == 4 * len(spec.layers) + 1
-    hidden = sites["layers.0.ffn.hidden"]
-    assert -0.18 < hidden.low < 0  # GELU never falls below -0.17
-    assert hidden.high > 0
-    assert hidden.smoothing is None
-    assert sites["layers.0.ffn.input"].smoothing is not None
+    mixed, read = sites["layers.0.attention.mixed"], sites["layers.0.ffn.input"]
+    assert isinstance(mixed, StaticSite)
+    assert mixed.low < 0 < mixed.high
+    assert mixed.smoothing is None
+    assert isinstance(read, StaticSite)
+    assert read.smoothing is not None
 
 
-def test_the_two_graphs_smooth_alike_because_they_share_weights(
-    spec: EncoderSpec, tiny: Path, sentences: list[str]
+@pytest.mark.parametrize(
+    ("activation", "depth", "signed"),
+    [("gelu", 0.17, False), ("gelu_tanh", 0.17005, False), ("relu", 0, False), ("tanh", None, True)],
+)
+def test_every_row_of_hidden_values_reaches_down_to_the_least_value_of_its_activation(
+    spec: EncoderSpec,
+    tiny: Path,
+    sentences: list[str],
+    activation: HiddenActivation,
+    depth: float | None,
+    signed: bool,
 ) -> None:
     batch = Tokenizer(tiny / TOKENIZER, 64).encode(sentences[:20])
-    known = {"layers.1.ffn.input": np.full(32, 2, np.float32)}
-    sites = calibrate(spec, batch, head=True, known_smoothing=known)
-    assert sites["layers.1.ffn.input"].smoothing is known["layers.1.ffn.input"]
+    site = calibrate(replace(spec, activation=activation), batch).sites["layers.0.ffn.hidden"]
+    assert isinstance(site, RowSite)
+    assert site.signed == signed
+    if depth is None:
+        assert site.zero_point == 128
+    else:
+        assert site.zero_point * site.smallest >= depth
+
+
+def test_many_long_texts_cost_no_more_than_some_of_them(
+    spec: EncoderSpec, tiny: Path, sentences: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    run = Observer.run
+
+    def counted(observer: Observer, batch: Batch, sites: Collection[str]) -> Iterator[tuple[str, Floats]]:
+        seen.append(int(batch.offsets[-1]))
+        return run(observer, batch, sites)
+
+    monkeypatch.setattr(Observer, "run", counted)
+    calibrate(spec, Tokenizer(tiny / TOKENIZER, 64).encode([" ".join(sentences)] * 1500))
+    assert all(60_000 < tokens <= 65_536 for tokens in seen)
