@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import cache, partial
+from time import perf_counter
 from typing import Any, TypeVar
 
 from .errors import ClientLeftError
@@ -30,6 +31,7 @@ class Aside:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gives_back = False
+        self._asked_s: float | None = None  # whether it still answers
 
     async def run(
         self, work: Coroutine[Any, Any, T], watch: Watch, timeout_s: float, late: Callable[[], Exception]
@@ -66,6 +68,20 @@ class Aside:
             if self._loop is not None:
                 call_in_loop(self._loop, self._give_back_soon)
 
+    def behind_s(self) -> float:
+        """Seconds for which the loop has not answered: it is asked now, if it was not before."""
+        if self._loop is None:
+            return 0.0
+        now_s = perf_counter()
+        asked_s = self._asked_s
+        if asked_s is None:
+            self._asked_s = asked_s = now_s
+            call_in_loop(self._loop, self._answer)
+        return now_s - asked_s
+
+    def _answer(self) -> None:
+        self._asked_s = None
+
     def close(self) -> None:
         """End the thread; what it runs is given up."""
         if self._loop is not None:
@@ -85,8 +101,17 @@ class Aside:
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="torchless-aside", daemon=True).start()
+            threading.Thread(target=_run, args=(self._loop,), name="torchless-aside", daemon=True).start()
         return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    if left := asyncio.all_tasks(loop):
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()
 
 
 @cache

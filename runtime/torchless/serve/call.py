@@ -16,6 +16,8 @@ from .queued_request import QueuedRequest, SpansRequest
 from .served_model import ServedModel, Task
 from .service import Service
 
+_REPEATS = 2  # of a body, in texts that are made of it: with zero-shot labels, each text is one of many pairs
+_BYTES_PER_SPAN = 100  # a token with its place in JSON
 T = TypeVar("T", bound=Text)
 Scope = Any
 Receive = Any
@@ -87,6 +89,8 @@ class Call:
         """
         listed = self._listed(texts)
         queued = SpansRequest(model, listed, special_tokens=special_tokens)
+        tokens = min(queued.most_tokens(), self.service.settings.max_queue_tokens)
+        self._hold(int(tokens) * _BYTES_PER_SPAN)
         await self._submit(queued)
         return queued.spans
 
@@ -100,9 +104,13 @@ class Call:
         most = self.service.settings.max_batch_texts
         if len(listed) > most:
             raise TooLargeError(f"expected at most {most} texts in a request, got {len(listed)}")
-        longest, most = max(map(characters, listed), default=0), self.service.settings.max_text_characters
+        sizes = [characters(text) for text in listed]
+        longest, most = max(sizes, default=0), self.service.settings.max_text_characters
         if longest > most:
             raise TooLargeError(f"expected at most {most} characters per text, got one of {longest}")
+        most = _REPEATS * self.service.settings.max_body_bytes
+        if sum(sizes) > most:
+            raise TooLargeError(f"expected at most {most} characters in all texts, repeated ones counted each time")
         return listed
 
     async def _rows(self, model: ServedModel, task: Task, texts: str | Sequence[Text], truncate: bool | None) -> Floats:
@@ -119,7 +127,10 @@ class Call:
         Raises:
             OverloadedError: other large bodies and answers take all of the room.
         """
-        if (size := texts * model.answer_bytes[task]) > FREE_BYTES:
+        self._hold(texts * model.answer_bytes[task])
+
+    def _hold(self, size: int) -> None:
+        if size > FREE_BYTES:
             self.share.take(size)
 
     async def _submit(self, queued: QueuedRequest) -> None:

@@ -21,6 +21,8 @@ _TOO_MANY = STATUS_LINE[503] + (
     b"content-type: application/json\r\ncontent-length: 68\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
     b'{"error":"too many connections; try again","error_type":"Unhealthy"}'
 )
+_MOST_PIPELINED = 100  # requests that a client sends before it has an answer; more could arrive in one packet
+_PER_BODY_BYTE = 8  # itself, and what stands around a part of one byte
 
 
 def protocol_for(settings: Settings) -> Callable[..., asyncio.Protocol]:
@@ -44,7 +46,7 @@ class _BoundedConnection(Http1Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._receiving = False  # between the first byte of a request and its last
-        self._header_bytes = 0  # of the request whose headers are arriving
+        self._header_bytes = 0  # of the request that is arriving, its body left out
         self._deadline: asyncio.TimerHandle | None = None
         self._to_tell: set[Callable[[], None]] = set()  # when the client leaves
 
@@ -97,13 +99,19 @@ class _BoundedConnection(Http1Protocol):
             self._start_timer()
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            raise OverflowError  # the parser stops, and the connection is refused
         super().on_message_begin()
         self.scope["extensions"] = cast(Any, {ON_DISCONNECT: self._on_disconnect})
         self._receiving = True
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._header_bytes = -(2**62)  # a body has a limit of its own
+        self._header_bytes = 0  # from here on, of what stands around the parts of a body, and after it
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._header_bytes -= _PER_BODY_BYTE * len(body)  # a body has a limit of its own
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

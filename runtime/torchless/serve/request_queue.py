@@ -110,7 +110,8 @@ class RequestQueue:
     def _admit(self, request: QueuedRequest) -> None:
         limit = self._settings.max_queue_tokens
         self.check(len(request.texts))
-        request.counted_tokens = int(min(request.most_tokens(), max(limit // _SHARES, 1)))
+        most = min(request.most_tokens(), max(limit // _SHARES, 1))
+        request.counted_tokens = max(len(request.texts), int(most))
         with self._changed:
             if self._closed:
                 raise NotReadyError(_SHUTTING_DOWN)

@@ -27,6 +27,7 @@ from .settings import Settings, is_service_link, variable
 _LAST_REQUESTS_S = 0.2
 _HANGS = 3  # times as long as a request may take, after which a hanging thread ends the process
 _GRACE_S = 2.0  # beyond what was promised, before the process is ended
+_OTHER_FILES = 256  # beside connections
 
 
 def serve(sources: dict[str, str], settings: Settings) -> None:
@@ -42,6 +43,7 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
     # Texts come a few at a time, and the tokenizer's own threads would take CPUs from the model's.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     use_json(settings.log_level)
+    _allow_files(settings.max_connections + _OTHER_FILES)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its info lines repeat ours
     if is_service_link("port", os.environ):
         address = os.environ[variable("port")]
@@ -144,6 +146,16 @@ class _Server(uvicorn.Server):
         if isinstance(name, str):
             return name
         return f"http://[{name[0]}]:{name[1]}" if ":" in name[0] else f"http://{name[0]}:{name[1]}"
+
+
+def _allow_files(wanted: int) -> None:
+    """Let the process open as many files as the system lets it; the usual soft limit is 1024."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
 def _end_in(seconds: float) -> None:

@@ -108,7 +108,8 @@ class Service:
 
     def hangs(self, times: int = 1) -> bool:
         """Whether a thread has been at one piece of work for so many times as long as a request may take."""
-        return self._watch.longest_s() > times * max(self.settings.request_timeout_s, _LEAST_HANG_S)
+        longest_s = max(self._watch.longest_s(), self.aside.behind_s())
+        return longest_s > times * max(self.settings.request_timeout_s, _LEAST_HANG_S)
 
     def load(self) -> None:
         """Load every model; none is served until all are loaded. Blocks.

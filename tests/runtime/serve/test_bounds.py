@@ -9,21 +9,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from torchless.serve.byte_budget import ByteBudget, Share
+from torchless.serve.call import Call
 from torchless.serve.dialects.openai import Embedding, Response, Usage
 from torchless.serve.dialects.tei import Token
 from torchless.serve.encoding import encode
 from torchless.serve.errors import MalformedError, OverloadedError, TooLargeError
 from torchless.serve.json_bounds import check_elements
+from torchless.serve.settings import Settings
 
 from .conftest import Server
 
-STALL_S = 0.4  # `torchless_bench.serving.faults` measures the 0.05 that are promised; tests share their CPUs
+STALL_S = 1.5  # `torchless_bench.serving.faults` measures the 0.05 that are promised; tests share their CPUs
 MODEL = "/v2/models/sst2-mini/infer"
 
 
@@ -85,6 +88,7 @@ ALLOWED: dict[str, tuple[str, Any]] = {
     "commas in a text": ("/predict", {"inputs": ", " * 90_000 + '"' * 10_000}),
     "a long text": ("/predict", {"inputs": [["! " * 100_000], ["a"]]}),
     "tokens": ("/tokenize", {"inputs": ["! " * 10_000] * 3}),
+    "texts and outputs": (MODEL, {**tensor(shape=[1024], data=["a"] * 1024), "outputs": [{"name": "embedding"}] * 8}),
     "the longest text": ("/predict", {"inputs": "! " * 100_000}),
     "unknown fields": ("/", {"inputs": "a", "parameters": {"top_k": 1}}),
 }
@@ -160,3 +164,45 @@ def test_connections_are_bounded(start: Callable[..., Server], tiny: Path) -> No
         assert headers["retry-after"] == "1"
     time.sleep(0.2)
     assert server.request("GET", "/health")[0] == 200
+
+
+CHUNKED = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        (CHUNKED + b"0\r\n" + b"x: y\r\n" * 100_000, b"431"),
+        (CHUNKED + b"0\r\nx: " + b"y" * 400_000, b"431"),
+        (CHUNKED + b"1;" + b"x" * 400_000, b"431"),
+        (b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n" * 5_000, b""),
+    ],
+    ids=["trailers", "a trailer", "a part's name", "pipelined"],
+)
+def test_what_stands_around_a_body_is_bounded_too(server: Server, sent: bytes, answered: bytes) -> None:
+    with stall(server) as longest, socket.create_connection((server.host, server.port), timeout=10) as connection:
+        received = b""
+        try:
+            connection.sendall(sent)
+            while data := connection.recv(65536):
+                received += data
+        except OSError:
+            pass
+        assert answered in received[:12]
+        assert received.count(b"HTTP/1.1 200") < 5_000
+    assert longest() < STALL_S
+
+
+def test_a_body_in_parts_of_one_byte_is_read(server: Server) -> None:
+    body = json.dumps({"inputs": "good " * 3000}).encode()
+    parts = b"".join(b"1\r\n%c\r\n" % each for each in body)
+    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+        connection.sendall(CHUNKED + parts + b"0\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_texts_that_are_repeated_are_bounded_together() -> None:
+    call = SimpleNamespace(service=SimpleNamespace(settings=Settings(max_body_bytes=1000)))
+    assert len(Call._listed(call, ["x" * 20] * 100)) == 100  # type: ignore[arg-type]
+    with pytest.raises(TooLargeError, match="2000 characters in all texts"):
+        Call._listed(call, ["x" * 20] * 101)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from torchless.serve.aside import Aside
 from torchless.serve.service import Service
 from torchless.serve.settings import Settings
 from torchless.serve.watch import Watch
@@ -104,3 +106,30 @@ def test_a_hang_turns_readiness_off_and_ends_the_process(
     status, _, answer = server.request("GET", "/ready")
     assert (status, json.loads(answer)) == (503, {"status": "hangs"})
     assert server.process.wait(10) == 1
+
+
+def test_a_loop_that_does_not_answer_is_seen_until_it_does() -> None:
+    async def scenario() -> None:
+        aside = Aside()
+        assert aside.behind_s() == 0
+        go_on = threading.Event()
+
+        async def hang() -> None:
+            go_on.wait(10)
+
+        work = asyncio.ensure_future(aside.run(hang(), lambda _: lambda: None, 10, RuntimeError))
+        await asyncio.sleep(0.05)
+        aside.behind_s()
+        await asyncio.sleep(0.1)
+        assert aside.behind_s() >= 0.1
+        go_on.set()
+        await work
+        await asyncio.sleep(0.05)
+        assert aside.behind_s() < 0.1
+        left = asyncio.ensure_future(aside.run(asyncio.sleep(60), lambda _: lambda: None, 10, RuntimeError))
+        await asyncio.sleep(0.05)
+        aside.close()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(left, 5)
+
+    asyncio.run(scenario())
