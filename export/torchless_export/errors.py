@@ -3,6 +3,7 @@
     ExportError (a TorchlessError)
     ├── CheckpointError        (also ValueError)
     ├── UnsupportedModelError  (also ValueError)
+    │   └── GraphChoiceError   (also InputError)
     └── GateError
         ├── ParityError        carries the ParityReport
         └── QualityError       carries the QualityReport
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from torchless.errors import TorchlessError
+from torchless.errors import InputError, TorchlessError
 
 from .remedy import text_is_missing
 
@@ -35,6 +36,10 @@ class CheckpointError(ExportError, ValueError):
 
 class UnsupportedModelError(ExportError, ValueError):
     """The checkpoint is sound, but Torchless does not know this architecture or setting."""
+
+
+class GraphChoiceError(UnsupportedModelError, InputError):
+    """The graph that was asked for cannot be written for this architecture; another one can."""
 
 
 class GateError(ExportError):

@@ -9,9 +9,21 @@ Importing this package is cheap: numpy and onnxruntime are imported when a model
 telemetry for this process, unless ORT_DISABLE_TELEMETRY says otherwise or onnxruntime was imported before.
 """
 
+import sys as _sys
+
 from . import telemetry as _telemetry
+from .lazy import Lazy as _Lazy
 
 __version__ = "0.1.0"
+
+# Where classes were that people have pickled.
+for _old, _new in {
+    "arguments": "inputs.arguments",
+    "manifest": "bundle.manifest",
+    "tokens": "inputs.tokens",
+    "windows": "inputs.windows",
+}.items():
+    _sys.modules[f"{__name__}.{_old}"] = _Lazy(f"{__name__}.{_new}")  # type: ignore[assignment]
 
 _telemetry.turn_off_onnxruntime()
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bundle.manifest import Activation
-from .errors import InputError
-from .inputs.arguments import Text
+from .inputs.arguments import Text, choice
 from .inputs.tokens import Batch
 from .inputs.windows import Windows
 from .model import Model
 from .numerics import ACTIVATIONS, combined
 from .ranking import Answers, Prediction, Ranking, Threshold
 from .running import parallel
+from .running.finite import finite
+from .running.memory import give_back
 
 
 class Classifier(Model):
@@ -130,7 +132,8 @@ class Classifier(Model):
         logits = np.empty((len(batch.lengths), len(self.labels)), np.float32)
         for places, _, rows in parallel.run(self.session, batch):
             logits[places] = rows
-        scores = combined(activate(logits), offsets, windows)
+        scores = finite(combined(activate(logits), offsets, windows))
+        give_back(len(logits))
         return Answers(scores, batch.truncated[offsets[:-1]], np.diff(offsets))
 
     def score(self, batch: Batch, *, activation: Activation | None = None) -> NDArray[np.float32]:
@@ -143,11 +146,9 @@ class Classifier(Model):
             InputError: the activation is unknown.
             InferenceError: as in `predict`.
         """
-        return ACTIVATIONS[self._activation(activation)](self.session.run(batch))
+        return finite(ACTIVATIONS[self._activation(activation)](self.session.run(batch)))
 
     def _activation(self, asked: Activation | None) -> Activation:
         if asked is None:
             return self.manifest.activation
-        if asked not in tuple(ACTIVATIONS):  # a tuple compares what cannot be hashed too
-            raise InputError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {asked!r}.")
-        return asked
+        return cast(Activation, choice(asked, "activation", tuple(ACTIVATIONS)))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import numerics
 from .bundle.manifest import Pooling
-from .errors import InputError
-from .inputs.arguments import Text
+from .inputs.arguments import Text, choice, flag
 from .inputs.tokens import Batch
 from .inputs.windows import Windows
 from .model import Model
 from .running import parallel
+from .running.finite import finite
+from .running.memory import give_back
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,16 @@ class Encoder(Model):
             InputError, InferenceError: as in `embed`.
         """
         pool = numerics.POOLINGS[self._pooling(pooling)]
+        scale = self.manifest.normalize if normalize is None else flag(normalize, "normalize")
         batch, offsets = self.tokenizer.encode_windows(texts, windows)
         vectors = np.empty((len(batch.lengths), self.manifest.hidden_size), np.float32)
         for places, part, packed in parallel.run(self.session, batch):
             vectors[places] = pool(packed, part.offsets)
         vectors = numerics.combined(vectors, offsets, windows)
-        if self.manifest.normalize if normalize is None else normalize:
+        if scale:
             vectors = numerics.normalize(vectors)
+        finite(vectors)
+        give_back(len(batch.lengths))
         return Embeddings(vectors, batch.truncated[offsets[:-1]], np.diff(offsets))
 
     def pool(self, batch: Batch, *, pooling: Pooling | None = None) -> NDArray[np.float32]:
@@ -148,10 +153,8 @@ class Encoder(Model):
             InputError: the pooling is unknown.
             InferenceError: as in `hidden_states`.
         """
-        return numerics.POOLINGS[self._pooling(pooling)](self.session.run(batch), batch.offsets)
+        return finite(numerics.POOLINGS[self._pooling(pooling)](self.session.run(batch), batch.offsets))
 
     def _pooling(self, asked: Pooling | None) -> Pooling:
         pooling = self.manifest.pooling if asked is None else asked
-        if pooling not in tuple(numerics.POOLINGS):  # a tuple compares what cannot be hashed too
-            raise InputError(f"pooling: expected one of {', '.join(numerics.POOLINGS)}, got {pooling!r}.")
-        return pooling
+        return cast(Pooling, choice(pooling, "pooling", tuple(numerics.POOLINGS)))

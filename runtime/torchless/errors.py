@@ -58,9 +58,9 @@ class BundleNotFoundError(BundleError, FileNotFoundError):
 
     def __init__(self, name: str | Path, problem: str, advice: str | None = None) -> None:
         advice = advice or (
-            f"A bundle is a folder with a manifest.json; make one with: torchless export CHECKPOINT {name}"
+            f"A bundle is a folder with a manifest.json; make one with: torchless export CHECKPOINT {shortened(name)}"
         )
-        super().__init__(f"no bundle at {name}: {problem}. {advice}")
+        super().__init__(f"no bundle at {shortened(name)}: {problem}. {advice}")
 
 
 class ManifestError(BundleError, ValueError):
@@ -73,10 +73,10 @@ class ManifestError(BundleError, ValueError):
 class IntegrityError(BundleError):
     """A file of the bundle is not the file that was exported."""
 
-    def __init__(self, path: Path, expected: str, got: str) -> None:
-        super().__init__(
-            f"{path} was altered or damaged: expected {expected}, got {got}. Copy the bundle again or export it again."
-        )
+    def __init__(
+        self, path: Path, expected: str, got: str, advice: str = "Copy the bundle again or export it again."
+    ) -> None:
+        super().__init__(f"{path} was altered or damaged: expected {expected}, got {got}. {advice}")
 
 
 class IncompatibleError(BundleError):
@@ -99,7 +99,7 @@ class DeviceError(TorchlessError, RuntimeError):
 
 
 class InferenceError(TorchlessError, RuntimeError):
-    """onnxruntime refused a batch, or answered with NaN or infinity."""
+    """A text could not be tokenised, onnxruntime refused a batch, or an answer has NaN, infinity or another shape."""
 
 
 class OutputError(TorchlessError, OSError):
@@ -123,3 +123,30 @@ class MissingExtraError(TorchlessError, ImportError):
     def __init__(self, caller: str, package: str, extra: str) -> None:
         advice = f"pip install 'torchless[{extra}]' (from a clone: pip install '.[{extra}]')"
         super().__init__(f"{caller} needs {package}: {advice}", name=package)
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether an error is one that a call turns into one of ours: neither ours already nor a wish to end the program.
+
+    A panic in a library written in Rust is no `Exception`: pyo3 raises it as a BaseException of its own.
+    """
+    if isinstance(error, TorchlessError):
+        return False
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def shown(value: object) -> str:
+    """A value on one line of an error message: as Python writes it, cut to 80 characters."""
+    try:
+        text = repr(value)
+    except Exception:  # a number of 5,000 digits, or whatever a class does there
+        text = f"an object of type {type(value).__name__}"
+    if "\n" in text:  # an array
+        text = " ".join(text.split())
+    return shortened(text, 80)
+
+
+def shortened(name: object, most: int = 300) -> str:
+    """A name or path, cut where it is longer than any that somebody gave to a file."""
+    text = str(name)
+    return text if len(text) <= most else text[: most - 3] + "..."

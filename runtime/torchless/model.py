@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast, get_args
 
 from .bundle.bundle import Bundle
-from .bundle.manifest import GraphKind, Manifest, Precision
-from .errors import DeviceError, IncompatibleError
-from .inputs.arguments import whole_number
+from .bundle.manifest import TOKENIZER, GraphKind, Manifest, Precision, Variant
+from .errors import BundleError, DeviceError, IncompatibleError, InputError, IntegrityError, is_foreign, shown
+from .inputs.arguments import choice, whole_number
 from .inputs.tokens import Tokenizer
+from .lazy import Lazy
+from .running.threads import started
 
 if TYPE_CHECKING:
-    from .running.session import Session
+    from .running import graph_file as graph_files
+    from .running import session as sessions
+else:  # importing onnxruntime takes as long as hashing small weights, which is done meanwhile
+    sessions = Lazy("torchless.running.session")
+    graph_files = Lazy("torchless.running.graph_file")
 
 Device = Literal["cpu", "cuda"]
 T = TypeVar("T")
@@ -35,13 +41,14 @@ class Model:
     graph_kind: ClassVar[GraphKind]
 
     def __init__(
-        self, manifest: Manifest, precision: Precision, device: Device, tokenizer: Tokenizer, session: Session
+        self, manifest: Manifest, precision: Precision, device: Device, tokenizer: Tokenizer, session: sessions.Session
     ) -> None:
         self.manifest = manifest
         self.precision = precision
         self.device = device
         self.tokenizer = tokenizer
         self.session = session
+        self._origin: _Origin | None = None
 
     @classmethod
     def load(
@@ -75,27 +82,80 @@ class Model:
             MissingExtraError, OutputError: a Hub id, and huggingface_hub is not installed or its cache is not writable.
         """
         bundle = Bundle.open(path, revision=revision)
+        return cls.from_bundle(bundle, precision=precision, device=device, threads=threads)
+
+    @classmethod
+    def from_bundle(
+        cls, bundle: Bundle, *, precision: str = "auto", device: Device = "cpu", threads: int | None = None
+    ) -> Self:
+        """Load a bundle that is open: the files that it checks, and no others, whatever their names mean by now.
+
+        Args:
+            bundle: it may be loaded several times; its weights are mapped once.
+            precision: as in `load`.
+            device: as in `load`.
+            threads: as in `load`.
+
+        Raises:
+            TorchlessError: as in `load`.
+        """
+        if not isinstance(bundle, Bundle):
+            raise InputError(f"bundle: expected a Bundle, got {shown(bundle)}.")
+        try:
+            return cls._loaded(bundle, precision, device, threads)
+        except BaseException as error:
+            if is_foreign(error):
+                raise BundleError(f"{bundle.path} cannot be loaded: {type(error).__name__}: {error}.") from error
+            raise
+
+    @classmethod
+    def _loaded(cls, bundle: Bundle, precision: str, device: Device, threads: int | None) -> Self:
+        device = cast(Device, choice(device, "device", get_args(Device)))
         name, variant = bundle.variant(_precision_for(bundle, device, precision))
         graph, lone = variant.graphs(cls.graph_kind)
         if graph is None:
-            raise IncompatibleError(f"{path} has no classification head. Load it with Encoder.load({str(path)!r}).")
-        bundle.fetch(bundle.files_for(variant))
-        bundle.check(file for file in bundle.files_for(variant) if file != variant.weights)
+            raise IncompatibleError(
+                f"{bundle.path} has no classification head. Load it with Encoder.load({str(bundle.path)!r})."
+            )
+        files = bundle.files_for(variant)
+        bundle.fetch(files)
+        for file in (each for each in files if each not in (variant.weights, graph, lone, TOKENIZER)):
+            bundle.check([file])  # those are compared as they are read
         # Hashing the weights, creating the session and parsing the tokenizer take about as long each, and all but the
         # last leave Python free: they run side by side. Only the weights, which are numbers alone, are read unchecked.
+        made = (
+            _graph(bundle, variant, graph),
+            _graph(bundle, variant, lone) if lone and device == "cuda" else None,
+        )
         checking = _Background(lambda: bundle.check([variant.weights]))
-        creating = _Background(lambda: _session(bundle, graph, lone, device, threads))
+        creating = _Background(lambda: cls._session(bundle.manifest, *made, device, threads))
         tokenizer = bundle.tokenizer()
         checking.result()
         session = creating.result()
+        bundle.refuse_change(files)
         expected = bundle.manifest.columns(cls.graph_kind)
         if session.columns != expected:
             what = "labels" if cls.graph_kind == "classifier" else "numbers per token"
             raise IncompatibleError(
-                f"{path}: manifest.json says {expected} {what}, but {graph} answers {session.columns}. "
+                f"{bundle.path}: manifest.json says {expected} {what}, but {graph} answers {session.columns}. "
                 "Export the bundle again."
             )
-        return cls(bundle.manifest, name, device, tokenizer, session)
+        model = cls(bundle.manifest, name, device, tokenizer, session)
+        model._origin = _Origin(bundle.resolved, bundle.digest, name, device, threads)
+        return model
+
+    @classmethod
+    def _session(
+        cls, manifest: Manifest, graph: _Read, lone: _Read | None, device: Device, threads: int | None
+    ) -> sessions.Session:
+        return sessions.Session(
+            graph_files.GraphFile(*graph),
+            device=device,
+            threads=threads,
+            padding_id=manifest.padding_id if manifest.layout == "padded" else None,
+            lone=graph_files.GraphFile(*lone) if lone else None,
+            rows="texts" if cls.graph_kind == "classifier" else "tokens",
+        )
 
     @property
     def _tokenizer(self) -> Tokenizer:
@@ -113,22 +173,49 @@ class Model:
         """
         most = self.manifest.max_tokens
         max_tokens = whole_number(max_tokens, "max_tokens", f"a whole number from 1 to {most}, the model's limit", most)
-        other = copy.copy(self)
-        other.tokenizer = self.tokenizer.limited(max_tokens)
+        other = self.__copy__()
+        origin = self._origin and replace(self._origin, max_tokens=max_tokens)
+        vars(other).update(tokenizer=self.tokenizer.limited(max_tokens), _origin=origin)
         return other
 
+    def __copy__(self) -> Self:
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
 
-def _session(bundle: Bundle, graph: str, lone: str | None, device: Device, threads: int | None) -> Session:
-    from .running.session import Session  # here, because importing onnxruntime takes as long as hashing small weights
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Loaded from its folder again where it arrives, if the same bundle is still there."""
+        if self._origin is None:
+            raise IncompatibleError("a model that was put together by hand cannot be pickled: Classifier.load can.")
+        return _reloaded, (type(self), self._origin)
 
-    manifest = bundle.manifest
-    return Session(
-        bundle.path / graph,
-        device=device,
-        threads=threads,
-        padding_id=manifest.padding_id if manifest.layout == "padded" else None,
-        lone=bundle.path / lone if lone and device == "cuda" else None,
-    )
+
+_Read = tuple[Path, bytes, Any, str]  # what a GraphFile is made of, read before onnxruntime is imported
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where a model comes from, to load it again in another process."""
+
+    folder: Path
+    digest: str
+    precision: Precision
+    device: Device
+    threads: int | None
+    max_tokens: int | None = None
+
+
+def _reloaded(kind: type[Model], origin: _Origin) -> Model:
+    bundle = Bundle.open(origin.folder)
+    if bundle.digest != origin.digest:
+        raise IntegrityError(origin.folder, f"the bundle of sha256 {origin.digest}", bundle.digest, "Load it by name.")
+    model = kind.from_bundle(bundle, precision=origin.precision, device=origin.device, threads=origin.threads)
+    return model if origin.max_tokens is None else model.limited(origin.max_tokens)
+
+
+def _graph(bundle: Bundle, variant: Variant, name: str) -> _Read:
+    location = variant.weights.rpartition("/")[2]  # a graph names the file beside it
+    return bundle.path / name, bundle.read(name), bundle.mapped(variant.weights), location
 
 
 def _precision_for(bundle: Bundle, device: str, precision: str) -> str:
@@ -150,8 +237,7 @@ class _Background(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self._thread = started(self._run)
 
     def _run(self) -> None:
         try:
@@ -161,7 +247,10 @@ class _Background(Generic[T]):
 
     def result(self) -> T:
         """What the work returned; what it raised is raised here."""
-        self._thread.join()
+        if self._thread is None:  # while Python ends no thread can be started
+            self._run()
+        else:
+            self._thread.join()
         if self._error is not None:
             raise self._error
         return self._result

@@ -1,4 +1,4 @@
-"""The arithmetic after the graph, in numpy."""
+"""The arithmetic after the graph, in numpy. Whatever `numpy.seterr` says, its results tell: see `running/finite.py`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ Floats = NDArray[np.float32]
 
 def softmax(logits: Floats) -> Floats:
     """Softmax over the last axis; the maximum is subtracted first, so no logit overflows."""
-    exp = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
-    total: Floats = exp / exp.sum(axis=-1, keepdims=True)
+    with np.errstate(all="ignore"):
+        exp = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
+        total: Floats = exp / exp.sum(axis=-1, keepdims=True)
     return total
 
 
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-x)), written so that it overflows at neither end and keeps every digit of the small scores."""
-    small = np.exp(-np.abs(logits))
-    scores: Floats = (np.where(logits < 0, small, 1) / (1 + small)).astype(np.float32, copy=False)
+    with np.errstate(all="ignore"):
+        small = np.exp(-np.abs(logits))
+        scores: Floats = (np.where(logits < 0, small, 1) / (1 + small)).astype(np.float32, copy=False)
     return scores
 
 
@@ -37,9 +39,12 @@ ACTIVATIONS: dict[Activation, Callable[[Floats], Floats]] = {"softmax": softmax,
 
 def normalize(vectors: Floats) -> Floats:
     """Scale each row to length 1; a row of zeros stays as it is."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    lengths[lengths == 0] = 1
-    scaled: Floats = np.divide(vectors, lengths, dtype=np.float32)
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        if not np.isfinite(lengths).all():  # the squares of large numbers overflow float32
+            lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
+        lengths[lengths == 0] = 1
+        scaled: Floats = np.divide(vectors, lengths, dtype=lengths.dtype).astype(np.float32, copy=False)
     return scaled
 
 
@@ -62,8 +67,9 @@ def pool_first(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
 
 def pool_mean(rows: Floats, offsets: NDArray[np.int64]) -> Floats:
     """The mean over the rows of each group: rows (rows, columns) to (groups, columns)."""
-    sums = np.add.reduceat(rows, offsets[:-1], axis=0)
-    mean: Floats = np.divide(sums, np.diff(offsets)[:, None], dtype=np.float32)
+    with np.errstate(all="ignore"):
+        sums = np.add.reduceat(rows, offsets[:-1], axis=0)
+        mean: Floats = np.divide(sums, np.diff(offsets)[:, None], dtype=np.float32)
     return mean
 
 

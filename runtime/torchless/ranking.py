@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bundle.manifest import Activation
-from .errors import InputError
+from .errors import InputError, shown
 from .inputs.arguments import whole_number
 
 Threshold = float | Mapping[str, float]
@@ -92,21 +93,22 @@ def _least(threshold: Threshold, labels: Sequence[str], activation: Activation) 
         return np.full(len(labels), _limit(threshold, "threshold", activation))
     for name in threshold:
         if name not in labels:
-            raise InputError(f"threshold: there is no label {name!r}; the labels are {', '.join(labels)}.")
+            raise InputError(f"threshold: there is no label {shown(name)}; the labels are {', '.join(labels)}.")
     for name in labels:
         if name not in threshold:
-            raise InputError(f"threshold: expected a number for every label, got none for {name!r}.")
-    return np.array([_limit(threshold[name], f"threshold[{name!r}]", activation) for name in labels])
+            raise InputError(f"threshold: expected a number for every label, got none for {shown(name)}.")
+    return np.array([_limit(threshold[name], f"threshold[{shown(name)}]", activation) for name in labels])
 
 
 def _limit(value: object, where: str, activation: Activation) -> float:
     number = math.nan
-    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
-        number = float(value)
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        with suppress(Exception):  # an integer that no float holds, or a span of time, which numpy counts as integers
+            number = float(value)
     if activation == "none":
         valid, expected = math.isfinite(number), "a finite number"
     else:
         valid, expected = 0 <= number <= 1, "a number from 0 to 1"
     if not valid:
-        raise InputError(f"{where}: expected {expected}, got {value!r}.")
+        raise InputError(f"{where}: expected {expected}, got {shown(value)}.")
     return number

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
+from string import Formatter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .classifier import Classifier
-from .errors import IncompatibleError, InputError
-from .inputs.arguments import TextPair, refuse_lone_surrogate, text_list
+from .errors import IncompatibleError, InputError, shown
+from .inputs.arguments import Text, TextPair, choice, flag, iterator, refuse_lone_surrogate, text_list
 from .inputs.windows import Windows
 from .model import Device
 from .numerics import Floats, softmax
 from .ranking import Answers, Prediction, Ranking, Threshold
 
 TEMPLATE = "This example is {}."
+_PAIRS = 8192  # of text and label; more are answered in parts, which bounds memory
 
 
 class ZeroShotClassifier:
@@ -101,14 +104,26 @@ class ZeroShotClassifier:
         Raises:
             InputError, InferenceError: as in `rank`.
         """
+        multi_label = flag(multi_label, "multi_label")
         hypotheses = fill(hypothesis_template, label_list(labels))
         premises = text_list(texts, pairs=False)
+        most = max(1, _PAIRS // len(hypotheses))
+        parts = [
+            self._scored(premises[first : first + most], hypotheses, multi_label)
+            for first in range(0, max(len(premises), 1), most)
+        ]
+        scores, truncated = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Answers(scores, truncated, np.ones(len(premises), np.int64))
+
+    def _scored(
+        self, premises: Sequence[Text], hypotheses: Sequence[str], multi_label: bool
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Scores (premises, hypotheses), and which premises were cut."""
         pairs = [TextPair(str(premise), hypothesis) for premise in premises for hypothesis in hypotheses]
         answers = self._answer(pairs, hypotheses)
         logits = answers.scores.reshape(len(premises), len(hypotheses), len(self._classifier.labels))
         scores = label_scores(logits, self._entailment, multi_label=multi_label)
-        truncated = answers.truncated.reshape(logits.shape[:2])
-        return Answers(scores, np.logical_or.reduce(truncated, axis=1), np.ones(len(premises), np.int64))
+        return scores, np.logical_or.reduce(answers.truncated.reshape(logits.shape[:2]), axis=1)
 
     def _answer(self, pairs: Sequence[TextPair], hypotheses: Sequence[str]) -> Answers:
         first = Windows(combine="first")  # the hypothesis stays whole, the text is cut
@@ -161,9 +176,7 @@ def _entailment(classifier: Classifier, asked: str | None) -> int:
             f"{name} has one label, {labels[0]}. Zero-shot classification needs a model for natural language inference."
         )
     if asked is not None:
-        if asked not in labels:
-            raise InputError(f"entailment: expected one of {', '.join(labels)}, got {asked!r}.")
-        return labels.index(asked)
+        return labels.index(choice(asked, "entailment", labels))
     found = entailment_index(labels)
     if found is not None:
         return found
@@ -179,14 +192,12 @@ def label_list(labels: Iterable[str]) -> list[str]:
     Raises:
         InputError: there are none, they have no order, or one is blank or no text; the message says which.
     """
-    if isinstance(labels, (str, Set, Mapping)) or not isinstance(labels, Iterable):
-        raise InputError(f"labels: expected a list of str, got {type(labels).__name__}.")
-    listed = list(labels)
+    listed = list(iterator(labels, "labels"))
     if not listed:
         raise InputError("labels: expected one candidate label or more, got none.")
     for index, label in enumerate(listed):
         if not isinstance(label, str) or not label.strip():
-            raise InputError(f"labels[{index}]: expected a str that is not blank, got {label!r}.")
+            raise InputError(f"labels[{index}]: expected a str that is not blank, got {shown(label)}.")
         refuse_lone_surrogate(label, f"labels[{index}]")
     return listed
 
@@ -198,15 +209,17 @@ def fill(template: str, labels: Sequence[str]) -> list[str]:
         InputError: the template is no sentence with {} where the label goes.
     """
     if not isinstance(template, str):
-        raise InputError(f"hypothesis_template: expected a sentence with {{}}, got {template!r}.")
+        raise InputError(f"hypothesis_template: expected a sentence with {{}}, got {shown(template)}.")
     refuse_lone_surrogate(template, "hypothesis_template")
     try:
+        if any(form for _, _, form, _ in Formatter().parse(template)):  # a width could ask for gigabytes
+            raise ValueError("a format is not allowed")
         hypotheses = [template.format(label) for label in labels]
         placed = template.format("a") != template.format("b")
     except (LookupError, ValueError, AttributeError) as error:
         raise InputError(
-            f"hypothesis_template: expected a sentence with one {{}}, got {template!r} ({error})."
+            f"hypothesis_template: expected a sentence with one {{}}, got {shown(template)} ({error})."
         ) from error
     if not placed:
-        raise InputError(f"hypothesis_template: expected {{}} where the label goes, got {template!r}.")
+        raise InputError(f"hypothesis_template: expected {{}} where the label goes, got {shown(template)}.")
     return hypotheses

@@ -25,14 +25,15 @@ MOST_AT_THE_TOP, MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 20, 300, 40
 # where the version is.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "lazy": set(),
     "telemetry": set(),
     "atomic_files": {"errors"},
     "inputs": {"errors"},
     "running": {"errors", "inputs"},
-    "bundle": {"atomic_files", "errors", "inputs"},
+    "bundle": {"atomic_files", "errors", "inputs", "lazy"},
     "numerics": {"bundle", "inputs"},
     "ranking": {"bundle", "errors", "inputs"},
-    "model": {"bundle", "errors", "inputs", "running"},
+    "model": {"bundle", "errors", "inputs", "lazy", "running"},
 }
 BELOW = set(MAY_IMPORT)
 MAY_IMPORT |= {"classifier": BELOW, "encoder": BELOW, "zero_shot": BELOW | {"classifier"}}

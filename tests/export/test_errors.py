@@ -24,6 +24,7 @@ EXAMPLES = [
     errors.ExportError("what"),
     errors.CheckpointError("what"),
     errors.UnsupportedModelError("what"),
+    errors.GraphChoiceError("what"),
     errors.GateError("what"),
     errors.ParityError(PARITY, ["a", "b"]),
     errors.QualityError("int8", QUALITY, ["a", "b"]),

@@ -9,7 +9,7 @@ from torchless.bundle.manifest import Precision
 from torchless.errors import InputError, MissingExtraError
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.checkpoint.config import refuse_other_heads
-from torchless_export.errors import UnsupportedModelError
+from torchless_export.errors import GraphChoiceError, UnsupportedModelError
 from torchless_export.families import FAMILIES
 
 from . import optimum
@@ -40,14 +40,14 @@ def choose(checkpoint: Checkpoint, ways: Sequence[Way]) -> Way:
     """The first way that the architecture allows; only optimum's is open to every architecture.
 
     Raises:
-        UnsupportedModelError: none does.
+        GraphChoiceError: none does.
         MissingExtraError: optimum is needed and not installed.
     """
     architecture = checkpoint.config["model_type"]
     known = ", ".join(FAMILIES)
     way = next((way for way in ways if way == "optimum" or architecture in FAMILIES), None)
     if way is None:
-        raise UnsupportedModelError(
+        raise GraphChoiceError(
             f"{checkpoint.folder / 'config.json'}, model_type: expected one of {known}, got {architecture!r}. "
             "Use --graph optimum, or add a family: docs/adding-a-family.md."
         )

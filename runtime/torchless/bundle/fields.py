@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
 from torchless.errors import ManifestError
 
+# A model with 100,000 labels has 4 MB of names; the golden answers to a few texts then take 10 MB.
+_MOST_BYTES, _MOST_BYTES_OF_MANIFEST = 64 << 20, 16 << 20
+_MOST_LEVELS = 32
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -15,22 +19,64 @@ def parse(data: bytes, file: str) -> Fields:
     """The object that a file holds.
 
     Raises:
-        ManifestError: it is not UTF-8 JSON, not an object, has a key twice, or a string that UTF-8 cannot hold.
+        ManifestError: it is larger or deeper than any bundle's, not UTF-8 JSON, not an object, has a key twice,
+            a number that no float holds, or a string that UTF-8 cannot hold.
     """
+    refuse_size(len(data), file)
     try:
-        values = json.loads(data.decode(), object_pairs_hook=_without_repetition, parse_constant=_refuse_constant)
+        values = json.loads(
+            data.decode(),
+            object_pairs_hook=_without_repetition,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+        _refuse_depth(values)
         json.dumps(values, ensure_ascii=False).encode()  # JSON's escapes can write lone surrogates
     except (ValueError, RecursionError) as error:
         raise ManifestError("the file", "JSON", str(error), file) from error
     return Fields(file, "", values)
 
 
+def refuse_size(size_bytes: int, file: str) -> None:
+    """Refuse a file that is larger than any bundle's, before it is read.
+
+    Raises:
+        ManifestError: it is.
+    """
+    most = _MOST_BYTES_OF_MANIFEST if file == "manifest.json" else _MOST_BYTES
+    if size_bytes > most:
+        raise ManifestError("the file", f"at most {most:,} bytes", f"{size_bytes:,}", file)
+
+
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is repeated")
+        seen: set[str] = set()
+        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {repeated!r} is repeated")
     return values
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:40]} is larger than a float holds")
+    return number
+
+
+def _refuse_depth(value: Any) -> None:
+    """Refuse what is nested so deeply that code that reads or writes it could run out of stack."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(_MOST_LEVELS):
+        level = [
+            child
+            for each in level
+            for child in (each.values() if isinstance(each, dict) else each)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return
+    raise ValueError(f"more than {_MOST_LEVELS} objects and arrays inside one another")
 
 
 def _refuse_constant(name: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchless.errors import BundleError, BundleNotFoundError, InputError
+from torchless.errors import BundleError, BundleNotFoundError, InputError, shortened, shown
 
 ENTRY_POINTS = "torchless.bundles"  # the group in which a package says: this name is the bundle in that module's folder
 
@@ -42,16 +43,20 @@ def locate(name: str | os.PathLike[str], revision: str | None = None) -> Place:
     Raises:
         BundleNotFoundError: the name is none of the three; the message says what was tried.
         BundleError: a package is installed, but its files are gone, or two packages use the name.
-        InputError: a revision of what has none, or two revisions.
+        InputError: the name is neither str nor PathLike, or a revision of what has none, or two revisions.
         MissingExtraError: a Hub id without huggingface_hub.
         OutputError: the Hub's cache cannot be written.
     """
+    name = _checked(name)
+    if revision is not None and not isinstance(revision, str):
+        raise InputError(f"revision: expected a str, got {shown(revision)}.")
     if _is_path(name):
         return _without_revision(Path(name), name, revision)
     text, at, after = str(name).partition("@")
     if at:
         if not after or revision is not None:
-            raise InputError(f"{name}: expected one revision, got {after!r} in the name and revision={revision!r}.")
+            both = f"{shown(after)} in the name and revision={shown(revision)}"
+            raise InputError(f"{shortened(name)}: expected one revision, got {both}.")
         revision = after
     if os.path.isdir(text):  # noqa: PTH112  # Path.is_dir raises for what cannot be a path
         return _without_revision(Path(text), text, revision)
@@ -67,13 +72,25 @@ def locate(name: str | os.PathLike[str], revision: str | None = None) -> Place:
 
 def is_hub_id(name: str) -> bool:
     """Whether the Hub could have a model of that name."""
-    return bool(_HUB_ID.fullmatch(name))
+    return isinstance(name, str) and bool(_HUB_ID.fullmatch(name))
 
 
 def name_of(name: str | os.PathLike[str]) -> str:
-    """The default name of a bundle: the last part of its folder or Hub id, without the revision."""
+    """The default name of a bundle: the last part of its folder or Hub id, without the revision.
+
+    Raises:
+        InputError: the name is neither str nor PathLike.
+    """
+    name = _checked(name)
     text = os.fspath(name) if _is_path(name) else str(name).partition("@")[0]
     return os.path.basename(os.path.abspath(text))  # noqa: PTH100, PTH119  # "." has a name, a link keeps its own
+
+
+def _checked(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    with suppress(Exception):  # whatever a class does in its __fspath__
+        if isinstance(name, (str, os.PathLike)) and isinstance(os.fspath(name), str):
+            return name
+    raise InputError(f"path: expected a str or a pathlib.Path, got {shown(name)}.")
 
 
 def _is_path(name: str | os.PathLike[str]) -> bool:
@@ -82,7 +99,9 @@ def _is_path(name: str | os.PathLike[str]) -> bool:
 
 def _without_revision(folder: Path, name: str | os.PathLike[str], revision: str | None) -> Place:
     if revision is not None:
-        raise InputError(f"revision: only a Hub id has revisions, and {name} is not one; got {revision!r}.")
+        raise InputError(
+            f"revision: only a Hub id has revisions, and {shortened(name)} is not one; got {shown(revision)}."
+        )
     return Place(folder)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from torchless.errors import IncompatibleError, ManifestError
+from torchless.errors import IncompatibleError, InputError, ManifestError, shown
 from torchless.inputs.arguments import Side
 
 from .fields import Fields, parse
@@ -134,7 +134,10 @@ class Manifest:
         Raises:
             ManifestError: a field is missing, of the wrong type or out of its range; the message says which.
             IncompatibleError: a newer Torchless wrote the bundle.
+            InputError: data is no bytes.
         """
+        if not isinstance(data, bytes):
+            raise InputError(f"data: expected bytes, got {shown(data)}.")
         root = parse(data, MANIFEST)
         root.choice("format", (FORMAT,))
         version = root.integer("format_version", 1, sys.maxsize)
@@ -180,7 +183,8 @@ def _optional(root: Fields) -> dict[str, Any]:
 def _labels(root: Fields) -> tuple[str, ...]:
     labels = root.texts("labels")
     if len(set(labels)) != len(labels):
-        index = next(index for index, label in enumerate(labels) if label in labels[:index])
+        first = {label: index for index, label in reversed(list(enumerate(labels)))}
+        index = next(index for index, label in enumerate(labels) if first[label] < index)
         raise root.wrong(f"labels[{index}]", "a label that differs from the others", f"{labels[index]!r} again")
     return tuple(labels)
 

@@ -16,6 +16,8 @@ from importlib import import_module
 from torchless import __version__, telemetry
 from torchless.errors import InputError, TorchlessError
 
+from .stdout import StdoutError, stdout
+
 # name: (module, summary). Commands of the other two packages are named, never imported here.
 COMMANDS = {
     "predict": ("torchless.cli.predict", "label texts"),
@@ -51,20 +53,22 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             return _run(arguments)
         finally:
-            sys.stdout.flush()  # a full disk or a closed pipe shows here, not when Python exits
+            with stdout():  # a full disk or a closed pipe shows here, not when Python exits
+                sys.stdout.flush()
     except TorchlessError as error:
         _complain(str(error))
         return exit_code(error)
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
-    except OSError as error:  # most errors of files have classes of their own
-        if error.filename is not None:
-            _complain(f"{os.fsdecode(error.filename)}: {error.strerror}.")
-            return FAILURE
-        if not isinstance(error, BrokenPipeError):  # `| head` has closed the pipe
-            _complain(f"cannot write stdout: {error.strerror or error}.")
+    except StdoutError as error:
+        if not isinstance(error.cause, BrokenPipeError):  # `| head` has closed the pipe
+            _complain(f"cannot write stdout: {error.cause.strerror or error.cause}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains again when it flushes at exit
+        return FAILURE
+    except OSError as error:  # most errors of files have classes of their own
+        where = type(error).__name__ if error.filename is None else os.fsdecode(error.filename)
+        _complain(f"{where}: {error.strerror or error}.")
         return FAILURE
 
 

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from . import text_input, text_output
+from .stdout import stdout
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +54,9 @@ def run(options: argparse.Namespace) -> int:
             if options.output:
                 vectors.append(answer.vectors)
             else:
-                for row in answer.vectors:
-                    print(json.dumps(row.tolist()), flush=True)
+                with stdout():
+                    for row in answer.vectors:
+                        print(json.dumps(row.tolist()), flush=True)
             count += len(chunk)
             progress.show(count)
     if options.output:

@@ -21,14 +21,16 @@ def run(options: argparse.Namespace) -> int:
     """Show a bundle's manifest."""
     from torchless.bundle.bundle import Bundle
 
+    from .stdout import stdout
     from .text_output import visible
 
     bundle = Bundle.open(options.model)
-    if options.json:
-        print(bundle.manifest.to_bytes().decode(), end="")
-    else:
-        for name, value in _lines(bundle):
-            print(f"{name:<12} {visible(value)}")
+    with stdout():
+        if options.json:
+            print(bundle.manifest.to_bytes().decode(), end="")
+        else:
+            for name, value in _lines(bundle):
+                print(f"{name:<12} {visible(value)}")
     return 0
 
 

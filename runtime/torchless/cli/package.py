@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from .stdout import stdout
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
@@ -23,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from torchless.shipping.package import package
 
     wheel = package(options.model, options.output, name=options.name, version=options.version)
-    print(wheel)
+    with stdout():
+        print(wheel)
     print(f"Install it with: pip install {wheel}", file=sys.stderr)
     return 0

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from torchless.errors import InputError
-from torchless.inputs.arguments import Text, TextPair, refuse_lone_surrogate
+from torchless.inputs.arguments import Text, TextPair, characters, refuse_lone_surrogate
 from torchless.inputs.text_files import FORMATS, TEXT_COLUMNS, columns, format_of, lines
 from torchless.inputs.windows import Windows
 
 from .stdin import Arriving, comes_bit_by_bit
 
-CHUNK_TEXTS = 1024  # at most so many are read, answered and written together, which bounds memory
+# At most so many are read, answered and written together, which bounds memory; a longer text stands alone.
+CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +66,7 @@ def file_name(value: str) -> str:
 
 
 def read(options: argparse.Namespace) -> Iterator[list[Text]]:
-    """The texts or pairs that a command line names, in chunks of at most CHUNK_TEXTS.
+    """The texts or pairs that a command line names, in chunks of at most CHUNK_TEXTS and about CHUNK_CHARACTERS.
 
     What comes through a pipe or from a terminal is not held back until a chunk is full.
 
@@ -100,12 +101,14 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
 def _chunks(rows: Iterable[tuple[str, ...]], pair: str | None, waits: Callable[[], bool]) -> Iterator[list[Text]]:
     """A row is a text, or the two of a pair; `pair` is the second text of all of them."""
     chunk: list[Text] = []
+    size = 0
     for row in rows:
         first, *second = row if pair is None else (*row, pair)
         chunk.append(TextPair(first, *second) if second else first)
-        if len(chunk) == CHUNK_TEXTS or waits():
+        size += characters(chunk[-1])
+        if len(chunk) == CHUNK_TEXTS or size >= CHUNK_CHARACTERS or waits():
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield chunk
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .stdout import stdout
 from .text_input import CHUNK_TEXTS
 
 
@@ -51,6 +52,11 @@ def report_windows(windowed: int, count: int) -> None:
         print(f"torchless: {windowed} of {count} texts were read in several windows", file=sys.stderr)
 
 
+def _print(text: str) -> None:
+    with stdout():
+        print(text, end="", flush=True)
+
+
 @contextmanager
 def text_output(path: str | None) -> Iterator[Callable[[str], object]]:
     """What writes text to stdout, or to a UTF-8 file that appears whole or not at all.
@@ -59,7 +65,7 @@ def text_output(path: str | None) -> Iterator[Callable[[str], object]]:
         OutputError: from the function or at the end: the file cannot be written.
     """
     if path is None:
-        yield lambda text: print(text, end="", flush=True)
+        yield _print
         return
     from torchless.atomic_files import replacing
 

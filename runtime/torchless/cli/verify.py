@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from .stdout import stdout
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
@@ -17,10 +19,12 @@ def run(options: argparse.Namespace) -> int:
 
     bundle = Bundle.open(options.model)
     replays = verify_bundle(bundle)
-    print(f"{len(bundle.manifest.files)} files are as they were exported")
+    lines = [f"{len(bundle.manifest.files)} files are as they were exported"]
     for replay in replays:
         parts = [f"smallest embedding cosine {replay.embedding_cosine:.7f} (required: {replay.min_cosine:g})"]
         if replay.logit_difference is not None:
             parts.insert(0, f"largest logit difference {replay.logit_difference:.1e} (allowed: {replay.tolerance:g})")
-        print(f"{replay.precision} against the golden answers: {', '.join(parts)}")
+        lines.append(f"{replay.precision} against the golden answers: {', '.join(parts)}")
+    with stdout():
+        print(*lines, sep="\n")
     return 0

@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
 
 if TYPE_CHECKING:
     import os
@@ -84,7 +84,7 @@ def pipeline(
         BundleError, DeviceError, InferenceError, MissingExtraError, OutputError: as in `Classifier.load`.
     """
     if task is not None and task not in (*_TASKS, *_ALIASES):
-        raise InputError(f"task: expected one of {', '.join(sorted([*_TASKS, *_ALIASES]))}, got {task!r}.")
+        raise InputError(f"task: expected one of {', '.join(sorted([*_TASKS, *_ALIASES]))}, got {shown(task)}.")
     if model is None:
         raise InputError(
             "model: expected a bundle, got none. There is no default model: make one of your checkpoint "

@@ -9,7 +9,7 @@ from typing import Any
 from torchless.bundle.bundle import Bundle
 from torchless.classifier import Classifier
 from torchless.encoder import Encoder
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
 from torchless.model import Device
 
 # transformers' settings: the values that leave the answers alone, and what to do instead of giving another one.
@@ -42,8 +42,9 @@ def without_harmless(parameters: Mapping[str, Any], model: object) -> dict[str, 
     """
     for name, value in parameters.items():
         harmless, advice = _HARMLESS.get(name, ((value,), ""))
-        if value not in harmless and not (name == "tokenizer" and str(value) == str(model)):
-            raise InputError(f"{name}: expected {' or '.join(map(repr, harmless))}, got {value!r}. {advice}")
+        same = any(value is each or (type(value) is type(each) and value == each) for each in harmless)
+        if not same and not (name == "tokenizer" and str(value) == str(model)):
+            raise InputError(f"{name}: expected {' or '.join(map(repr, harmless))}, got {shown(value)}. {advice}")
     return {name: value for name, value in parameters.items() if name not in _HARMLESS}
 
 
@@ -71,7 +72,9 @@ def load(
         raise InputError(f"model: this task takes a bundle or {kind.__name__}.load(…), got {type(model).__name__}.")
     for name, value in (("device", device), ("dtype", dtype), ("revision", revision)):
         if value is not None:
-            raise InputError(f"{name}: the model is loaded already, got {value!r}. Pass it to {kind.__name__}.load.")
+            raise InputError(
+                f"{name}: the model is loaded already, got {shown(value)}. Pass it to {kind.__name__}.load."
+            )
     return model
 
 
@@ -94,7 +97,7 @@ def _device(device: Any) -> Device:
     if name in ("cuda", "cuda:0"):
         return "cuda"
     raise InputError(
-        f"device: expected -1 or 'cpu', 0 or 'cuda', got {device!r}. Choose among GPUs with CUDA_VISIBLE_DEVICES."
+        f"device: expected -1 or 'cpu', 0 or 'cuda', got {shown(device)}. Choose among GPUs with CUDA_VISIBLE_DEVICES."
     )
 
 
@@ -105,6 +108,6 @@ def _precision(dtype: Any) -> str:
     if name in ("float32", "float16"):
         return f"fp{name[-2:]}"
     raise InputError(
-        f"dtype: expected 'auto', 'float32' or 'float16', got {dtype!r}. For int8 pass "
+        f"dtype: expected 'auto', 'float32' or 'float16', got {shown(dtype)}. For int8 pass "
         "Classifier.load(path, precision='int8')."
     )

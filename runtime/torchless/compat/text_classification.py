@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from torchless.bundle.manifest import Activation
 from torchless.classifier import Classifier
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.windows import Windows
 from torchless.numerics import ACTIVATIONS
@@ -82,15 +82,17 @@ class TextClassificationPipeline(TruncatingPipeline[Classifier]):
 def _top_k(top_k: Any) -> int | None:
     if top_k is None or isinstance(top_k, int):
         return top_k
-    raise InputError(f"top_k: expected a whole number, or None for all labels, got {top_k!r}.")
+    raise InputError(f"top_k: expected a whole number, or None for all labels, got {shown(top_k)}.")
 
 
 def _activation(function_to_apply: Any) -> Activation:
-    name = function_to_apply.lower() if isinstance(function_to_apply, str) else function_to_apply
-    for activation in ACTIVATIONS:
-        if activation == name:
-            return activation
-    raise InputError(f"function_to_apply: expected one of {', '.join(ACTIVATIONS)} or None, got {function_to_apply!r}.")
+    if isinstance(function_to_apply, str):
+        for activation in ACTIVATIONS:
+            if activation == function_to_apply.lower():
+                return activation
+    raise InputError(
+        f"function_to_apply: expected one of {', '.join(ACTIVATIONS)} or None, got {shown(function_to_apply)}."
+    )
 
 
 def _text(item: Any, text_pair: Any, where: str) -> Text:

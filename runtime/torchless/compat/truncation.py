@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
 from torchless.inputs.arguments import whole_number
 
 from .pipelines import M, Pipeline
@@ -47,11 +47,11 @@ class Truncation:
         """
         padding = arguments.get("padding", False)
         if not _is_one_of(padding, _PADDINGS):
-            raise InputError(f"padding: expected one of {_listed(_PADDINGS)}, got {padding!r}.")
+            raise InputError(f"padding: expected one of {_listed(_PADDINGS)}, got {shown(padding)}.")
         if arguments.get("add_special_tokens", True) is not True:
             raise InputError(
                 "add_special_tokens: expected True, because the model was trained with them, got "
-                f"{arguments['add_special_tokens']!r}."
+                f"{shown(arguments['add_special_tokens'])}."
             )
         max_length = arguments.get("max_length")
         if max_length is not None:
@@ -103,7 +103,7 @@ def _strategy(truncation: Any) -> str | None:
     if truncation is None:
         return None
     if not _is_one_of(truncation, _STRATEGIES):
-        raise InputError(f"truncation: expected one of {_listed(_STRATEGIES)} or None, got {truncation!r}.")
+        raise InputError(f"truncation: expected one of {_listed(_STRATEGIES)} or None, got {shown(truncation)}.")
     return _STRATEGIES[truncation]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless.classifier import Classifier
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
 from torchless.zero_shot import ZeroShotClassifier, entailment_index
 
 from .pipelines import Pipeline, feed, refuse_unknown, take_batch_size
@@ -62,7 +62,9 @@ class ZeroShotClassificationPipeline(Pipeline[Classifier]):
         """Parameters of a construction or a call, those among them that count."""
         refuse_unknown(parameters, _KNOWN, "zero-shot-classification")
         if parameters.get("truncation", True) not in (True, "only_first"):
-            raise InputError(f"truncation: expected True: the text alone is cut, got {parameters['truncation']!r}.")
+            raise InputError(
+                f"truncation: expected True: the text alone is cut, got {shown(parameters['truncation'])}."
+            )
         checked = {name: parameters[name] for name in ("candidate_labels", "hypothesis_template") if name in parameters}
         if "multi_label" in parameters:
             checked["multi_label"] = bool(parameters["multi_label"])
@@ -74,7 +76,7 @@ class ZeroShotClassificationPipeline(Pipeline[Classifier]):
     def _answer(self, candidates: list[Any], parameters: Mapping[str, Any], inputs: list[Any]) -> list[Any]:
         for index, text in enumerate(inputs):
             if not isinstance(text, str) or not text:
-                raise InputError(f"sequences[{index}]: expected a str that is not empty, got {text!r}.")
+                raise InputError(f"sequences[{index}]: expected a str that is not empty, got {shown(text)}.")
         answers = self._zero_shot.answer(inputs, [str(candidate) for candidate in candidates], **parameters)
         outputs = []
         for text, scores in zip(inputs, answers.scores, strict=True):
@@ -106,7 +108,7 @@ def _candidates(labels: Any) -> list[Any]:
     candidates: list[Any] = list(labels)  # type: ignore[call-overload]  # a list, a tuple, an array
     for index, label in enumerate(candidates):
         if not isinstance(label, (str, int, float)):
-            raise InputError(f"candidate_labels[{index}]: expected a str, got {label!r}.")
+            raise InputError(f"candidate_labels[{index}]: expected a str, got {shown(label)}.")
     return candidates
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
 
 Side = Literal["right", "left"]  # of a text, in the order in which it is read: its end, its beginning
 
@@ -47,15 +48,25 @@ def text_list(texts: Iterable[Text], *, pairs: bool) -> list[Text]:
     """
     if isinstance(texts, (str, bytes, TextPair)):
         raise InputError(f"texts: expected a list of str, got a bare {type(texts).__name__}. Pass [text].")
-    if isinstance(texts, (Mapping, AbstractSet)) or not isinstance(texts, Iterable):
-        raise InputError(f"texts: expected a list of str, got {type(texts).__name__}.")
-    listed = texts if isinstance(texts, list) else list(texts)
+    listed = texts if isinstance(texts, list) else list(iterator(texts, "texts"))
     for index, text in enumerate(listed):
         if isinstance(text, str):
             refuse_lone_surrogate(text, f"texts[{index}]")
         else:
             _check_pair(text, f"texts[{index}]", pairs)
     return listed
+
+
+def iterator(values: Any, name: str) -> Iterator[Any]:
+    """What goes over values once; an error that it raises later is the caller's own.
+
+    Raises:
+        InputError: they have no order, or are no list or anything else that can be iterated over.
+    """
+    if not isinstance(values, (str, bytes, Mapping, AbstractSet)):
+        with suppress(TypeError):  # an array without dimensions says that it can be iterated over, and cannot
+            return iter(values)
+    raise InputError(f"{name}: expected a list of str, got {type(values).__name__}.")
 
 
 def _check_pair(pair: object, where: str, allowed: bool) -> None:
@@ -79,7 +90,7 @@ def refuse_lone_surrogate(text: str, where: str) -> None:
         InputError: there is one; the message names it and its place.
     """
     try:
-        text.encode()
+        str.encode(text)
     except UnicodeEncodeError as error:
         raise InputError(
             f"{where}: lone surrogate U+{ord(text[error.start]):04X} at character {error.start}, which no "
@@ -87,16 +98,42 @@ def refuse_lone_surrogate(text: str, where: str) -> None:
         ) from None
 
 
-def whole_number(value: object, name: str, expected: str, most: int) -> int:
-    """An integer of any kind (numpy's too) from 1 to `most`.
+def whole_number(value: object, name: str, expected: str, most: int, least: int = 1) -> int:
+    """An integer of any kind (numpy's too) from `least` to `most`.
 
     Raises:
         InputError: it is not one; the message says what was expected.
     """
     try:
-        number = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = 0
-    if not 1 <= number <= most:
-        raise InputError(f"{name}: expected {expected}, got {value!r}.")
+        number = least - 1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except Exception:  # a TypeError, or whatever a class raises there
+        number = least - 1
+    if not least <= number <= most:
+        raise InputError(f"{name}: expected {expected}, got {shown(value)}.")
     return int(number)
+
+
+def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
+    """One of these strings.
+
+    Raises:
+        InputError: it is not one; the message lists them.
+    """
+    if isinstance(value, str) and value in allowed:  # an array is compared with nothing
+        return str(value)
+    raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {shown(value)}.")
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or False, numpy's too, and 1 and 0.
+
+    Raises:
+        InputError: it is anything else, such as an array of flags.
+    """
+    kind = type(value)
+    if kind in (bool, int) or (kind.__module__, kind.__name__.strip("_")) == ("numpy", "bool"):  # without importing it
+        if value == 0:
+            return False
+        if value == 1:
+            return True
+    raise InputError(f"{name}: expected True or False, got {shown(value)}.")

@@ -61,15 +61,20 @@ class Assembler:
         self._single_size = tokenizer.num_special_tokens_to_add(False)
         self._known = self._templates("a") if self._tokens(["a"])["a"] else None
 
-    def encode(self, texts: Sequence[Text]) -> list[TokenSequence]:
+    def encode(self, texts: Sequence[Text], first: int = 0) -> list[TokenSequence]:
         """One sequence per text, cut at the limit; a pair that is too long loses tokens of its longer text first.
+
+        Args:
+            texts: n texts.
+            first: the place of the first of them in the caller's list, for messages.
 
         Raises:
             InputError: the limit has no room for the special tokens, or for the first text beside the second of an
                 `NliPair`; the message says which text's.
         """
         sequences = []
-        for index, (text, (template, parts)) in enumerate(zip(texts, self._tokenised(texts), strict=True)):
+        tokenised = zip(texts, self._tokenised(texts, first), strict=True)
+        for index, (text, (template, parts)) in enumerate(tokenised, first):
             room = self._max_tokens - template.size
             if room < 0:
                 raise InputError(
@@ -82,8 +87,13 @@ class Assembler:
             sequences.append(template.fill(cut, cut != parts))
         return sequences
 
-    def windows(self, texts: Sequence[Text], windows: Windows) -> list[list[TokenSequence]]:
+    def windows(self, texts: Sequence[Text], windows: Windows, first: int = 0) -> list[list[TokenSequence]]:
         """One sequence per window of each text. Windows go over the first text of a pair; the second stays whole.
+
+        Args:
+            texts: n texts.
+            windows: how they are read.
+            first: as in `encode`.
 
         Raises:
             InputError: a window is larger than the limit, or has no room to move on by; the message says which text's.
@@ -98,7 +108,7 @@ class Assembler:
             )
         return [
             self._windows(index, template, parts, size, windows)
-            for index, (template, parts) in enumerate(self._tokenised(texts))
+            for index, (template, parts) in enumerate(self._tokenised(texts, first), first)
         ]
 
     def _windows(
@@ -127,14 +137,14 @@ class Assembler:
     def _cut(self, part: list[int], length: int) -> list[int]:
         return part[:length] if self._side == "right" else part[max(len(part) - length, 0) :]
 
-    def _tokenised(self, texts: Sequence[Text]) -> Iterator[tuple[_Template, list[list[int]]]]:
+    def _tokenised(self, texts: Sequence[Text], first: int) -> Iterator[tuple[_Template, list[list[int]]]]:
         """What stands around every text or pair, and the token ids of the text, or of the two, without special ones."""
         parts = [[text] if isinstance(text, str) else [text.first, text.second] for text in texts]
         ids = self._tokens(dict.fromkeys(part for pair in parts for part in pair))  # one premise has many hypotheses
         if self._known is None:
             self._known = next((self._templates(part) for part in ids if ids[part]), None)
         templates = self._known or self._templates("")  # where no text has a token, all special ones come first
-        for index, pair in enumerate(parts):
+        for index, pair in enumerate(parts, first):
             template, tokens = templates[len(pair) - 1], [ids[part] for part in pair]
             if not template.size and not any(tokens):
                 raise without_tokens(index)

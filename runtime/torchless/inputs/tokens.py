@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.errors import IncompatibleError, InputError
+from torchless.errors import IncompatibleError, InferenceError, InputError, is_foreign, shown
 
-from .arguments import Side, Text, text_list
+from .arguments import Side, Text, characters, text_list
 from .windows import Windows
 
 if TYPE_CHECKING:
     from .assembly import Assembler, TokenSequence
+
+_PIECE_TEXTS, _PIECE_CHARACTERS = 1024, 1 << 19
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ class Batch:
 
     @classmethod
     def concatenate(cls, batches: Sequence[Batch]) -> Batch:
-        """All texts of one batch or more, in order."""
+        """All texts of some batches, in order."""
+        if not batches:
+            return _packed([], [], [])
         if len(batches) == 1:
             return batches[0]
         return cls(
@@ -95,12 +100,35 @@ class Tokenizer:
     Whatever padding or truncation was baked into tokenizer.json is reset: it would change the ids.
     """
 
-    def __init__(self, path: Path, max_tokens: int, *, pairs: bool = False, truncation_side: Side = "right") -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_tokens: int,
+        *,
+        pairs: bool = False,
+        truncation_side: Side = "right",
+        data: bytes | None = None,
+    ) -> None:
+        """Make it of a tokenizer.json.
+
+        Args:
+            path: where it is; what messages call it.
+            max_tokens: the limit, special tokens included.
+            pairs: whether the model reads pairs.
+            truncation_side: where texts lose tokens.
+            data: its content, where it has been read; None reads it.
+
+        Raises:
+            IncompatibleError: `tokenizers` cannot read it.
+        """
         import tokenizers
 
+        kind = tokenizers.Tokenizer
         try:
-            self._tokenizer: Any = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # the Rust binding raises bare Exception
+            self._tokenizer: Any = kind.from_file(str(path)) if data is None else kind.from_buffer(data)
+        except BaseException as error:  # the Rust binding raises bare Exception, and its panics
+            if not is_foreign(error):
+                raise
             raise IncompatibleError(
                 f"{path}: tokenizers {tokenizers.__version__} cannot read it ({error}). "
                 "Upgrade it with: pip install -U tokenizers"
@@ -143,14 +171,22 @@ class Tokenizer:
                 which only a tokenizer without special tokens allows.
         """
         listed = text_list(texts, pairs=self._pairs)
-        if self._pairs and not all(isinstance(text, str) for text in listed):
-            return _batch(self._assembler.encode(listed))
-        encodings = self._tokenizer.encode_batch_fast(listed)
+        assembled = self._pairs and not all(isinstance(text, str) for text in listed)
+        encode = self._assembled if assembled else self._encoded
+        with _tokenising():
+            return Batch.concatenate([encode(piece, first) for first, piece in pieces(listed)])
+
+    def _assembled(self, texts: Sequence[Text], first: int) -> Batch:
+        return _batch(self._assembler.encode(texts, first))
+
+    def _encoded(self, texts: Sequence[Text], first: int) -> Batch:
+        """The same by `tokenizers` alone; `first` is the place of the first text in the caller's list."""
+        encodings = self._tokenizer.encode_batch_fast(texts)
         ids = [encoding.ids for encoding in encodings]
         if not all(ids):
             from .assembly import without_tokens
 
-            raise without_tokens(next(index for index, row in enumerate(ids) if not row))
+            raise without_tokens(first + next(index for index, row in enumerate(ids) if not row))
         # Only a text that fills the limit can have lost something; its overflow tells.
         truncated = [
             len(row) >= self._max_tokens and bool(encoding.overflowing)
@@ -172,9 +208,15 @@ class Tokenizer:
             batch = self.encode(texts)
             return batch, np.arange(len(batch.lengths) + 1)
         if not isinstance(windows, Windows):
-            raise InputError(f"windows: expected Windows(stride=…) or None, got {windows!r}.")
-        groups = self._assembler.windows(text_list(texts, pairs=self._pairs), windows)
-        return _batch([window for group in groups for window in group]), _offsets([len(group) for group in groups])
+            raise InputError(f"windows: expected Windows(stride=…) or None, got {shown(windows)}.")
+        batches, counts = [], []
+        listed = text_list(texts, pairs=self._pairs)
+        with _tokenising():
+            for first, piece in pieces(listed) if listed else [(0, listed)]:  # the windows are checked in any case
+                groups = self._assembler.windows(piece, windows, first)
+                batches.append(_batch([window for group in groups for window in group]))
+                counts += [len(group) for group in groups]
+        return Batch.concatenate(batches), _offsets(counts)
 
     def spans(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[TokenSpan]]:
         """The tokens of every text, not truncated, and where in the text they stand.
@@ -188,7 +230,8 @@ class Tokenizer:
 
     def untruncated(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[Any]:
         """A `tokenizers.Encoding` of every text: `len` counts its tokens, before `spans_of` makes anything of them."""
-        encodings: list[Any] = self._untruncated.encode_batch(list(texts), add_special_tokens=special_tokens)
+        with _tokenising():
+            encodings: list[Any] = self._untruncated.encode_batch(list(texts), add_special_tokens=special_tokens)
         return encodings
 
     @cached_property
@@ -203,6 +246,33 @@ class Tokenizer:
         from .assembly import Assembler
 
         return Assembler(self._untruncated, self._max_tokens, self._side)
+
+
+def pieces(texts: Sequence[Text]) -> Iterator[tuple[int, Sequence[Text]]]:
+    """A list cut into pieces that take little memory while they are tokenised (50 bytes per character).
+
+    Yields:
+        The place of the piece's first text in the list, and the piece.
+    """
+    first = size = 0
+    for place, text in enumerate(texts):
+        size += characters(text)
+        if place > first and (place - first == _PIECE_TEXTS or size > _PIECE_CHARACTERS):
+            yield first, texts[first:place]
+            first, size = place, characters(text)
+    if texts:
+        yield first, texts[first:] if first else texts
+
+
+@contextmanager
+def _tokenising() -> Iterator[None]:
+    """A panic of `tokenizers`, and any other error of its own, as one of ours."""
+    try:
+        yield
+    except BaseException as error:
+        if is_foreign(error):
+            raise InferenceError(f"the tokenizer failed ({type(error).__name__}: {shown(str(error))}).") from error
+        raise
 
 
 def spans_of(text: str, encoding: Any) -> list[TokenSpan]:

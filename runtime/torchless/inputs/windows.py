@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from torchless.errors import InputError
-
-from .arguments import whole_number
+from .arguments import choice, whole_number
 
 Combination = Literal["mean", "max", "first"]
 
@@ -33,13 +30,7 @@ class Windows:
     size: int | None = None
 
     def __post_init__(self) -> None:
-        try:
-            valid = not isinstance(self.stride, bool) and operator.index(self.stride) >= 0
-        except TypeError:
-            valid = False
-        if not valid:
-            raise InputError(f"stride: expected a whole number of 0 or more, got {self.stride!r}.")
-        if self.combine not in get_args(Combination):
-            raise InputError(f"combine: expected one of {', '.join(get_args(Combination))}, got {self.combine!r}.")
+        whole_number(self.stride, "stride", "a whole number of 0 or more", 2**31 - 1, least=0)
+        choice(self.combine, "combine", get_args(Combination))
         if self.size is not None:
             whole_number(self.size, "size", "a whole number of 1 or more, or None for the model's limit", 2**31 - 1)

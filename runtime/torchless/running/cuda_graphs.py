@@ -15,6 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from .devices import create
+from .graph_file import GraphFile
 
 ONE_AT_A_TIME = threading.Lock()  # runs on the GPU, in this process: CUDA forbids most calls while one is recorded
 MAX_TOKENS = 512  # longer texts keep the GPU busy anyway, and each length has buffers of its own
@@ -24,7 +25,7 @@ _OF_THE_TEXT = ("input_ids", "type_ids")  # the other inputs follow from the num
 class CudaGraphs:
     """The recordings of a graph for one text alone, which has no branches: one recording per number of tokens."""
 
-    def __init__(self, graph: Path, device: str) -> None:
+    def __init__(self, graph: GraphFile | Path, device: str) -> None:
         """Load a graph onto the GPU; on a CPU it runs too, and nothing is recorded.
 
         Raises:

@@ -9,10 +9,11 @@ from typing import Any
 
 import onnxruntime as ort
 
-from torchless.errors import DeviceError, InferenceError, InputError
+from torchless.errors import DeviceError, InferenceError, InputError, shown
 from torchless.inputs.arguments import whole_number
 
 from .denormals import flushing
+from .graph_file import GraphFile
 from .threads import available_threads
 
 MAX_THREADS = 1024  # more than any machine has cores; onnxruntime takes whatever fits 32 bits, and tries
@@ -28,12 +29,17 @@ _INSTALL = 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cu
 
 
 def create(
-    graph: Path, device: str, *, threads: int | None = None, as_written: bool = False, recording: bool = False
+    graph: GraphFile | Path,
+    device: str,
+    *,
+    threads: int | None = None,
+    as_written: bool = False,
+    recording: bool = False,
 ) -> Any:
     """An `onnxruntime.InferenceSession` that runs on the device and nowhere else.
 
     Args:
-        graph: the ONNX file; its weights lie beside it.
+        graph: what was read of a bundle; or the path of an ONNX file whose weights lie beside it, unchecked.
         device: "cpu" or "cuda".
         threads: CPU threads a run may use; None takes CPU affinity ∩ cgroup quota.
         as_written: on a CPU, run the graph as it is. A packed graph is written as it should run there; optimising it
@@ -45,26 +51,34 @@ def create(
         InferenceError: onnxruntime cannot load the graph; the cause is chained.
     """
     provider, missing = _provider(device)
-    options = _options(threads)
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1" if device == "cuda" else "0")
-    if as_written and device == "cpu":
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    as_written = as_written and device == "cpu"
     settings = {} if device == "cpu" else {**_EXACT, "enable_cuda_graph": str(int(recording))}
+    name = graph if isinstance(graph, Path) else graph.path
+
+    def options() -> Any:
+        made = _options(threads)
+        made.add_session_config_entry("session.record_ep_graph_assignment_info", "1" if device == "cuda" else "0")
+        if as_written:
+            made.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return made
+
+    checked, providers = options(), [(provider, settings)]  # threads are the caller's, who gets an error of their own
     try:
         # By default onnxruntime continues on the CPU when a device fails, at load and at any run; it prints a line.
         with flushing:
-            session = ort.InferenceSession(str(graph), options, providers=[(provider, settings)], enable_fallback=0)
+            if isinstance(graph, Path):
+                session = ort.InferenceSession(str(graph), checked, providers=providers, enable_fallback=0)
+            else:
+                session = graph.session(options, providers, as_written=as_written)
     except Exception as error:  # onnxruntime's exception classes share no base of their own
-        # onnxruntime opens weights in the graph's own folder alone, links followed.
-        hint = " Put the weights themselves beside it, not a link." if "External data path" in str(error) else ""
-        raise InferenceError(f"onnxruntime {ort.__version__} cannot load {graph}: {error}{hint}") from error
+        raise InferenceError(f"onnxruntime {ort.__version__} cannot load {name}: {error}") from error
     if session.get_providers()[0] != provider:
         raise DeviceError(
-            f"device={device!r}: onnxruntime {ort.__version__} could not start {provider}. "
+            f"device={shown(device)}: onnxruntime {ort.__version__} could not start {provider}. "
             f"{missing or 'Check with nvidia-smi that there is a GPU with a recent driver.'}"
         )
     if elsewhere := _elsewhere(session, provider):
-        raise DeviceError(f"{graph}: onnxruntime {ort.__version__} has no kernel for {provider} for {elsewhere}.")
+        raise DeviceError(f"{name}: onnxruntime {ort.__version__} has no kernel for {provider} for {elsewhere}.")
     return session
 
 
@@ -81,11 +95,11 @@ def _elsewhere(session: Any, provider: str) -> str:
 def _provider(device: str) -> tuple[str, str]:
     """Onnxruntime's name for the device, and what was missing when its libraries were loaded."""
     if device not in PROVIDERS:
-        raise InputError(f"device: expected one of {', '.join(PROVIDERS)}, got {device!r}.")
+        raise InputError(f"device: expected one of {', '.join(PROVIDERS)}, got {shown(device)}.")
     provider, available = PROVIDERS[device], ort.get_available_providers()
     if provider not in available:
         raise DeviceError(
-            f"device={device!r} needs {provider}, but this onnxruntime {ort.__version__} offers "
+            f"device={shown(device)} needs {provider}, but this onnxruntime {ort.__version__} offers "
             f"{', '.join(available)}. Replace it: {_INSTALL}"
         )
     return provider, _load_libraries() if device == "cuda" else ""

@@ -6,7 +6,9 @@ docs/decisions/0007-batches-side-by-side.md.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from torchless.inputs.tokens import Batch
 
 from .plan import split
+from .threads import started
 
 if TYPE_CHECKING:
     from .session import Session
@@ -43,12 +46,33 @@ def run(session: Session, batch: Batch) -> Iterator[tuple[NDArray[np.intp], Batc
 
 
 def _side_by_side(session: Session, parts: Sequence[Part]) -> Iterator[tuple[NDArray[np.intp], Batch, Rows]]:
-    from concurrent.futures import ThreadPoolExecutor  # here, because most processes never send a long list
+    """Threads of our own: an executor of Python's takes no work once the main thread has ended, and loses the rest."""
+    twin, waiting = session.twin, deque(parts)
+    answered: SimpleQueue[tuple[NDArray[np.intp], Batch, Rows] | BaseException] = SimpleQueue()
 
-    pool = ThreadPoolExecutor(session.threads, thread_name_prefix="torchless-list")
+    def work() -> None:
+        try:
+            while True:
+                try:
+                    places, part = waiting.popleft()
+                except IndexError:
+                    return
+                answered.put((places, part, twin.run(part)))
+        except BaseException as error:  # raised where the answers are taken
+            answered.put(error)
+
+    threads = [thread for _ in range(session.threads) if (thread := started(work, "torchless-list"))]
     try:
-        rows = pool.map(session.twin.run, [part for _, part in parts])
-        for (places, part), answer in zip(parts, rows, strict=True):
-            yield places, part, answer
+        for _ in range(len(parts)):
+            if not threads:
+                places, part = waiting.popleft()
+                yield places, part, session.run(part)
+                continue
+            answer = answered.get()
+            if isinstance(answer, BaseException):
+                raise answer
+            yield answer
     finally:
-        pool.shutdown(cancel_futures=True)
+        waiting.clear()
+        for thread in threads:
+            thread.join()

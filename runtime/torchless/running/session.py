@@ -5,18 +5,23 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.errors import InferenceError
+from torchless.errors import InferenceError, shown
 from torchless.inputs.tokens import Batch
 
 from . import feeds
 from .cuda_graphs import MAX_TOKENS, ONE_AT_A_TIME, CudaGraphs
 from .denormals import flushing
 from .devices import create
+from .finite import finite
+from .graph_file import GraphFile
 from .plan import BUDGETS
+
+Rows = Literal["texts", "tokens"]
 
 
 class Session:
@@ -31,28 +36,31 @@ class Session:
 
     def __init__(
         self,
-        graph: Path,
+        graph: GraphFile | Path,
         *,
         device: str,
         threads: int | None,
         padding_id: int | None = None,
-        lone: Path | None = None,
+        lone: GraphFile | Path | None = None,
+        rows: Rows | None = None,
     ) -> None:
-        """Load a graph and map its weights.
+        """Load a graph.
 
         Args:
-            graph: the ONNX file; its weights lie beside it.
+            graph: as in `devices.create`.
             device: "cpu" or "cuda".
             threads: threads a run may use; None takes CPU affinity ∩ cgroup quota.
             padding_id: the token id that fills up a batch of a padded graph; None for a packed graph.
             lone: the same graph for one text alone, to be recorded as CUDA graphs.
+            rows: what the graph answers with one row for each, "texts" or "tokens"; `run` then refuses other shapes.
 
         Raises:
             DeviceError, InferenceError: as `devices.create`.
         """
         self.padded = padding_id is not None
         self._padding_id = padding_id
-        self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id)
+        self._rows = rows
+        self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id, rows=rows)
         self._session = create(graph, device, threads=threads, as_written=not self.padded)
         self._recordings = None if lone is None else CudaGraphs(lone, device)
         self._exclusive = nullcontext() if device == "cpu" else ONE_AT_A_TIME
@@ -79,14 +87,19 @@ class Session:
             float32 (texts, labels) from a classifier graph, (tokens, hidden_size) from an encoder graph.
 
         Raises:
-            InferenceError: onnxruntime refused the batch (the cause is chained), or a value is NaN or infinite.
+            InferenceError: onnxruntime refused the batch (the cause is chained), or answered with another shape or
+                type, or a value is NaN or infinite.
         """
         output = self.outputs(batch)[0]
-        if not np.isfinite(output).all():
-            raise InferenceError(
-                "the model answered with NaN or infinity. Its weights overflow at this precision; try precision='fp32'."
-            )
-        return output
+        if self._rows is not None:
+            expected = (len(batch.lengths) if self._rows == "texts" else len(batch.input_ids), self.columns)
+            if output.shape != expected or not np.issubdtype(output.dtype, np.floating):
+                raise InferenceError(
+                    f"the model answered with {output.dtype} {output.shape} to {len(batch.lengths)} texts, "
+                    f"{len(batch.input_ids)} tokens; expected float32 {expected}. Export the bundle again."
+                )
+        with np.errstate(all="ignore"):
+            return finite(output.astype(np.float32, copy=False))
 
     def outputs(self, batch: Batch) -> list[NDArray[np.float32]]:
         """Run one batch and return all that the graph puts out, unchecked.
@@ -94,17 +107,23 @@ class Session:
         Raises:
             InferenceError: onnxruntime refused the batch; the cause is chained.
         """
-        arrays = feeds.packed(batch) if self._padding_id is None else feeds.padded(batch, self._padding_id)
-        taken = {name: array for name, array in arrays.items() if name in self._inputs}
         try:
+            arrays = feeds.packed(batch) if self._padding_id is None else feeds.padded(batch, self._padding_id)
+            taken = {name: array for name, array in arrays.items() if name in self._inputs}
             with self._exclusive, flushing:
                 if self._recordings is not None and arrays["alone"] and len(batch.input_ids) <= MAX_TOKENS:
                     return [self._recordings.run(arrays)]
                 outputs: list[NDArray[np.float32]] = self._session.run(None, taken)
+            if self.padded:
+                filled = arrays["attention_mask"].astype(np.bool_)  # (texts, longest)
+                outputs = [output[filled] if output.ndim == 3 else output for output in outputs]
         except Exception as error:  # see devices.create
-            texts, tokens = len(batch.lengths), len(batch.input_ids)
-            raise InferenceError(f"onnxruntime refused a batch of {texts} texts, {tokens} tokens: {error}") from error
-        if self.padded:
-            filled = arrays["attention_mask"].astype(np.bool_)  # (texts, longest)
-            outputs = [output[filled] if output.ndim == 3 else output for output in outputs]
+            raise InferenceError(f"onnxruntime refused {_size(batch)}: {error}") from error
         return outputs
+
+
+def _size(batch: Batch) -> str:
+    try:
+        return f"a batch of {len(batch.lengths)} texts, {len(batch.input_ids)} tokens"
+    except Exception:  # what a caller made by hand
+        return f"what is no batch, {shown(batch)}"

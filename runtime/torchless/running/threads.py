@@ -1,4 +1,4 @@
-"""How many threads this process may use: its CPU affinity, cut by its cgroup's CPU quota.
+"""Threads: how many this process may use (its CPU affinity, cut by its cgroup's CPU quota), and starting one.
 
 onnxruntime counts the host's cores, so in a container with a quota its threads fight over a share of them
 (microsoft/onnxruntime#29510).
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -18,6 +20,16 @@ def available_threads() -> int:
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = min((_quota(folder) for folder in _cgroup_folders()), default=math.inf)
     return max(1, min(affinity, math.ceil(quota) if quota != math.inf else affinity))
+
+
+def started(work: Callable[[], object], name: str | None = None) -> threading.Thread | None:
+    """A thread that does the work; None where no more can be started: while Python ends, or at the system's limit."""
+    thread = threading.Thread(target=work, name=name)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread
 
 
 def _cgroup_folders() -> list[Path]:

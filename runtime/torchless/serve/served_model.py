@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any, Literal
 
@@ -59,10 +58,10 @@ class ServedModel:
         self.path = bundle.path
         self.device: Device = "cuda" if settings.device == "cuda" else "cpu"
         how: Any = {"precision": settings.precision, "device": self.device, "threads": settings.threads}
-        self.encoder = encoder = Encoder.load(self.path, **how)
+        self.encoder = encoder = Encoder.from_bundle(bundle, **how)
         self.classifier: Classifier | None = None
         self.manifest: Manifest = encoder.manifest
-        self.digest = hashlib.sha256(self.manifest.to_bytes()).hexdigest()
+        self.digest = bundle.digest
         self.precision = encoder.precision
         self.tokenizer = encoder.tokenizer
         self.token_bound = TokenBound(self.tokenizer)
@@ -74,7 +73,7 @@ class ServedModel:
         encoder.pool(warming)  # the first run allocates
         if self.manifest.variants[self.precision].classifier is not None:
             labels = len(self.manifest.labels)
-            self.classifier = Classifier.load(self.path, **how)
+            self.classifier = Classifier.from_bundle(bundle, **how)
             self.classifier.tokenizer = self.tokenizer  # one copy in memory
             self.classifier.score(warming)
             self.columns |= {"scores": labels, "logits": labels}

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from torchless.atomic_files import AtomicFile, replacing, writing
 from torchless.bundle.bundle import Bundle
+from torchless.bundle.folder import File
 from torchless.bundle.locate import ENTRY_POINTS, name_of
 from torchless.bundle.manifest import MANIFEST, FileRecord
-from torchless.errors import InputError, IntegrityError
+from torchless.errors import InputError, IntegrityError, shown
 from torchless.shipping.verify import verify_bundle
 
 _CARD = "README.md"
@@ -27,7 +28,6 @@ _VERSION = re.compile(
     r"(?:\+[a-z0-9]+(?:\.[a-z0-9]+)*)?"
 )
 _ZIP_BEGINS, _ZIP_ENDS = 315532800, 4354819198  # 1980 to 2107: what a zip archive can date
-_CHUNK_BYTES = 1 << 20
 
 
 def package(
@@ -57,8 +57,10 @@ def package(
     """
     name = name_of(path) if name is None else name
     normal = _normal_name(name)
-    if not _VERSION.fullmatch(version):
-        raise InputError(f"version: expected a normalised PEP 440 version, such as 1.0.0 or 1.1rc1, got {version!r}.")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise InputError(
+            f"version: expected a normalised PEP 440 version, such as 1.0.0 or 1.1rc1, got {shown(version)}."
+        )
     bundle = Bundle.open(path)
     if "__init__.py" in bundle.manifest.files:
         raise InputError(f"{path}: a bundle that is packaged cannot hold a file __init__.py.")
@@ -74,11 +76,11 @@ def package(
 
 def _normal_name(name: str) -> str:
     """As PEP 503 compares names, written as file names hold them."""
-    normal = re.sub("[-_.]+", "_", name).lower()
-    if not _NAME.fullmatch(name) or normal == "torchless":
+    normal = re.sub("[-_.]+", "_", name).lower() if isinstance(name, str) else ""
+    if not normal or not _NAME.fullmatch(name) or normal == "torchless":
         raise InputError(
             "name: expected ASCII letters, digits, '.', '_' and '-', a letter or digit at both ends, and not torchless "
-            f"itself, got {name!r}. Pass another name."
+            f"itself, got {shown(name)}. Pass another name."
         )
     return normal
 
@@ -92,10 +94,11 @@ def _write(file: AtomicFile, bundle: Bundle, module: str, dist_info: str, name: 
     date = _date()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
         records = [_add(archive, f"{module}/__init__.py", [b""], 0, date)]
-        for each, record in (*bundle.manifest.files.items(), (MANIFEST, None)):
-            path = bundle.path / each
-            added = _add(archive, f"{module}/{each}", _chunks(path, record), path.stat().st_size, date)
-            records.append(added)
+        for each, record in bundle.manifest.files.items():
+            content = _chunks(bundle.file(each), record)
+            records.append(_add(archive, f"{module}/{each}", content, record.size_bytes, date))
+        manifest = bundle.read(MANIFEST)
+        records.append(_add(archive, f"{module}/{MANIFEST}", [manifest], len(manifest), date))
         for each, text in texts.items():
             data = text.encode()
             records.append(_add(archive, f"{dist_info}/{each}", [data], len(data), date))
@@ -103,7 +106,9 @@ def _write(file: AtomicFile, bundle: Bundle, module: str, dist_info: str, name: 
         _add(archive, f"{dist_info}/RECORD", [listed], len(listed), date)
 
 
-def _add(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes], size: int, date: time.struct_time) -> str:
+def _add(
+    archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes | memoryview], size: int, date: time.struct_time
+) -> str:
     """Add one file; returns its line of RECORD."""
     info = zipfile.ZipInfo(name, date[:6])
     info.compress_type = zipfile.ZIP_DEFLATED
@@ -117,15 +122,14 @@ def _add(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes], size: int
     return f"{name},sha256={base64.urlsafe_b64encode(digest.digest()).rstrip(b'=').decode()},{written}"
 
 
-def _chunks(path: Path, record: FileRecord | None) -> Iterator[bytes]:
+def _chunks(file: File, record: FileRecord) -> Iterator[memoryview]:
     """A file's content, which must still be what was verified."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            yield chunk
-    if record is not None and digest.hexdigest() != record.sha256:
-        raise IntegrityError(path, f"sha256 {record.sha256}", digest.hexdigest())
+    for chunk in file.chunks():
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != record.sha256:
+        raise IntegrityError(file.path, f"sha256 {record.sha256}", digest.hexdigest())
 
 
 def _date() -> time.struct_time:

@@ -9,7 +9,7 @@ from torchless.bundle.bundle import Bundle
 from torchless.bundle.hub import LOG_IN, client, status
 from torchless.bundle.locate import is_hub_id
 from torchless.bundle.manifest import MANIFEST
-from torchless.errors import HubError, InputError
+from torchless.errors import HubError, InputError, shown
 from torchless.shipping.verify import verify_bundle
 
 
@@ -34,7 +34,7 @@ def push(path: str | os.PathLike[str], name: str, *, private: bool = False, revi
         HubError: the Hub knows no token of ours, or gives it no right to write there, or is out of reach.
     """
     if not is_hub_id(name):
-        raise InputError(f"expected a Hub id of the form org/name, got {name!r}.")
+        raise InputError(f"expected a Hub id of the form org/name, got {shown(name)}.")
     hub = client("torchless push")
     bundle = Bundle.open(path)
     verify_bundle(bundle)
@@ -55,7 +55,8 @@ def _upload(hub: Any, bundle: Bundle, name: str, private: bool, revision: str | 
         )
     if revision is not None:
         api.create_branch(name, branch=revision, exist_ok=True)
-    files = [hub.CommitOperationAdd(file, str(bundle.path / file)) for file in (*bundle.manifest.files, MANIFEST)]
+    files = [hub.CommitOperationAdd(file, str(bundle.resolved / file)) for file in bundle.manifest.files]
+    files.append(hub.CommitOperationAdd(MANIFEST, bundle.read(MANIFEST)))
     commit = api.create_commit(name, files, commit_message="Upload a Torchless bundle", revision=revision)
     return str(commit.commit_url)
 

@@ -92,10 +92,10 @@ def _changed_ids(bundle: Bundle, golden: Golden) -> list[str]:
 def _compare(bundle: Bundle, precision: Precision, golden: Golden) -> VerificationReport:
     answers = golden.variants[precision]
     embedded = golden.texts[: len(answers.embeddings)]
-    embeddings = Encoder.load(bundle.path, precision=precision).embed(embedded, pooling="mean", normalize=True)
+    embeddings = Encoder.from_bundle(bundle, precision=precision).embed(embedded, pooling="mean", normalize=True)
     difference = None
     if answers.logits is not None:
-        logits = Classifier.load(bundle.path, precision=precision).logits(golden.texts)
+        logits = Classifier.from_bundle(bundle, precision=precision).logits(golden.texts)
         difference = float(np.abs(logits - answers.logits).max())
     cosine = float(cosines(embeddings, answers.embeddings).min())
     return VerificationReport(precision, difference, answers.tolerance, cosine, answers.min_cosine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -75,14 +75,14 @@ def test_a_manifest_that_is_a_folder_cannot_be_read(tiny_copy: Path) -> None:
 
 @pytest.mark.parametrize("name", ["manifest.json", "tokenizer.json", "weights.int8"])
 def test_a_file_that_may_not_be_read_is_named(tiny_copy: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    really_open = io.open
+    really_open = os.open
 
     def forbid(path: Any, *arguments: Any, **options: Any) -> Any:  # the tests may run as root, who may read all
         if Path(path).name == name:
             raise PermissionError(13, "Permission denied", str(path))
         return really_open(path, *arguments, **options)
 
-    monkeypatch.setattr(io, "open", forbid)
+    monkeypatch.setattr(os, "open", forbid)
     with pytest.raises(BundleError, match=f"{name} cannot be read: Permission denied"):
         Classifier.load(tiny_copy)
 

@@ -78,6 +78,22 @@ def test_a_closed_stdout_is_an_error_without_a_traceback(tiny: Path) -> None:
     assert done.stderr == b"torchless: cannot write stdout: not writable.\n"
 
 
+def test_an_error_of_the_system_that_is_not_about_stdout_does_not_say_so(
+    tiny: Path, run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("torchless.bundle.bundle.Bundle.open", fail)
+    assert run("info", tiny) == (1, "", "torchless: OSError: Cannot allocate memory.\n")
+
+
+@pytest.mark.parametrize("module", ["torchless", "torchless.cli"])
+def test_the_command_line_is_a_module_of_two_names(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("torchless ")
+
+
 def test_a_closed_stdin_is_an_error_where_it_is_read(tiny: Path) -> None:
     done = shell(f"torchless predict {tiny} - <&-")
     assert done.returncode == 2

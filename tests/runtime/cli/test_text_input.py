@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from torchless import Classifier, Encoder, TextPair, Windows
-from torchless.cli.text_input import CHUNK_TEXTS, add_arguments, add_window_arguments, read, windows
+from torchless.cli.text_input import CHUNK_CHARACTERS, CHUNK_TEXTS, add_arguments, add_window_arguments, read, windows
 
 Run = Callable[..., tuple[int, str, str]]
 Program = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -104,6 +104,11 @@ def test_texts_come_in_chunks_that_bound_memory(tmp_path: Path) -> None:
     chunks = list(read(options("--input", tmp_path / "a.txt")))
     assert [len(chunk) for chunk in chunks] == [CHUNK_TEXTS, CHUNK_TEXTS, 1]
     assert [text for chunk in chunks for text in chunk] == [str(number) for number in range(2 * CHUNK_TEXTS + 1)]
+
+
+def test_long_lines_are_few_to_a_chunk(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(("x" * (CHUNK_CHARACTERS // 3) + "\n") * 7)
+    assert [len(chunk) for chunk in read(options("--input", tmp_path / "a.txt"))] == [4, 3]
 
 
 def test_stdin_may_stand_among_arguments(stdin: Callable[[bytes], None]) -> None:

@@ -35,11 +35,11 @@ def test_a_senseless_number_of_threads_is_refused(tiny: Path, threads: object) -
         Classifier.load(tiny, threads=threads)  # type: ignore[arg-type]
 
 
-def test_weights_that_are_a_link_out_of_the_bundle_say_what_to_do(tiny_copy: Path) -> None:
+def test_weights_may_be_a_link_out_of_the_bundle(tiny_copy: Path, tiny_logits: list[list[float]]) -> None:
+    """As in the Hub's cache, whose links onnxruntime itself does not follow in every version."""
     (tiny_copy / "weights.int8").rename(tiny_copy.parent / "elsewhere")
     (tiny_copy / "weights.int8").symlink_to("../elsewhere")
-    with pytest.raises(InferenceError, match="Put the weights themselves beside it, not a link"):
-        Classifier.load(tiny_copy)
+    assert Classifier.load(tiny_copy).logits(["good", "bad"]).tolist() == tiny_logits
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph", b"PK\x03\x04" + bytes(100)])
