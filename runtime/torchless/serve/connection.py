@@ -25,14 +25,19 @@ _MOST_PIPELINED = 100  # requests that a client sends before it has an answer; m
 _PER_BODY_BYTE = 8  # itself, and what stands around a part of one byte
 
 
-def protocol_for(settings: Settings) -> Callable[..., asyncio.Protocol]:
-    """The connection class for a server's limits."""
+def protocol_for(settings: Settings, on_refusal: Callable[[int], None]) -> Callable[..., asyncio.Protocol]:
+    """The connection class for a server's limits. `on_refusal` is told the status of what never was a request."""
 
     class Connection(_BoundedConnection):
         read_timeout_s = settings.read_timeout_s
         answer_timeout_s = settings.request_timeout_s
         max_connections = settings.max_connections
         max_header_bytes = settings.max_header_bytes
+
+        def refuse(self, status: int, problem: bytes) -> None:
+            if not self.transport.is_closing():
+                on_refusal(status)
+            super().refuse(status, problem)
 
     return Connection
 

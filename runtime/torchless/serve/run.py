@@ -53,7 +53,7 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
     config = uvicorn.Config(
         Application(service),
         loop="auto",  # uvloop where there is one, which is everywhere but on Windows
-        http=protocol_for(settings),  # type: ignore[arg-type]  # a factory does
+        http=protocol_for(settings, service.count_refusal),  # type: ignore[arg-type]  # a factory does
         ws="none",
         lifespan="off",
         access_log=False,

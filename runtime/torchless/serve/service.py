@@ -160,6 +160,12 @@ class Service:
             raise NotReadyError("models are being loaded")
         return self.models[name] if name is not None else next(iter(self.models.values()))
 
+    def count_refusal(self, status: int) -> None:
+        """Count and log what never became a request: it was no HTTP, too large, or did not arrive in time."""
+        self.metrics.request("unknown", status)
+        if self.settings.access_log:
+            log("request", route="unknown", status=status)
+
     def close(self) -> None:
         """Stop the threads; requests that wait are refused."""
         self.queue.close()

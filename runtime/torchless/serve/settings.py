@@ -25,10 +25,11 @@ def _option(
     most: float = sys.float_info.max,
     choices: tuple[str, ...] = (),
     shown: str | None = None,
+    secret: bool = False,
 ) -> Any:
     """A field of `Settings`; `shown` is its default in words, where the value does not say it."""
     metadata = {"help": help, "least": least, "most": most, "choices": choices, "shown": shown}
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class Settings:
         None,
         "key that requests must send as `Authorization: Bearer KEY`, except to /health, /ready and the pages; a server "
         "with a key has /admin/reload",
+        secret=True,
     )
     api_key_file: str | None = _option(None, "path of a file that holds the API key, instead of the key itself")
     precision: str = _option("auto", "variant of the bundle to serve", choices=("auto", "fp32", "fp16", "int8"))

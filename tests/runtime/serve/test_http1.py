@@ -92,6 +92,17 @@ def test_what_a_client_can_send_is_its_own_fault(server: Server, sent: bytes, st
     assert exchange(server, sent, finish=True).split(b" ")[1] == status
 
 
+def test_what_is_no_request_is_logged_and_counted(start: Callable[..., Server], tiny: Path) -> None:
+    server = start(tiny, "--read-timeout-s", "0.2")
+    assert exchange(server, b"nonsense\r\n\r\n", finish=True).startswith(b"HTTP/1.1 400 ")
+    assert exchange(server, b"GET /" + b"x" * 20_000, finish=True).startswith(b"HTTP/1.1 431 ")
+    assert exchange(server, POST, answers=99).startswith(b"HTTP/1.1 408 ")
+    for status in (400, 431, 408):
+        assert server.metric(f'torchless_requests_total{{route="unknown",status="{status}"}}') == 1
+    assert server.stop() == 0
+    assert [event["status"] for event in server.events() if event.get("route") == "unknown"] == [400, 431, 408]
+
+
 def test_a_body_is_asked_for_and_then_answered(server: Server) -> None:
     with socket.create_connection((server.host, server.port), timeout=10) as connection:
         connection.sendall(POST + b"Expect: 100-Continue\r\n" + LENGTH)

@@ -56,6 +56,7 @@ def test_space_around_a_key_is_no_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sesame\n")
     settings = Settings(api_key_file=str(tmp_path / "key"))
     assert settings.api_key == "sesame"
+    assert "sesame" not in repr(settings)
     assert dataclasses.replace(settings, port=1).api_key == "sesame"
     with pytest.raises(InputError, match="got both"):
         Settings(api_key="other", api_key_file=str(tmp_path / "key"))
