@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast, get_args
 
@@ -141,7 +140,8 @@ class Model:
                 "Export the bundle again."
             )
         model = cls(bundle.manifest, name, device, tokenizer, session)
-        model._origin = _Origin(bundle.resolved, bundle.digest, name, device, threads)
+        model._origin = {"folder": bundle.resolved, "digest": bundle.digest, "max_tokens": None}
+        model._origin |= {"precision": name, "device": device, "threads": threads}
         return model
 
     @classmethod
@@ -174,7 +174,7 @@ class Model:
         most = self.manifest.max_tokens
         max_tokens = whole_number(max_tokens, "max_tokens", f"a whole number from 1 to {most}, the model's limit", most)
         other = self.__copy__()
-        origin = self._origin and replace(self._origin, max_tokens=max_tokens)
+        origin = self._origin and {**self._origin, "max_tokens": max_tokens}
         vars(other).update(tokenizer=self.tokenizer.limited(max_tokens), _origin=origin)
         return other
 
@@ -193,24 +193,16 @@ class Model:
 _Read = tuple[Path, bytes, Any, str]  # what a GraphFile is made of, read before onnxruntime is imported
 
 
-@dataclass(frozen=True)
-class _Origin:
-    """Where a model comes from, to load it again in another process."""
-
-    folder: Path
-    digest: str
-    precision: Precision
-    device: Device
-    threads: int | None
-    max_tokens: int | None = None
+_Origin = dict[str, Any]  # where a model comes from, to load it again in another process: arguments of _reloaded
 
 
 def _reloaded(kind: type[Model], origin: _Origin) -> Model:
-    bundle = Bundle.open(origin.folder)
-    if bundle.digest != origin.digest:
-        raise IntegrityError(origin.folder, f"the bundle of sha256 {origin.digest}", bundle.digest, "Load it by name.")
-    model = kind.from_bundle(bundle, precision=origin.precision, device=origin.device, threads=origin.threads)
-    return model if origin.max_tokens is None else model.limited(origin.max_tokens)
+    folder, digest, max_tokens = (origin[name] for name in ("folder", "digest", "max_tokens"))
+    bundle = Bundle.open(folder)
+    if bundle.digest != digest:
+        raise IntegrityError(folder, f"the bundle of sha256 {digest}", bundle.digest, "Load it by name.")
+    model = kind.from_bundle(bundle, precision=origin["precision"], device=origin["device"], threads=origin["threads"])
+    return model if max_tokens is None else model.limited(max_tokens)
 
 
 def _graph(bundle: Bundle, variant: Variant, name: str) -> _Read:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,6 @@ _TYPES = {
 _LARGE = 4096  # bytes: smaller tensors become part of the graph, where onnxruntime reads shapes and the like
 
 
-@dataclass
 class Separated:
     """A graph without external data.
 
@@ -56,8 +54,9 @@ class Separated:
         tensors: the large tensors by name, in the memory of the weights.
     """
 
-    data: bytes
-    tensors: dict[str, NDArray[Any]] = field(default_factory=dict)
+    def __init__(self, data: bytes, tensors: dict[str, NDArray[Any]]) -> None:
+        self.data = data
+        self.tensors = tensors
 
 
 def separate(graph: bytes, weights: mmap.mmap | bytes, location: str, placeholder: str | None = None) -> Separated:

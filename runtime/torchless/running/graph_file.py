@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ _UNMAP_S = 0.002
 _FOLDER = "session.model_external_initializers_file_folder_path"
 
 
-@dataclass(frozen=True)
 class GraphFile:
     """A graph in memory.
 
@@ -31,10 +29,11 @@ class GraphFile:
         location: the name by which the graph calls that file.
     """
 
-    path: Path
-    data: bytes
-    weights: mmap.mmap | bytes
-    location: str
+    def __init__(self, path: Path, data: bytes, weights: mmap.mmap | bytes, location: str) -> None:
+        self.path = path
+        self.data = data
+        self.weights = weights
+        self.location = location
 
     def session(self, options: Callable[[], Any], providers: list[Any], *, as_written: bool) -> Any:
         """An `onnxruntime.InferenceSession`.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +46,8 @@ def run(session: Session, batch: Batch) -> Iterator[tuple[NDArray[np.intp], Batc
 
 def _side_by_side(session: Session, parts: Sequence[Part]) -> Iterator[tuple[NDArray[np.intp], Batch, Rows]]:
     """Threads of our own: an executor of Python's takes no work once the main thread has ended, and loses the rest."""
+    from queue import SimpleQueue  # here, because most processes never send a long list
+
     twin, waiting = session.twin, deque(parts)
     answered: SimpleQueue[tuple[NDArray[np.intp], Batch, Rows] | BaseException] = SimpleQueue()
 
