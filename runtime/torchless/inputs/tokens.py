@@ -229,11 +229,7 @@ class Tokenizer:
         return [spans_of(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
 
     def untruncated(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[Any]:
-        """A `tokenizers.Encoding` of every text: `len` counts its tokens, before `spans_of` makes anything of them.
-
-        Raises:
-            InferenceError: the tokenizer failed.
-        """
+        """A `tokenizers.Encoding` of every text: `len` counts its tokens, before `spans_of` makes anything of them."""
         with _tokenising():
             encodings: list[Any] = self._untruncated.encode_batch(list(texts), add_special_tokens=special_tokens)
         return encodings
