@@ -19,10 +19,10 @@ classifier = Classifier.load(os.environ.get("MODEL", "models/sst2-mini"))
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answer one request. What the client did wrong is a 400; any other exception is left to Lambda, which logs it."""
-    body = event["body"]  # an event without one is not from a function URL: that fails, and says so in the log
-    if event.get("isBase64Encoded"):
-        body = base64.b64decode(body)
     try:
+        body = event.get("body") or ""  # a GET has none
+        if event.get("isBase64Encoded"):
+            body = base64.b64decode(body)
         texts = json.loads(body)["texts"]
         if len(texts) > MAX_TEXTS:
             raise InputError(f"texts: expected at most {MAX_TEXTS}, got {len(texts)}.")

@@ -42,8 +42,6 @@ class ZeroShotClassifier:
         self.manifest = classifier.manifest
         self._classifier = classifier
         self._entailment = _entailment(classifier, entailment)
-        # As in transformers: it does not read the names, but trusts that NLI models have it at one end.
-        self._contradiction = len(classifier.labels) - 1 if self._entailment == 0 else 0
 
     @classmethod
     def load(
@@ -107,7 +105,7 @@ class ZeroShotClassifier:
             InputError, InferenceError: as in `rank`.
         """
         multi_label = flag(multi_label, "multi_label")
-        hypotheses = _hypotheses(label_list(labels), hypothesis_template)
+        hypotheses = fill(hypothesis_template, label_list(labels))
         premises = text_list(texts, pairs=False)
         most = max(1, _PAIRS // len(hypotheses))
         parts = [
@@ -124,10 +122,7 @@ class ZeroShotClassifier:
         pairs = [TextPair(str(premise), hypothesis) for premise in premises for hypothesis in hypotheses]
         answers = self._answer(pairs, hypotheses)
         logits = answers.scores.reshape(len(premises), len(hypotheses), len(self._classifier.labels))
-        if multi_label or len(hypotheses) == 1:
-            scores = softmax(logits[:, :, [self._contradiction, self._entailment]])[:, :, 1]
-        else:
-            scores = softmax(logits[:, :, self._entailment])
+        scores = label_scores(logits, self._entailment, multi_label=multi_label)
         return scores, np.logical_or.reduce(answers.truncated.reshape(logits.shape[:2]), axis=1)
 
     def _answer(self, pairs: Sequence[TextPair], hypotheses: Sequence[str]) -> Answers:
@@ -149,6 +144,24 @@ class ZeroShotClassifier:
 def entailment_index(labels: Sequence[str]) -> int | None:
     """The label that begins with "entail", as transformers finds it; None where there is none."""
     return next((index for index, label in enumerate(labels) if label.lower().startswith("entail")), None)
+
+
+def label_scores(logits: Floats, entailment: int, *, multi_label: bool) -> Floats:
+    """Scores of candidate labels, from a model's logits for the hypothesis of each.
+
+    Args:
+        logits: float32 (texts, candidate labels, labels of the model).
+        entailment: the model's label for "follows from".
+        multi_label: as in `ZeroShotClassifier.rank`; a lone candidate label is always scored by itself.
+
+    Returns:
+        float32 (texts, candidate labels).
+    """
+    if multi_label or logits.shape[1] == 1:
+        # As in transformers: it does not read the names, but trusts that NLI models have it at one end.
+        contradiction = logits.shape[2] - 1 if entailment == 0 else 0
+        return softmax(logits[:, :, [contradiction, entailment]])[:, :, 1]
+    return softmax(logits[:, :, entailment])
 
 
 def _entailment(classifier: Classifier, asked: str | None) -> int:
@@ -189,7 +202,12 @@ def label_list(labels: Iterable[str]) -> list[str]:
     return listed
 
 
-def _hypotheses(labels: Sequence[str], template: str) -> list[str]:
+def fill(template: str, labels: Sequence[str]) -> list[str]:
+    """The hypothesis of every label.
+
+    Raises:
+        InputError: the template is no sentence with {} where the label goes.
+    """
     if not isinstance(template, str):
         raise InputError(f"hypothesis_template: expected a sentence with {{}}, got {shown(template)}.")
     refuse_lone_surrogate(template, "hypothesis_template")

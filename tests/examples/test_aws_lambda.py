@@ -142,8 +142,14 @@ def test_one_process_answers_invocation_after_invocation(start: Start, mini: Pat
         assert (kind, answer["statusCode"]) == ("response", 400)
         assert "'texts'" in json.loads(answer["body"])["error"]
 
-    kind, answer = api.invoke({"texts": ["not from a function URL"]})
-    assert (kind, answer["errorType"]) == ("error", "KeyError")
+    without = {"version": "2.0", "rawPath": "/", "isBase64Encoded": False}  # as of a GET
+    broken = {**without, "body": "not base 64!", "isBase64Encoded": True}
+    for event in (without, {**without, "body": None}, broken, {"texts": ["not from a function URL"]}):
+        kind, answer = api.invoke(event)
+        assert (kind, answer["statusCode"]) == ("response", 400)
+
+    kind, answer = api.invoke(["no event at all"])
+    assert (kind, answer["errorType"]) == ("error", "AttributeError")
     assert api.invoke(from_url({"texts": ["What a delight"]}))[0] == "response"  # and it goes on
 
 

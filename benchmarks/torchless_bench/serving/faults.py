@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import os
-import random
+import resource
 import shutil
 import signal
 import socket
@@ -17,60 +17,93 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
-from torchless_bench.serving.client import Outcomes, closed_loop, requests
+from torchless.serve.settings import Settings
+from torchless_bench.serving.client import Outcomes, closed_loop, open_loop, requests
+from torchless_bench.serving.limits import memory, stalls
+from torchless_bench.serving.malformed import bodies, send_all
 from torchless_bench.serving.process import ServerProcess, torchless_server
 from torchless_bench.serving.report import add_arguments, publish
+from torchless_bench.serving.swaps import other_bundle, point, swap_under_load
 
 KEY = "sesame"
 AUTHORIZED = {"authorization": f"Bearer {KEY}"}
 HEADERS = f"authorization: Bearer {KEY}\r\n"
 TEXT = {"inputs": "I hate this so much"}
 FLAGS = ("--api-key", KEY, "--read-timeout-s", "1", "--drain-s", "0.5")
-BODIES = 10_000
-SEEDS = {
-    "/predict": {"inputs": [["a"], ["b"]], "truncate": True, "raw_scores": False},
-    "/embed": {"inputs": ["a", "b"], "normalize": True, "dimensions": None},
-    "/tokenize": {"inputs": "a", "add_special_tokens": True},
-    "/": {"inputs": "a", "parameters": {"top_k": 2, "function_to_apply": "sigmoid"}},
-    "/classify": {"model": "model", "input": ["a"], "use_activation": True},
-    "/v1/embeddings": {"model": "model", "input": "a", "encoding_format": "base64", "dimensions": 1},
-    "/v2/models/model/infer": {"inputs": [{"name": "t", "shape": [1], "datatype": "BYTES", "data": ["a"]}]},
-}
+LONG = {"malformed": 1_000_000, "overload_s": 600.0, "swap_s": 60.0, "memory_s": 60.0}
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long some faults last.
+
+    Attributes:
+        malformed: number of malformed bodies.
+        overload_s, swap_s, memory_s: seconds.
+    """
+
+    malformed: int = 10_000
+    overload_s: float = 10.0
+    swap_s: float = 10.0
+    memory_s: float = 10.0
+
+
+Fault = Callable[[ServerProcess, Path, Lengths], str]
 
 
 def main() -> None:
     """Cause every fault, and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser, texts=False)
+    for each in fields(Lengths):
+        parser.add_argument(f"--{each.name.replace('_', '-')}", metavar="N", type=type(each.default), help=_help(each))
+    parser.add_argument("--long", action="store_true", help="the lengths that a release is judged by (some 20 minutes)")
     options = parser.parse_args()
-    rows = []
+    given = {each.name: getattr(options, each.name) for each in fields(Lengths)}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    lengths = Lengths(**({**LONG, **chosen} if options.long else chosen))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "current"
-        shutil.copytree(options.model, Path(folder) / "sound")
-        model.symlink_to(Path(folder) / "sound")
-        server = torchless_server(f"model={model}", Path(folder) / "log", *FLAGS)
-        expected = server.ask("POST", "/predict", TEXT, AUTHORIZED)
-        for fault in (left, half_sent, slow_headers, malformed, described, reload_under_load, corrupted):
-            begun = time.monotonic()
-            found = fault(server, Path(folder))
-            after = server.ask("POST", "/predict", TEXT, AUTHORIZED)
-            failures = server.metric(r'torchless_requests_total\{route="(?!/ready).*status="5..".*\}', AUTHORIZED)
-            verdict = "as before" if after == expected else f"NOT AS BEFORE: {after}"
-            rows.append([_name(fault), found, f"{failures:.0f}", verdict, f"{time.monotonic() - begun:.1f}"])
-        rows.append([_name(sigterm), sigterm(server, Path(folder)), "", "ended", ""])
+        rows = _rows(Path(options.model), Path(folder), lengths)
     columns = ["fault", "what came back", "5xx in all", "the next answer", "seconds"]
     publish("Faults", "Every fault against the same server, one after another.", columns, rows, options.output)
 
 
-def _name(fault: Callable[[ServerProcess, Path], str]) -> str:
+def _help(each: Field[Any]) -> str:
+    what = {"malformed": "number of malformed bodies"}.get(each.name, f"seconds of {each.name.removesuffix('_s')}")
+    return f"{what} (default: {each.default:g}; with --long: {LONG[each.name]:g})"
+
+
+def _rows(source: Path, folder: Path, lengths: Lengths) -> list[list[str]]:
+    model = folder / "current"
+    shutil.copytree(source, folder / "sound")
+    other_bundle(folder / "sound", folder / "other")
+    model.symlink_to(folder / "sound")
+    server = torchless_server(f"model={model}", folder / "log", *FLAGS)
+    expected = server.ask("POST", "/predict", TEXT, AUTHORIZED)
+    rows = []
+    for fault in FAULTS:
+        begun = time.monotonic()
+        found = fault(server, folder, lengths)
+        after = server.ask("POST", "/predict", TEXT, AUTHORIZED)
+        failures = server.metric(r'torchless_requests_total\{route="(?!/ready).*status="5..".*\}', AUTHORIZED)
+        verdict = "as before" if after == expected else f"NOT AS BEFORE: {after}"
+        rows.append([_name(fault), found, f"{failures:.0f}", verdict, f"{time.monotonic() - begun:.1f}"])
+        print("|", " | ".join(rows[-1]), "|", file=sys.stderr, flush=True)  # noqa: T201
+    return [*rows, [_name(sigterm), sigterm(server, folder, lengths), "", "ended", ""]]
+
+
+def _name(fault: Fault) -> str:
     return (fault.__doc__ or "").rstrip(".")
 
 
-def left(server: ServerProcess, _folder: Path) -> str:
+def left(server: ServerProcess, _folder: Path, _lengths: Lengths) -> str:
     """500 clients leave while their request is being answered."""
     (request,) = requests("/embed", [{"inputs": ["never again " * 50] * 4}], HEADERS)
     for number in range(500):
@@ -86,7 +119,7 @@ def left(server: ServerProcess, _folder: Path) -> str:
     )
 
 
-def half_sent(server: ServerProcess, _folder: Path) -> str:
+def half_sent(server: ServerProcess, _folder: Path, _lengths: Lengths) -> str:
     """300 bodies that end half-way, some held open."""
     (request,) = requests("/predict", [TEXT], HEADERS)
     open_ones = []
@@ -97,7 +130,7 @@ def half_sent(server: ServerProcess, _folder: Path) -> str:
     return _ends(open_ones)
 
 
-def slow_headers(server: ServerProcess, _folder: Path) -> str:
+def slow_headers(server: ServerProcess, _folder: Path, _lengths: Lengths) -> str:
     """Slow-loris: 300 connections that send a header byte now and then."""
     connections = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(300)]
     for connection in connections:
@@ -114,24 +147,43 @@ def slow_headers(server: ServerProcess, _folder: Path) -> str:
     return f"{answered} ordinary requests answered meanwhile; {_ends(connections)}"
 
 
-def malformed(server: ServerProcess, _folder: Path) -> str:
-    """10,000 malformed bodies on every path."""
-    chance = random.Random(7)
-    statuses: Counter[str] = Counter()
-    paths = list(SEEDS)
-    made = []
-    for number in range(BODIES):
-        path = paths[number % len(paths)]
-        made.append((path, _mutate(json.dumps(SEEDS[path]).encode(), chance)))
-    for path, body in made:
+def malformed(server: ServerProcess, _folder: Path, lengths: Lengths) -> str:
+    """Malformed bodies on every path."""
+    for path, body in bodies(1000):
         status, answer = server.ask("POST", path, body, AUTHORIZED)
-        statuses[str(status)] += 1
         if status != 200:
             json.loads(answer)  # every refusal is JSON
-    return ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
+    return _told(uvloop.run(send_all(server.port, lengths.malformed, HEADERS)))
 
 
-def described(server: ServerProcess, folder: Path) -> str:
+def stalled(server: ServerProcess, _folder: Path, _lengths: Lengths) -> str:
+    """Each of the largest requests that the limits allow, alone."""
+    return stalls(server, AUTHORIZED, Settings())
+
+
+def filled(server: ServerProcess, _folder: Path, lengths: Lengths) -> str:
+    """All of these from 64 clients at once."""
+    return memory(server, AUTHORIZED, Settings(), lengths.memory_s)
+
+
+def overloaded(server: ServerProcess, _folder: Path, lengths: Lengths) -> str:
+    """Three times the capacity."""
+    made = requests("/embed", [TEXT, {"inputs": ["never again " * 20] * 4}], HEADERS)
+    capacity = uvloop.run(closed_loop(server.port, made, concurrency=32, seconds=3)).per_second
+    before_mib = server.rss_mib()
+    flood = uvloop.run(open_loop(server.port, made, per_second=3 * capacity, seconds=lengths.overload_s))
+    told = f"{_told(flood.statuses)}; {flood.per_second:.0f} of {capacity:.0f} requests/s answered"
+    told += f", p99 {flood.percentile_ms(99):.0f} ms; RSS {before_mib:.0f} MiB, then {server.rss_mib():.0f}"
+    return f"{told}; all answered {flood.settled_s:.1f} s after the last"
+
+
+def swapped(server: ServerProcess, folder: Path, lengths: Lengths) -> str:
+    """A link swapped twice a second, under load and reloads."""
+    targets = [folder / "sound", folder / "other"]
+    return swap_under_load(server, AUTHORIZED, folder / "current", targets, lengths.swap_s)
+
+
+def described(server: ServerProcess, folder: Path, _lengths: Lengths) -> str:
     """Schemathesis against the OpenAPI document."""
     program = shutil.which(
         "schemathesis", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -149,7 +201,7 @@ def described(server: ServerProcess, folder: Path) -> str:
     return f"exit code {done.returncode}: {'; '.join(last[-2:])}"
 
 
-def reload_under_load(server: ServerProcess, _folder: Path) -> str:
+def reload_under_load(server: ServerProcess, _folder: Path, _lengths: Lengths) -> str:
     """20 reloads under load."""
 
     def reload() -> None:
@@ -159,14 +211,14 @@ def reload_under_load(server: ServerProcess, _folder: Path) -> str:
     return _under_load(server, reload)
 
 
-def corrupted(server: ServerProcess, folder: Path) -> str:
+def corrupted(server: ServerProcess, folder: Path, _lengths: Lengths) -> str:
     """A reload of a bundle with one wrong byte, under load."""
     shutil.copytree(folder / "sound", folder / "broken")
     weights = next((folder / "broken").glob("weights.*"))
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
     weights.write_bytes(data)
-    _point(folder, "broken")
+    point(folder / "current", folder / "broken")
     statuses: list[int] = []
 
     def reload() -> None:
@@ -175,11 +227,11 @@ def corrupted(server: ServerProcess, folder: Path) -> str:
         time.sleep(1)
 
     load = _under_load(server, reload)
-    _point(folder, "sound")
+    point(folder / "current", folder / "sound")
     return f"the reload: {statuses[0]}; meanwhile {load}"
 
 
-def sigterm(server: ServerProcess, _folder: Path) -> str:
+def sigterm(server: ServerProcess, _folder: Path, _lengths: Lengths) -> str:
     """SIGTERM under load."""
 
     def end() -> None:
@@ -204,12 +256,11 @@ def _under_load(server: ServerProcess, action: Callable[[], None], *, until_it_e
     if not until_it_ends:
         stop.set()
     thread.join()
-    return ", ".join(f"{status}: {count}" for status, count in sorted(outcomes[0].statuses.items()))
+    return _told(outcomes[0].statuses)
 
 
-def _point(folder: Path, name: str) -> None:
-    (folder / "next").symlink_to(folder / name)
-    (folder / "next").replace(folder / "current")
+def _told(statuses: Counter[str]) -> str:
+    return ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
 
 
 def _ends(connections: list[socket.socket]) -> str:
@@ -226,25 +277,10 @@ def _ends(connections: list[socket.socket]) -> str:
     return "held open: " + ", ".join(f"{end}: {count}" for end, count in sorted(ends.items()))
 
 
-def _mutate(body: bytes, chance: random.Random) -> bytes:
-    """A body with one to four mutations."""
-    for _ in range(chance.randint(1, 4)):
-        place, kind = chance.randrange(len(body) + 1), chance.randrange(6)
-        if kind == 0:
-            body = body[:place] + chance.randbytes(chance.randint(1, 4)) + body[place:]
-        elif kind == 1:
-            body = body[:place]
-        elif kind == 2:
-            body = body[:place] + body[place + chance.randint(1, 6) :]
-        elif kind == 3:
-            body = body.replace(
-                b'"a"', chance.choice([b"1e999", b"[" * 3000, b"null", b'"\\ud800"', b'{"a":[]}', b"-0"])
-            )
-        elif kind == 4:
-            body = body[:place] + chance.choice([b'"', b"{", b"]", b",", b":", b"\\", b"\x00"]) + body[place:]
-        else:
-            body = body + body[place:]
-    return body
+FAULTS: tuple[Fault, ...] = (
+    *(left, half_sent, slow_headers, malformed, described, stalled, filled, overloaded),
+    *(reload_under_load, swapped, corrupted),
+)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,11 @@ def _models(arguments: list[str]) -> dict[str, str]:
     models: dict[str, str] = {}
     for argument in arguments:
         name, equals, model = argument.partition("=")
-        if not equals:
+        # A folder may have = in its name, and a name has no slash: requests give it in a path.
+        if not equals or os.path.lexists(argument) or "/" in name or os.sep in name:
             name, model = name_of(argument), argument
+        if not name or not model:
+            raise InputError(f"expected NAME=MODEL, got {argument!r}.")
         if name in models:
             raise InputError(f"two models are called {name!r}; name them: NAME=MODEL")
         models[name] = model

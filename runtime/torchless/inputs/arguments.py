@@ -22,6 +22,10 @@ class TextPair:
     second: str
 
 
+class NliPair(TextPair):
+    """A premise and a hypothesis: where the pair is too long, only the premise is cut."""
+
+
 Text = str | TextPair
 
 

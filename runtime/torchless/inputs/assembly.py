@@ -12,7 +12,7 @@ from typing import Any
 
 from torchless.errors import InputError
 
-from .arguments import Side, Text
+from .arguments import NliPair, Side, Text
 from .windows import Windows
 
 
@@ -69,17 +69,20 @@ class Assembler:
             first: the place of the first of them in the caller's list, for messages.
 
         Raises:
-            InputError: the limit has no room for the special tokens; the message says which text's.
+            InputError: the limit has no room for the special tokens, or for the first text beside the second of an
+                `NliPair`; the message says which text's.
         """
         sequences = []
-        for index, (template, parts) in enumerate(self._tokenised(texts, first), first):
+        tokenised = zip(texts, self._tokenised(texts, first), strict=True)
+        for index, (text, (template, parts)) in enumerate(tokenised, first):
             room = self._max_tokens - template.size
             if room < 0:
                 raise InputError(
                     f"texts[{index}]: expected a limit of at least its {template.size} special tokens, "
                     f"got {self._max_tokens}."
                 )
-            kept = _longest_first([len(part) for part in parts], room)
+            lengths = [len(part) for part in parts]
+            kept = _only_first(lengths, room) if isinstance(text, NliPair) else _longest_first(lengths, room)
             cut = [self._cut(part, length) for part, length in zip(parts, kept, strict=True)]
             sequences.append(template.fill(cut, cut != parts))
         return sequences
@@ -192,3 +195,14 @@ def _longest_first(lengths: Sequence[int], room: int) -> list[int]:
     if second <= half:
         return [room - second, second]
     return [half, room - half] if first <= second else [room - half, half]
+
+
+def _only_first(lengths: Sequence[int], room: int) -> list[int]:
+    """How many tokens of each text of a pair stay where the second stays whole."""
+    first, second = lengths
+    if room <= second and first:
+        raise InputError(
+            f"a hypothesis stays whole, and its {second} tokens leave its premise {max(room - second, 0)} of the "
+            f"{room} that the model has for both; shorten it."
+        )
+    return [min(first, room - second), second]

@@ -139,6 +139,11 @@ class Tokenizer:
         self._pairs = pairs
         self._side = truncation_side
 
+    @property
+    def parts(self) -> Any:
+        """The `tokenizers.Tokenizer`, to look at: its normalizer, its pre-tokenizer, its model."""
+        return self._tokenizer
+
     def limited(self, max_tokens: int) -> Tokenizer:
         """The same tokenizer with another limit.
 
@@ -220,9 +225,14 @@ class Tokenizer:
             texts: n texts.
             special_tokens: with the model's special tokens, or without them.
         """
+        encodings = self.untruncated(texts, special_tokens=special_tokens)
+        return [spans_of(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+
+    def untruncated(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[Any]:
+        """A `tokenizers.Encoding` of every text: `len` counts its tokens, before `spans_of` makes anything of them."""
         with _tokenising():
-            encodings = self._untruncated.encode_batch(list(texts), add_special_tokens=special_tokens)
-        return [_spans(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+            encodings: list[Any] = self._untruncated.encode_batch(list(texts), add_special_tokens=special_tokens)
+        return encodings
 
     @cached_property
     def _untruncated(self) -> Any:
@@ -265,7 +275,8 @@ def _tokenising() -> Iterator[None]:
         raise
 
 
-def _spans(text: str, encoding: Any) -> list[TokenSpan]:
+def spans_of(text: str, encoding: Any) -> list[TokenSpan]:
+    """The tokens of a text, out of its encoding."""
     tokens = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
     return [
         TokenSpan(token, piece, True, None, None) if special else TokenSpan(token, text[start:stop], False, start, stop)

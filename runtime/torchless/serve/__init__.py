@@ -21,7 +21,7 @@ PACKAGES = ("starlette", "uvicorn", "httptools", "msgspec", "prometheus_client")
 def create_app(
     models: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str], settings: Settings | None = None
 ) -> Application:
-    """An ASGI application that serves bundles, loaded and warm when this returns.
+    """An ASGI application that serves bundles, loaded and warm when this returns. A process forked from it serves too.
 
     Args:
         models: one bundle (a folder, an installed package, a Hub id), or several by name. The first answers where a
@@ -49,6 +49,7 @@ def create_app(
     except BaseException:
         service.close()
         raise
+    service.expect_forks()
     return Application(service)
 
 

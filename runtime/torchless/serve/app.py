@@ -5,16 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import msgspec
-from starlette.responses import Response
 from starlette.routing import Route, Router
-
-from torchless.errors import TorchlessError
 
 from .dialects import DIALECTS
 from .dialects.torchless import TORCHLESS
 from .endpoint import Endpoint
-from .errors import MethodError, NotFoundError, status_of
+from .errors import MethodError, NotFoundError
 from .openapi import document
 from .operation import Dialect, Operation, Reply
 from .service import Service
@@ -30,22 +26,53 @@ class Application(Router):
     def __init__(self, service: Service) -> None:
         self.service = service
         operations = [(dialect, operation) for dialect in DIALECTS for operation in dialect.operations]
-        routes = [_Route(service, *each) for each in [*operations, (TORCHLESS, _OPENAPI)]]
-        super().__init__(routes, redirect_slashes=False, default=_not_found)
+        operations.append((TORCHLESS, _OPENAPI))
+        methods: dict[str, set[str]] = {}
+        for _, operation in operations:
+            methods.setdefault(operation.path, set()).update(_methods(operation))
+        routes = [_Route(service, *each, allowed=sorted(methods[each[1].path])) for each in operations]
+        self._unknown = {dialect.name: Endpoint(service, dialect, _UNKNOWN) for dialect in DIALECTS}
+        super().__init__(routes, redirect_slashes=False, default=self._refuse)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if self.service.forked:
+            await self.service.begin_again()
+        await super().__call__(scope, receive, send)
+
+    async def _refuse(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        dialect = dialect_of(scope["path"].removeprefix(scope.get("root_path", "")))
+        await self._unknown[dialect.name]({**scope, "path_params": {}}, receive, send)
 
 
 class _Route(Route):
-    def __init__(self, service: Service, dialect: Dialect, operation: Operation) -> None:
+    def __init__(self, service: Service, dialect: Dialect, operation: Operation, allowed: list[str]) -> None:
         super().__init__(operation.path, Endpoint(service, dialect, operation), methods=[operation.method])
-        self._dialect = dialect
+        methods = ", ".join(allowed)
+
+        async def refuse(_call: object, _body: None) -> Reply:
+            raise MethodError(f"this path takes {methods}", allowed)
+
+        refusal = Operation("", operation.path, refuse, "Another method", public=True, logged=True)
+        self._refusal = Endpoint(service, dialect, refusal)
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
-        if self.methods and scope["method"] not in self.methods:
-            methods = ", ".join(sorted(self.methods))
-            problem = MethodError(f"{scope['method']} is not for this path, which takes {methods}")
-            await _refuse(self._dialect, problem, {"allow": methods})(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        known = self.methods is not None and scope["method"] in self.methods
+        await (self.app if known else self._refusal)(scope, receive, send)
+
+
+def _methods(operation: Operation) -> set[str]:
+    return {"GET", "HEAD"} if operation.method == "GET" else {operation.method}
+
+
+async def _refuse_path(_call: object, _body: None) -> Reply:
+    raise NotFoundError("no such path; /docs lists them")
+
+
+_UNKNOWN = Operation("", "unknown", _refuse_path, "No such path", public=True, logged=True)
 
 
 async def _openapi(_call: object, _body: None) -> Reply:
@@ -61,20 +88,7 @@ def _document() -> Reply:
 _OPENAPI = Operation("GET", "/openapi.json", _openapi, "This document", None, dict, public=True, documented=False)
 
 
-async def _not_found(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close"})
-    else:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        await _refuse(dialect_of(path), NotFoundError("no such path; /docs lists them"))(scope, receive, send)
-
-
 def dialect_of(path: str) -> Dialect:
     """The dialect whose paths share the most leading segments with this one; the server's own where none shares any."""
     closest = max(DIALECTS, key=lambda dialect: dialect.closeness(path))
     return closest if closest.closeness(path) else TORCHLESS
-
-
-def _refuse(dialect: Dialect, problem: TorchlessError, headers: dict[str, str] | None = None) -> Response:
-    body = msgspec.json.encode(dialect.error(problem))
-    return Response(body, status_of(problem), headers, media_type="application/json")

@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from torchless.inputs.arguments import Text
+from torchless.inputs.arguments import Side, Text, characters
 from torchless.inputs.tokens import TokenSpan
 from torchless.numerics import Floats, normalize
 
+from .byte_budget import FREE_BYTES, Share
 from .errors import ClientLeftError, InvalidError, TooLargeError
-from .queued_request import QueuedRequest
+from .queued_request import QueuedRequest, SpansRequest
 from .served_model import ServedModel, Task
 from .service import Service
 
-T = TypeVar("T")
+_REPEATS = 2  # of a body, in texts that are made of it: with zero-shot labels, each text is one of many pairs
+_BYTES_PER_SPAN = 100  # a token with its place in JSON
+T = TypeVar("T", bound=Text)
 Scope = Any
 Receive = Any
 
@@ -31,6 +34,9 @@ class Call:
         path: parameters of the path, such as `name`.
         headers: the request's headers, lower case.
         queued: what was asked of the model; None if nothing was.
+        queued_per_text: how many texts of `queued` each text of the request has become: one, or a pair per label.
+        share: the bytes that its body and its answer hold, where they are large.
+        aside: it is answered in the event loop for large requests.
     """
 
     def __init__(self, service: Service, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> None:
@@ -38,6 +44,9 @@ class Call:
         self.path: dict[str, str] = scope["path_params"]
         self.headers = headers
         self.queued: QueuedRequest | None = None
+        self.queued_per_text = 1
+        self.share = Share(service.bytes)
+        self.aside = False
         self._on_disconnect = (scope.get("extensions") or {}).get(ON_DISCONNECT)
         self._receive = receive
 
@@ -76,10 +85,14 @@ class Call:
 
         Raises:
             TooLargeError: more texts than a request may hold.
-            OverloadedError: too many such requests are being answered.
+            RequestError: as `RequestQueue.submit`; also for more tokens than the queue holds.
         """
         listed = self._listed(texts)
-        return await self.service.aside(lambda: model.tokenizer.spans(listed, special_tokens=special_tokens))
+        queued = SpansRequest(model, listed, special_tokens=special_tokens)
+        tokens = min(queued.most_tokens(), self.service.settings.max_queue_tokens)
+        self._hold(int(tokens) * _BYTES_PER_SPAN)
+        await self._submit(queued)
+        return queued.spans
 
     @property
     def token_count(self) -> int:
@@ -91,24 +104,47 @@ class Call:
         most = self.service.settings.max_batch_texts
         if len(listed) > most:
             raise TooLargeError(f"expected at most {most} texts in a request, got {len(listed)}")
+        sizes = [characters(text) for text in listed]
+        longest, most = max(sizes, default=0), self.service.settings.max_text_characters
+        if longest > most:
+            raise TooLargeError(f"expected at most {most} characters per text, got one of {longest}")
+        most = _REPEATS * self.service.settings.max_body_bytes
+        if sum(sizes) > most:
+            raise TooLargeError(f"expected at most {most} characters in all texts, repeated ones counted each time")
         return listed
 
     async def _rows(self, model: ServedModel, task: Task, texts: str | Sequence[Text], truncate: bool | None) -> Floats:
         model.require(task)
         listed = self._listed(texts)
+        self.hold_answer(model, task, len(listed))
         self.queued = queued = QueuedRequest(model, task, listed, refuse_truncation=truncate is False)
-        stop_watching = self._watch(queued)
+        await self._submit(queued)
+        return queued.rows
+
+    def hold_answer(self, model: ServedModel, task: Task, texts: int) -> None:
+        """Hold the bytes of an answer to so many texts, if they are many.
+
+        Raises:
+            OverloadedError: other large bodies and answers take all of the room.
+        """
+        self._hold(texts * model.answer_bytes[task])
+
+    def _hold(self, size: int) -> None:
+        if size > FREE_BYTES:
+            self.share.take(size)
+
+    async def _submit(self, queued: QueuedRequest) -> None:
+        if self.aside:  # `Aside` watches
+            await self.service.queue.submit(queued)
+            return
+        stop_watching = self.watch(lambda: queued.fail(ClientLeftError()))
         try:
             await self.service.queue.submit(queued)
         finally:
             stop_watching()
-        return queued.rows
 
-    def _watch(self, queued: QueuedRequest) -> Callable[[], object]:
-        """Drop the request when its client leaves; returns what ends the watch."""
-
-        def drop() -> None:
-            queued.fail(ClientLeftError())
+    def watch(self, drop: Callable[[], None]) -> Callable[[], object]:
+        """Call a function when the client leaves; returns what ends the watch. For the loop of the connection."""
 
         async def wait() -> None:
             while (await self._receive())["type"] != "http.disconnect":
@@ -128,3 +164,13 @@ def check_dimensions(model: ServedModel, dimensions: int | None) -> None:
     size = model.manifest.hidden_size
     if dimensions not in (None, size):
         raise InvalidError(f"vectors of {model.name} have {size} dimensions, not {dimensions}")
+
+
+def refuse_other_side(name: str, asked: str | None, side: Side) -> None:
+    """Refuse truncation on another side than the model's; `name` is the field that asks for it.
+
+    Raises:
+        InvalidError: it is the other side.
+    """
+    if asked is not None and asked.lower() != side:
+        raise InvalidError(f"{name}: the model decides where texts are cut; expected {side}, got {asked.lower()}")

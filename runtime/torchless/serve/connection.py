@@ -1,6 +1,7 @@
-"""uvicorn's HTTP/1.1 connection, with limits on the time that a request takes to arrive and on its headers.
+"""uvicorn's HTTP/1.1 connection, with limits on headers, on the time to send a request and on that to read its answer.
 
-uvicorn alone waits for ever for the rest of a request, and keeps headers of any size.
+uvicorn alone waits for ever for the rest of a request, keeps headers of any size, and keeps an answer that its client
+does not read.
 """
 
 from __future__ import annotations
@@ -9,42 +10,88 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from .call import ON_DISCONNECT
+from .http1 import Http1Protocol
 from .settings import Settings
+from .unread import Unread
+
+_TOO_MANY = STATUS_LINE[503] + (
+    b"content-type: application/json\r\ncontent-length: 68\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+    b'{"error":"too many connections; try again","error_type":"Unhealthy"}'
+)
+_MOST_PIPELINED = 100  # requests that a client sends before it has an answer; more could arrive in one packet
+_PER_BODY_BYTE = 8  # itself, and what stands around a part of one byte
 
 
-def protocol_for(settings: Settings) -> Callable[..., asyncio.Protocol]:
-    """The connection class for a server's limits."""
+def protocol_for(settings: Settings, on_refusal: Callable[[int], None]) -> Callable[..., asyncio.Protocol]:
+    """The connection class for a server's limits. `on_refusal` is told the status of what never was a request."""
 
     class Connection(_BoundedConnection):
         read_timeout_s = settings.read_timeout_s
+        answer_timeout_s = settings.request_timeout_s
+        max_connections = settings.max_connections
         max_header_bytes = settings.max_header_bytes
+
+        def refuse(self, status: int, problem: bytes) -> None:
+            if not self.transport.is_closing():
+                on_refusal(status)
+            super().refuse(status, problem)
 
     return Connection
 
 
-class _BoundedConnection(HttpToolsProtocol):
+class _BoundedConnection(Http1Protocol):
     read_timeout_s: float
+    answer_timeout_s: float
+    max_connections: int
     max_header_bytes: int
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._receiving = False  # between the first byte of a request and its last
-        self._header_bytes = 0  # of the request whose headers are arriving
+        self._header_bytes = 0  # of the request that is arriving, its body left out
         self._deadline: asyncio.TimerHandle | None = None
         self._to_tell: set[Callable[[], None]] = set()  # when the client leaves
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unread = Unread(transport, self.read_timeout_s, self.answer_timeout_s)
         self._start_timer()
+        if len(self.connections) > self.max_connections:
+            transport.write(_TOO_MANY)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._unread.end()
         super().connection_lost(exc)
-        for tell in self._to_tell:
+        for tell in list(self._to_tell):
             tell()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread.moved()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._unread.next_answer()
+        if self.transport.is_closing():  # it closes once all is read
+            self._unread.begin()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        super().timeout_keep_alive_handler()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._unread.begin()
 
     def data_received(self, data: bytes) -> None:
         self._header_bytes += len(data)
@@ -57,13 +104,19 @@ class _BoundedConnection(HttpToolsProtocol):
             self._start_timer()
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            raise OverflowError  # the parser stops, and the connection is refused
         super().on_message_begin()
         self.scope["extensions"] = cast(Any, {ON_DISCONNECT: self._on_disconnect})
         self._receiving = True
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._header_bytes = -(2**62)  # a body has a limit of its own
+        self._header_bytes = 0  # from here on, of what stands around the parts of a body, and after it
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._header_bytes -= _PER_BODY_BYTE * len(body)  # a body has a limit of its own
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -93,7 +146,7 @@ class _BoundedConnection(HttpToolsProtocol):
             return
         answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if self._receiving and not answering:
-            body = b'{"error":"%s","error_type":"Validation"}' % problem
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
-        self.transport.close()
+            self.refuse(status, problem)
+        else:
+            self.transport.close()
+        self._unread.begin()

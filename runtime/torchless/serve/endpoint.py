@@ -12,19 +12,25 @@ from typing import Any
 import msgspec
 
 from torchless.errors import TorchlessError
-from torchless.inputs.arguments import characters
 
+from .body import read_body
+from .byte_budget import FREE_BYTES
 from .call import Call
+from .encoding import encode
 from .errors import (
     ClientLeftError,
     InvalidError,
     MalformedError,
     MediaTypeError,
-    TooLargeError,
+    MethodError,
+    TimedOutError,
     UnauthorizedError,
+    bare,
     status_of,
 )
+from .json_bounds import check_elements
 from .logs import log, log_error
+from .media_types import check_media_type
 from .operation import Dialect, Operation, Reply
 from .service import Service
 from .tracing import span
@@ -34,7 +40,6 @@ Receive = Any
 Send = Any
 
 _ENCODER = msgspec.json.Encoder()
-_JSON = b"application/json"
 _PROCESS, _COUNT = uuid.uuid4().hex[:24].encode(), itertools.count()  # a uuid for each request would cost more
 
 
@@ -45,6 +50,7 @@ class Endpoint:
         self._service = service
         self._dialect = dialect
         self._operation = operation
+        self._logged = not operation.public if operation.logged is None else operation.logged
         self._decode = None
         if operation.request is not None and not operation.binary:
             self._decode = msgspec.json.Decoder(operation.request).decode
@@ -56,32 +62,52 @@ class Endpoint:
         call = Call(self._service, scope, headers, receive)
         request_id = _request_id(headers)
         problem: TorchlessError | None = None
-        with span(self._operation, headers) as note:
-            try:
-                reply = await self._answer(call, headers, receive)
-            except TorchlessError as error:
-                problem, reply = error, self._refusal(error)
-            except Exception as error:
-                problem = TorchlessError(f"{type(error).__name__}: {error}")
-                reply = self._refusal(problem)
-                log_error("a bug", request_id=request_id.decode(), exception=traceback.format_exc())
-            total_s = perf_counter() - begun_s
-            if not isinstance(problem, ClientLeftError):
-                await _send(send, scope, reply, [*_times(call, total_s), (b"x-request-id", request_id)], self._service)
-            note(reply.status, call)
+        try:
+            with span(self._operation, headers) as note:
+                try:
+                    reply = await self._answer(call, headers, receive)
+                except TorchlessError as error:
+                    problem, reply = bare(error), self._refusal(error)
+                except Exception as error:
+                    problem = TorchlessError(f"{type(error).__name__}: {error}")
+                    reply = self._refusal(problem)
+                    log_error("a bug", request_id=request_id.decode(), exception=traceback.format_exc())
+                    bare(error)
+                total_s = perf_counter() - begun_s
+                if not isinstance(problem, ClientLeftError):
+                    extra = [*_times(call, total_s), (b"x-request-id", request_id)]
+                    await _send(send, scope, reply, extra, self._service)
+                note(reply.status, call)
+        finally:
+            call.share.give_all()
         self._record(call, request_id, reply.status, problem, total_s)
 
     async def _answer(self, call: Call, headers: dict[bytes, bytes], receive: Receive) -> Reply:
         operation = self._operation
         if self._service.settings.api_key is not None and not operation.public:
             check_key(headers, self._service.settings.api_key)
-        body: Any = None
-        if operation.request is not None:
-            if not operation.binary:
-                _check_media_type(headers)
-            body = await read_body(headers, receive, self._service.settings.max_body_bytes)
+        if operation.request is None:
+            return await self._run(call, None)
+        check_media_type(headers, binary=operation.binary)
+        settings = self._service.settings
+        body = await read_body(headers, receive, settings.max_body_bytes, call.share)
+        if not operation.is_large(body):
+            return await self._run(call, body)
+        call.aside = True
+        work = self._run(call, body)
+        del body  # `_run` lets go of it once it is decoded
+
+        def late() -> TimedOutError:
+            return TimedOutError(settings.request_timeout_s, self._service.queue.retry_after_s())
+
+        return await self._service.aside.run(work, call.watch, settings.request_timeout_s, late)
+
+    async def _run(self, call: Call, body: Any) -> Reply:
+        operation = self._operation
         try:
             if self._decode is not None:
+                if call.aside:
+                    check_elements(body, self._service.settings.max_json_elements)
                 body = self._decode(body)
             answer = await operation.run(call, body)
         except msgspec.ValidationError as error:
@@ -90,14 +116,20 @@ class Endpoint:
             raise MalformedError(f"the body is not JSON: {error}") from None
         except RecursionError:
             raise MalformedError("the body is nested too deeply") from None
-        return answer if isinstance(answer, Reply) else Reply(_ENCODER.encode(answer))
+        if isinstance(answer, Reply):
+            return answer
+        return Reply(encode(answer) if call.aside else _ENCODER.encode(answer))
 
     def _refusal(self, error: TorchlessError) -> Reply:
         headers = {}
         if (seconds := getattr(error, "retry_after_s", None)) is not None:
             headers["retry-after"] = str(seconds)
+        if isinstance(error, MethodError):
+            headers["allow"] = ", ".join(error.allowed)
         if isinstance(error, UnauthorizedError):
             headers["www-authenticate"] = "Bearer"
+        if isinstance(error, MediaTypeError) and error.compressed:
+            headers["accept-encoding"] = "identity"
         return Reply(_ENCODER.encode(self._dialect.error(error)), status=status_of(error), headers=headers)
 
     def _record(
@@ -109,7 +141,7 @@ class Endpoint:
             service.metrics.answered(call.queued, total_s)
         if status == 500:
             log_error("the model failed", request_id=request_id.decode(), error=str(problem))
-        if service.settings.access_log and not self._operation.public:
+        if service.settings.access_log and self._logged:
             fields: dict[str, Any] = {"request_id": request_id.decode(), "route": route, "status": status}
             fields["total_ms"] = round(total_s * 1e3, 3)
             if (queued := call.queued) is not None and queued.tokens.lengths:
@@ -133,40 +165,6 @@ def check_key(headers: dict[bytes, bytes], key: str) -> None:
         raise UnauthorizedError
 
 
-async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
-    """The whole body; one whose Content-Length is too large is not read at all.
-
-    Raises:
-        TooLargeError: the body is larger than `max_bytes`.
-        ClientLeftError: the client left before its end.
-    """
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or len(length) > 18 or int(length) > max_bytes:
-        raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got {length.decode('latin-1')[:20]}")
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeftError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise TooLargeError(f"expected a body of at most {max_bytes} bytes, got more")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _check_media_type(headers: dict[bytes, bytes]) -> None:
-    """Only JSON: whatever a form on another web page can send is refused."""
-    given = headers.get(b"content-type", b"")
-    kind = given.partition(b";")[0].strip().lower()
-    if kind != _JSON and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
-        raise MediaTypeError(f"expected Content-Type: application/json, got {given.decode('latin-1')[:80] or 'none'}")
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise MediaTypeError("expected a body that is not compressed")
-
-
 def _request_id(headers: dict[bytes, bytes]) -> bytes:
     given = headers.get(b"x-request-id", b"")
     if 0 < len(given) <= 128 and given.isascii() and given.decode("ascii").isprintable():
@@ -184,7 +182,7 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
     found = [
         (b"x-compute-type", queued.model.device.encode()),
         (b"x-compute-time", total),
-        (b"x-compute-characters", b"%d" % sum(map(characters, queued.texts))),
+        (b"x-compute-characters", b"%d" % queued.characters),
         (b"x-compute-tokens", b"%d" % sum(tokens.lengths)),
         (b"x-total-time", total),
         (b"x-tokenization-time", b"%.3f" % (tokens.seconds * 1e3)),
@@ -192,12 +190,13 @@ def _times(call: Call, total_s: float) -> list[tuple[bytes, bytes]]:
         (b"x-inference-time", b"%.3f" % (queued.run_s * 1e3)),
     ]
     if any(tokens.truncated):
-        cut = [index for index, truncated in enumerate(tokens.truncated) if truncated]
+        cut = list(dict.fromkeys(i // call.queued_per_text for i, lost in enumerate(tokens.truncated) if lost))
         found.append((b"x-truncated", ",".join(map(str, cut[:100])).encode() + (b",..." if len(cut) > 100 else b"")))
     return found
 
 
 async def _send(send: Send, scope: Scope, reply: Reply, headers: list[tuple[bytes, bytes]], service: Service) -> None:
+    sent = 0
     headers += [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", b"%d" % len(reply.body)),
@@ -207,4 +206,8 @@ async def _send(send: Send, scope: Scope, reply: Reply, headers: list[tuple[byte
     if service.draining:
         headers.append((b"connection", b"close"))  # the next request goes to a server that stays
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+    body = b"" if scope["method"] == "HEAD" else reply.body
+    while len(body) - sent > FREE_BYTES:  # what the client does not take waits here, not in the connection
+        part, sent = body[sent : sent + FREE_BYTES], sent + FREE_BYTES
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": body[sent:]})

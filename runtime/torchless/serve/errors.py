@@ -20,7 +20,12 @@ All other errors of the library are 500, except `InputError`: 422.
 
 from __future__ import annotations
 
-from torchless.errors import InputError, TorchlessError
+from collections.abc import Sequence
+from typing import TypeVar
+
+from torchless.errors import InferenceError, InputError, TorchlessError
+
+E = TypeVar("E", bound=BaseException)
 
 
 class RequestError(TorchlessError):
@@ -55,9 +60,17 @@ class NotFoundError(RequestError):
 
 
 class MethodError(RequestError):
-    """The path exists, but not for this method."""
+    """The path exists, but not for this method.
+
+    Attributes:
+        allowed: the methods that it takes.
+    """
 
     status = 405
+
+    def __init__(self, problem: str, allowed: Sequence[str]) -> None:
+        super().__init__(problem)
+        self.allowed = allowed
 
 
 class ReloadError(RequestError):
@@ -65,7 +78,7 @@ class ReloadError(RequestError):
 
     status = 409
 
-    def __init__(self, cause: TorchlessError) -> None:
+    def __init__(self, cause: Exception) -> None:
         super().__init__(
             f"the bundle cannot be used ({type(cause).__name__}), and the model that ran before stays; "
             "the server's log says why"
@@ -79,9 +92,17 @@ class TooLargeError(RequestError):
 
 
 class MediaTypeError(RequestError):
-    """The Content-Type is not JSON, or the body is compressed."""
+    """The Content-Type is not JSON, or the body is compressed.
+
+    Attributes:
+        compressed: it is compressed.
+    """
 
     status = 415
+
+    def __init__(self, problem: str, *, compressed: bool = False) -> None:
+        super().__init__(problem)
+        self.compressed = compressed
 
 
 class InvalidError(RequestError):
@@ -135,3 +156,18 @@ def status_of(error: TorchlessError) -> int:
     if isinstance(error, RequestError):
         return error.status
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def as_error(error: BaseException) -> Exception:
+    """The error to hand on: a panic in Rust is no Exception, which event loops do not let pass, and may hold a text."""
+    for each in (error, error.__cause__):
+        if each is not None and not isinstance(each, Exception):
+            return InferenceError(f"a library ended with {type(each).__name__}")
+    assert isinstance(error, Exception)
+    return error
+
+
+def bare(error: E) -> E:
+    """The error without the frames that it came through: they hold a request's body and texts until a collection."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from .log_writer import LogWriter
+
 _LOGGER = logging.getLogger("torchless.serve")
 _ENCODER = msgspec.json.Encoder()
 
@@ -27,13 +29,25 @@ def log_error(event: str, **fields: Any) -> None:
 
 def use_json(level: str) -> None:
     """Write all log records of this process as JSON lines on stderr, uvicorn's among them."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogWriter(sys.stderr)
     handler.setFormatter(_JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]
+    logging.captureWarnings(True)  # Python would write them to stderr itself, and wait
     root.setLevel(level.upper())
     # Ids of threads and processes, which the lines do not hold: looking them up costs a tenth of a request.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def dropped_lines() -> int:
+    """How many log lines were not written, because stderr was full, closed or not read."""
+    return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, LogWriter))
+
+
+def flush() -> None:
+    """Wait until all lines are written, but at most a second."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def _record(event: str, level: int, fields: dict[str, Any]) -> logging.LogRecord:

@@ -91,7 +91,7 @@ def _describe(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> 
             for name in operation.parameters
         ]
     if operation.request is not None:
-        body = {"application/json": {"schema": named[operation.request]}}
+        body = {"application/json": {"schema": named[operation.request]}, **_bytes(operation)}
         described["requestBody"] = {"required": True, "content": body}
     described["security"] = [] if operation.public else [{}, {"key": []}]
     return described
@@ -100,7 +100,7 @@ def _describe(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> 
 def _responses(dialect: Dialect, operation: Operation, named: dict[Any, Any]) -> dict[str, Any]:
     kind = "text/plain" if operation.response is str else "application/json"
     shapes = [named[shape] for shape in _alternatives(operation)]
-    content = {kind: {"schema": shapes[0] if len(shapes) == 1 else {"anyOf": shapes}}}
+    content = {kind: {"schema": shapes[0] if len(shapes) == 1 else {"anyOf": shapes}}, **_bytes(operation)}
     answer: dict[str, Any] = {"description": _first_line(operation.run.__doc__), "content": content}
     if operation.request is not None:
         answer["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in _TIMES.items()}
@@ -111,6 +111,11 @@ def _responses(dialect: Dialect, operation: Operation, named: dict[Any, Any]) ->
     if operation.readiness:
         responses[503] = {"description": "Not ready: loading, or shutting down.", "content": content}
     return {str(status): responses[status] for status in sorted(responses)}
+
+
+def _bytes(operation: Operation) -> dict[str, Any]:
+    """JSON with tensors in bytes after it."""
+    return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}} if operation.binary else {}
 
 
 def _refusals(operation: Operation) -> dict[int, str]:

@@ -16,6 +16,9 @@ from .errors import status_of
 if TYPE_CHECKING:
     from .call import Call
 
+_FEW_COMMAS = 32
+_MOST_CHARACTERS = 400  # of what a client is told about its own input
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -39,8 +42,10 @@ class Operation:
         refusals: statuses of errors that this operation alone answers, and what they mean.
         readiness: it answers status 503, in the form of its usual answer, while the server or the model is not ready.
         public: no API key is asked for.
+        logged: each request has a log line; None: where a key is asked for.
         documented: stands in the OpenAPI document.
         binary: takes and gives bytes that are not JSON alone, and decodes them itself.
+        small_bytes: a larger body is answered in the event loop for large requests.
     """
 
     method: str
@@ -52,8 +57,17 @@ class Operation:
     refusals: Mapping[int, str] = field(default_factory=dict)
     readiness: bool = False
     public: bool = False
+    logged: bool | None = None
     documented: bool = True
     binary: bool = False
+    small_bytes: int = 16_384
+
+    def is_large(self, body: bytes) -> bool:
+        """Whether decoding a body and encoding its answer may take more than a few milliseconds.
+
+        Commas bound the number of texts, and so the size of the answer.
+        """
+        return len(body) > self.small_bytes or body.count(b",") > _FEW_COMMAS
 
     @property
     def parameters(self) -> list[str]:
@@ -100,4 +114,10 @@ def public_message(error: TorchlessError) -> str:
     """What a client is told: what it did wrong, and nothing about the inside of the server."""
     if status_of(error) == 500:
         return "the model could not answer; the server's log says why"
-    return str(error)
+    return one_line(str(error))
+
+
+def one_line(message: str) -> str:
+    """A message in one line of bounded length; what it repeats of a client's input may be of any."""
+    cut = message[:_MOST_CHARACTERS] + "…" if len(message) > _MOST_CHARACTERS else message
+    return " ".join(cut.splitlines())

@@ -3,8 +3,9 @@
 Three kinds of thread hold a `QueuedRequest`, and each field has one kind that writes it:
 
 - The event loop makes it, and alone calls `answer` and `fail`; other threads use `call_in_loop`. `model`, `task`,
-  `texts`, `refuse_truncation` and `arrived_s` never change.
-- The thread that tokenises it calls `tokenised`, once, before the queue offers the request to the workers.
+  `characters`, `refuse_truncation` and `arrived_s` never change.
+- The thread that tokenises it calls `tokenised`, once, before the queue offers the request to the workers. It lets go
+  of `texts` then.
 - From then on the thread that holds the queue's lock calls `take` and `count_answer`. It also sets `counted_tokens`.
 
 A row of `rows` is written once, by the worker that ran its text; the event loop reads the rows once all are there.
@@ -20,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.inputs.arguments import Text
-from torchless.inputs.tokens import Batch
+from torchless.inputs.arguments import Text, characters
+from torchless.inputs.tokens import Batch, TokenSpan
 
 from .served_model import ServedModel, Task
 
@@ -50,18 +51,28 @@ class QueuedRequest:
     """A request on its way through the queue.
 
     Attributes:
+        texts: empty once they have been tokenised.
         rows: float32 (texts, columns), filled batch by batch.
         tokens: its texts as tokens; empty until they have been tokenised.
-        counted_tokens: what the queue counts it for: estimated from its characters until it is tokenised.
+        characters: of all texts together.
+        counted_tokens: what the queue counts it for.
         untaken: indexes of the texts that no worker has taken, the longest first; empty until they have been tokenised.
         queue_s: seconds from its arrival until a worker took its first text, those of tokenising left out.
         run_s: seconds from then until its last text was answered.
     """
 
-    def __init__(self, model: ServedModel, task: Task, texts: Sequence[Text], *, refuse_truncation: bool) -> None:
+    def __init__(
+        self,
+        model: ServedModel,
+        task: Task,
+        texts: Sequence[Text],
+        *,
+        refuse_truncation: bool = False,
+    ) -> None:
         self.model = model
         self.task = task
         self.texts = texts
+        self.characters = sum(map(characters, texts))
         self.refuse_truncation = refuse_truncation
         self.arrived_s = perf_counter()
         self.rows: NDArray[np.float32] = np.empty((len(texts), model.columns[task]), np.float32)
@@ -73,6 +84,11 @@ class QueuedRequest:
         self._future: asyncio.Future[None] = self.loop.create_future()
         self._unanswered = len(texts)
         self._taken_s = self.arrived_s
+
+    def most_tokens(self) -> float:
+        """Tokens that it can have at most: the queue's count before it is tokenised."""
+        bound, limit = self.model.token_bound, self.model.manifest.max_tokens
+        return sum(min(limit, bound.most(text)) for text in self.texts)
 
     # Event loop.
 
@@ -106,13 +122,14 @@ class QueuedRequest:
     def tokenised(self, tokens: Tokens) -> None:
         """Note its tokens; from now on its texts can be taken."""
         self.tokens = tokens
+        self.texts = ()
         self.untaken = sorted(range(len(tokens.lengths)), key=tokens.lengths.__getitem__, reverse=True)
 
     # The thread that holds the queue's lock.
 
     def take(self, room_tokens: int, now_s: float, *, at_least_one: bool) -> tuple[list[int], int]:
         """Take the shortest texts that fit: their indexes, and how many tokens they have."""
-        if len(self.untaken) == len(self.texts):
+        if len(self.untaken) == len(self.rows):
             self._taken_s = now_s
             self.queue_s = now_s - self.arrived_s - self.tokens.seconds
         lengths, tokens = self.tokens.lengths, 0
@@ -130,6 +147,24 @@ class QueuedRequest:
             return False
         self.run_s = now_s - self._taken_s
         return True
+
+
+class SpansRequest(QueuedRequest):
+    """A request for the tokens of its texts, which no model runs.
+
+    Attributes:
+        spans: the tokens of every text, untruncated; filled by the thread that tokenises it.
+        special_tokens: with the model's special tokens, or without them.
+    """
+
+    def __init__(self, model: ServedModel, texts: Sequence[str], *, special_tokens: bool) -> None:
+        super().__init__(model, "embeddings", texts)
+        self.special_tokens = special_tokens
+        self.spans: list[list[TokenSpan]] = []
+
+    def most_tokens(self) -> float:
+        """As of other requests, but of texts that are not cut."""
+        return sum(map(self.model.token_bound.most, self.texts))
 
 
 def call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:

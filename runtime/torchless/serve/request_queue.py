@@ -1,8 +1,9 @@
 """The queue, bounded in tokens: which requests are admitted, which texts are taken next, and what is counted meanwhile.
 
 Each method says which thread calls it. One lock guards every field, but for the queue of long requests, which has its
-own. Admission counts the tokens of a request before it is tokenised, as estimated from its characters, and by one rule
-for a lone text and a list; the count is put right once the texts are tokens.
+own. Before a request is tokenised it counts as the most tokens that its texts can have (`token_bound`), but as no more
+than a share of the queue; so of requests that are not tokenised, and can be longer than that, no more than `_SHARES`
+wait. Once they are tokens, a request counts as what it has, and is refused if that does not fit.
 
 No request is delayed to fill a batch. A free worker takes the oldest texts of one model and task at once, up to
 `budget_tokens`, and leaves the other workers their share. A long list is taken piece by piece and goes to the back of
@@ -14,22 +15,21 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from queue import SimpleQueue
 from time import perf_counter
 
-from torchless.inputs.arguments import characters
 from torchless.running import plan
 
 from .condition import LastFirst
 from .errors import NotReadyError, OverloadedError, TimedOutError, TooLargeError
-from .queued_request import QueuedRequest
+from .long_texts import LongRequest, LongTexts
+from .queued_request import QueuedRequest, SpansRequest
 from .settings import Settings
 
 Taken = list[tuple[QueuedRequest, list[int]]]  # requests, and which texts of each
 
 _TOKENISE_TEXTS = 64  # tokenised in one call: enough to save calls, too few to delay the first
 _LONG_CHARACTERS = 20_000  # about 10 ms of tokenising
-_FIRST_GUESS_TOKENS_PER_CHARACTER = 0.25  # English; corrected by what is seen
+_SHARES = 16
 _SHUTTING_DOWN = "the server is shutting down"
 
 
@@ -43,7 +43,7 @@ class RequestQueue:
     def __init__(self, settings: Settings, workers: int) -> None:
         self.workers = workers
         self._settings = settings
-        self._arrived_long: SimpleQueue[QueuedRequest | None] = SimpleQueue()  # not tokenised, and long
+        self._arrived_long = LongTexts()  # not tokenised, and long
         self._changed = LastFirst()  # guards all that follows
         self._arrived: deque[QueuedRequest] = deque()  # not tokenised
         self._waiting: deque[QueuedRequest] = deque()  # tokenised
@@ -52,19 +52,18 @@ class RequestQueue:
         self._idle = 0  # workers that wait
         self._closed = False
         self._tokens_per_s = 0.0
-        self._tokens_per_character = _FIRST_GUESS_TOKENS_PER_CHARACTER
 
     # Reports, for any thread.
 
     @property
     def queued_tokens(self) -> int:
-        """Tokens that wait; those of texts not yet tokenised are estimated from their characters."""
+        """Tokens that wait; of requests not yet tokenised, the share of the queue that is kept for them."""
         return self._queued_tokens
 
     @property
     def queued_requests(self) -> int:
         """Requests that wait, tokenised or not."""
-        return len(self._arrived) + self._arrived_long.qsize() + len(self._waiting)
+        return len(self._arrived) + len(self._arrived_long) + len(self._waiting)
 
     @property
     def tokens_per_s(self) -> float:
@@ -79,7 +78,7 @@ class RequestQueue:
     # Event loop.
 
     async def submit(self, request: QueuedRequest) -> None:
-        """Queue a request and wait for its answer. It is admitted if all of its texts fit into the queue.
+        """Queue a request and wait for its answer.
 
         Raises:
             TooLargeError: it would not fit into an empty queue.
@@ -100,36 +99,52 @@ class RequestQueue:
 
     def close(self) -> None:
         """End the threads, and refuse every request that still waits."""
-        self._arrived_long.put(None)
         with self._changed:
             self._closed = True
-            left = [*self._arrived, *self._waiting]
+            left = [*self._arrived, *self._waiting, *self._arrived_long.close()]
             self._arrived, self._waiting = deque(), deque()
             self._changed.notify_all()
         for request in left:
             request.fail_soon(NotReadyError(_SHUTTING_DOWN))
 
     def _admit(self, request: QueuedRequest) -> None:
-        ratio, most = self._tokens_per_character, request.model.manifest.max_tokens
-        tokens = sum(min(most, 2 + int(characters(text) * ratio)) for text in request.texts)
         limit = self._settings.max_queue_tokens
-        if tokens > limit:
-            raise TooLargeError(f"about {tokens} tokens, and the queue holds {limit}; send fewer texts per request")
-        request.counted_tokens = tokens
+        self.check(len(request.texts))
+        most = min(request.most_tokens(), max(limit // _SHARES, 1))
+        request.counted_tokens = max(len(request.texts), int(most))
         with self._changed:
-            queued = self._queued_tokens
             if self._closed:
                 raise NotReadyError(_SHUTTING_DOWN)
-            if queued + tokens > limit:
-                seconds = self.retry_after_s()
-                problem = f"{queued} tokens wait, and about {tokens} more would pass the limit of {limit}"
-                raise OverloadedError(f"{problem}; try again in {seconds} s", seconds)
-            self._queued_tokens += tokens
-            if sum(map(characters, request.texts)) > _LONG_CHARACTERS:
-                self._arrived_long.put(request)
+            if self._queued_tokens + request.counted_tokens > limit:
+                raise self._overloaded(request.counted_tokens)
+            self._queued_tokens += request.counted_tokens
+            if isinstance(request, SpansRequest) or request.characters > _LONG_CHARACTERS:
+                self._arrived_long.put(LongRequest(request))
             else:
                 self._arrived.append(request)
                 self._changed.notify()
+
+    def _overloaded(self, tokens: int) -> OverloadedError:
+        limit, seconds = self._settings.max_queue_tokens, self.retry_after_s()
+        problem = f"{self._queued_tokens} tokens wait, and up to {tokens} more would pass the limit of {limit}"
+        return OverloadedError(f"{problem}; try again in {seconds} s", seconds)
+
+    def holds(self, tokens: int) -> bool:
+        """Whether so many tokens fit into an empty queue. For any thread."""
+        return tokens <= self._settings.max_queue_tokens
+
+    def check(self, tokens: int) -> None:
+        """Refuse more tokens than the queue may hold. For any thread.
+
+        Raises:
+            TooLargeError: there are more.
+        """
+        if not self.holds(tokens):
+            raise self._too_large(tokens)
+
+    def _too_large(self, tokens: int) -> TooLargeError:
+        limit = self._settings.max_queue_tokens
+        return TooLargeError(f"{tokens} tokens, and the queue holds {limit}; send fewer texts per request")
 
     def _expire(self, request: QueuedRequest) -> None:
         request.fail(TimedOutError(self._settings.request_timeout_s, self.retry_after_s()))
@@ -148,11 +163,12 @@ class RequestQueue:
     def arrivals(self) -> list[QueuedRequest]:
         """The oldest requests that are not tokenised, as many as one call of the tokenizer should take."""
         requests: list[QueuedRequest] = []
-        texts = 0
+        texts = size = 0
         with self._changed:
-            while self._arrived and texts < _TOKENISE_TEXTS:
+            while self._arrived and texts < _TOKENISE_TEXTS and size < _LONG_CHARACTERS:
                 requests.append(self._arrived.popleft())
                 texts += len(requests[-1].texts)
+                size += requests[-1].characters
         return requests
 
     def take(self) -> Taken:
@@ -206,30 +222,39 @@ class RequestQueue:
 
     # Threads that tokenise: the workers, and one for long requests.
 
-    def next_long(self) -> QueuedRequest | None:
+    def next_long(self) -> LongRequest | None:
         """Wait for a long request that is not tokenised; None when the server shuts down."""
-        return self._arrived_long.get()
+        return self._arrived_long.take()
+
+    def put_back(self, long: LongRequest) -> None:
+        """Let a long request wait for its next piece."""
+        if not self._arrived_long.put(long):
+            self.forget([long.request])
+            long.request.fail_soon(NotReadyError(_SHUTTING_DOWN))
 
     def offer(self, requests: Sequence[QueuedRequest], wake: int) -> None:
-        """Let requests that are tokenised be taken, and wake so many idle workers."""
+        """Let requests that are tokenised be taken if they fit, else refuse them; and wake so many idle workers."""
+        refused: list[tuple[QueuedRequest, Exception]] = []
+        limit = self._settings.max_queue_tokens
         with self._changed:
             for request in requests:
                 tokens = sum(request.tokens.lengths)
-                self._queued_tokens += tokens - request.counted_tokens
-                self._ready_tokens += tokens
-                request.counted_tokens = tokens
-                self._waiting.append(request)
+                self._queued_tokens -= request.counted_tokens
+                if self._closed:
+                    refused.append((request, NotReadyError(_SHUTTING_DOWN)))
+                elif tokens > request.counted_tokens and self._queued_tokens + tokens > limit:
+                    error = self._too_large(tokens) if tokens > limit else self._overloaded(tokens)
+                    refused.append((request, error))
+                else:
+                    self._queued_tokens += tokens
+                    self._ready_tokens += tokens
+                    request.counted_tokens = tokens
+                    self._waiting.append(request)
             self._changed.notify(wake)
+        for request, problem in refused:
+            request.fail_soon(problem)
 
     def forget(self, requests: Sequence[QueuedRequest]) -> None:
         """Stop counting requests that were not tokenised and will not be run."""
         with self._changed:
             self._queued_tokens -= sum(request.counted_tokens for request in requests)
-
-    def learn_ratio(self, seen_characters: int, texts: int, tokens: int) -> None:
-        """Correct the tokens per character by what was seen: a moving average over some 20,000 characters."""
-        if seen_characters:
-            weight = min(0.1, seen_characters / 20_000)
-            seen = (tokens - 2 * texts) / seen_characters  # two special tokens per text
-            with self._changed:
-                self._tokens_per_character += weight * (seen - self._tokens_per_character)

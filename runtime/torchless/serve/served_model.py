@@ -17,6 +17,9 @@ from torchless.shipping.verify import verify_bundle
 
 from .errors import InvalidError
 from .settings import Settings
+from .token_bound import TokenBound
+
+_BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL = 24, 48  # in JSON
 
 Task = Literal["scores", "logits", "embeddings"]
 
@@ -32,11 +35,13 @@ class ServedModel:
         manifest: the bundle's contract.
         digest: sha256 of the manifest, which vouches for every other file.
         tokenizer: texts to tokens, for both graphs.
+        token_bound: how many tokens a text can have.
         precision: the variant that runs.
         device: where it runs.
         padded: whether its graphs take padded tokens.
         budget: how large a batch should be at most.
         pooling: how token states become an embedding.
+        answer_bytes: most bytes of JSON that the answer to one text takes, by task.
         columns: numbers in the answer to one text, by task: labels, or the hidden size. A bundle without a head has
             "embeddings" alone.
     """
@@ -59,6 +64,7 @@ class ServedModel:
         self.digest = bundle.digest
         self.precision = encoder.precision
         self.tokenizer = encoder.tokenizer
+        self.token_bound = TokenBound(self.tokenizer)
         self.padded, self.budget = encoder.session.padded, encoder.session.budget
         pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
         self.pooling: Pooling = pooling  # type: ignore[assignment]  # Settings checked it
@@ -71,6 +77,9 @@ class ServedModel:
             self.classifier.tokenizer = self.tokenizer  # one copy in memory
             self.classifier.score(warming)
             self.columns |= {"scores": labels, "logits": labels}
+        names = sum(_BYTES_AROUND_A_LABEL + len(label.encode()) for label in self.manifest.labels)
+        vector = self.manifest.hidden_size * _BYTES_PER_NUMBER
+        self.answer_bytes: dict[Task, int] = {"scores": names, "logits": names, "embeddings": vector}
 
     def require(self, task: Task) -> None:
         """Refuse a task that the bundle has no graph for.

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+import weakref
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from torchless import __version__
 from torchless.errors import InputError
 from torchless.running.threads import available_threads
 
-from .errors import NotFoundError, NotReadyError, OverloadedError
-from .logs import log
+from .aside import Aside
+from .byte_budget import ByteBudget
+from .daemon import in_daemon
+from .errors import NotFoundError, NotReadyError
+from .logs import dropped_lines, log, log_error
 from .metrics import Metrics
 from .request_queue import RequestQueue
 from .served_model import ServedModel
 from .settings import Settings
 from .workers import Workers
 
-_MOST_ASIDE = 32
-T = TypeVar("T")
+_LEAST_HANG_S = 5.0  # however short the requests' own limit is
 
 
 class Service:
@@ -31,9 +35,12 @@ class Service:
         sources: where each model comes from, by name: a folder, an installed package or a Hub id.
         models: the loaded models by name, in the order of `sources`; empty until all are loaded. The first answers
             where a request names none.
+        forked: this process is a copy of the one that made the service, and has none of its threads.
         draining: the server is shutting down; it still answers, but reports that it is not ready.
         queue: the requests that wait.
         metrics: what is counted.
+        aside: the event loop for large requests.
+        bytes: what large bodies and answers may take together.
     """
 
     def __init__(self, sources: Mapping[str, str | os.PathLike[str]], settings: Settings) -> None:
@@ -49,17 +56,60 @@ class Service:
         self.models: dict[str, ServedModel] = {}
         self.draining = False
         self.metrics = Metrics()
-        self.queue = RequestQueue(settings, settings.workers or _workers(settings))
-        Workers(self.queue, self.metrics)
-        self._loading = threading.Lock()
-        self._aside = 0
+        self.forked = False
+        self._beginning: asyncio.Future[None] | None = None
+        self._begin()
         self.metrics.gauges(self._gauges)
         self.metrics.info("torchless_model_info", "The models that are served; always 1.", self._model_info)
 
+    def _begin(self) -> None:
+        """Make what threads share, and start them."""
+        settings = self.settings
+        self.queue = RequestQueue(settings, settings.workers or _workers(settings))
+        self._watch = Workers(self.queue, self.metrics).watch
+        self._loading = threading.Lock()
+        self.aside = Aside()
+        self.bytes = ByteBudget(settings.max_held_bytes)
+
+    def expect_forks(self) -> None:
+        """Begin again in a process that is forked from this one, which has the models but none of the threads."""
+        this = weakref.ref(self)
+
+        def note() -> None:
+            if (service := this()) is not None:
+                service.forked = True
+
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=note)
+
+    async def begin_again(self) -> None:
+        """Start threads of our own in a forked process; it need not be one that serves, so the first request does."""
+        if self._beginning is None:
+            self._beginning = asyncio.ensure_future(self._begin_forked())
+        await asyncio.shield(self._beginning)
+
+    async def _begin_forked(self) -> None:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads too are gone
+        self._begin()
+        if self.settings.threads > 1 or self.settings.device != "cpu":  # a session's threads, or its GPU
+            # Kept for ever: a session that is freed waits for the end of threads that this process does not have.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.models))
+            self.models = {}
+            try:
+                await in_daemon(self.load)
+            except Exception as error:
+                log_error("a forked process could not load the models, and is not ready", error=str(error))
+        self._beginning, self.forked = None, False
+
     @property
     def ready(self) -> bool:
-        """Every model is loaded, verified and warm, and the server is not shutting down."""
-        return len(self.models) == len(self.sources) and not self.draining
+        """Every model is loaded, verified and warm, no thread hangs, and the server is not shutting down."""
+        return len(self.models) == len(self.sources) and not self.draining and not self.hangs()
+
+    def hangs(self, times: int = 1) -> bool:
+        """Whether a thread has been at one piece of work for so many times as long as a request may take."""
+        longest_s = max(self._watch.longest_s(), self.aside.behind_s())
+        return longest_s > times * max(self.settings.request_timeout_s, _LEAST_HANG_S)
 
     def load(self) -> None:
         """Load every model; none is served until all are loaded. Blocks.
@@ -95,21 +145,7 @@ class Service:
 
     async def reload_aside(self, name: str | None = None) -> list[ServedModel]:
         """`reload` in a thread of its own: requests are answered meanwhile."""
-        return await asyncio.to_thread(self.reload, name)
-
-    async def aside(self, work: Callable[[], T]) -> T:
-        """Run work that does not need a model's graph in a thread of its own, at most 32 at a time.
-
-        Raises:
-            OverloadedError: 32 are running.
-        """
-        if self._aside >= _MOST_ASIDE:
-            raise OverloadedError(f"{self._aside} requests of this kind are being answered; try again in 1 s", 1)
-        self._aside += 1
-        try:
-            return await asyncio.to_thread(work)
-        finally:
-            self._aside -= 1
+        return await in_daemon(partial(self.reload, name))
 
     def model(self, name: str | None = None) -> ServedModel:
         """The model of that name; the first for None.
@@ -124,9 +160,16 @@ class Service:
             raise NotReadyError("models are being loaded")
         return self.models[name] if name is not None else next(iter(self.models.values()))
 
+    def count_refusal(self, status: int) -> None:
+        """Count and log what never became a request: it was no HTTP, too large, or did not arrive in time."""
+        self.metrics.request("unknown", status)
+        if self.settings.access_log:
+            log("request", route="unknown", status=status)
+
     def close(self) -> None:
         """Stop the threads; requests that wait are refused."""
         self.queue.close()
+        self.aside.close()
 
     def _unknown(self, name: str) -> NotFoundError:
         return NotFoundError(f"no model {name!r} here; there are {', '.join(self.sources)}")
@@ -135,7 +178,9 @@ class Service:
         yield "te_queue_size", "Requests that wait for a worker.", self.queue.queued_requests
         yield "torchless_queue_tokens", "Tokens that wait for a worker.", self.queue.queued_tokens
         yield "torchless_queue_limit_tokens", "Tokens that may wait.", self.settings.max_queue_tokens
+        yield "torchless_held_bytes", "Bytes of large bodies and answers that are held.", self.bytes.held
         yield "torchless_tokens_per_second", "Tokens per second of all workers together.", self.queue.tokens_per_s
+        yield "torchless_dropped_log_lines", "Log lines that stderr did not take.", dropped_lines()
         yield "torchless_ready", "1 when every model is warm and the server is not shutting down.", float(self.ready)
 
     def _model_info(self) -> Iterable[dict[str, str]]:

@@ -2,83 +2,139 @@
 
 Each `torchless-worker` thread, as soon as it is free, first tokenises the requests that have arrived, then takes texts
 from the queue and runs them; `plan.split` puts texts of like length together, as it does for the library. One
-`torchless-tokeniser` thread tokenises very long requests, so that no other request waits for that. The threads share
-nothing but the queue and the metrics, and reach an event loop through `call_in_loop` alone.
+`torchless-tokeniser` thread tokenises long requests piece by piece, so that no other request waits for that. The
+threads share nothing but the queue and the metrics, and reach an event loop through `call_in_loop` alone.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 
-from torchless.inputs.arguments import characters
-from torchless.inputs.tokens import Batch
+from torchless.inputs.tokens import Batch, spans_of
 from torchless.running import plan
 
-from .errors import InvalidError
+from .errors import InvalidError, as_error
+from .long_texts import LongRequest
 from .metrics import Metrics
-from .queued_request import QueuedRequest, Tokens, call_in_loop
+from .queued_request import QueuedRequest, SpansRequest, Tokens, call_in_loop
 from .request_queue import RequestQueue, Taken
 from .served_model import ServedModel
+from .watch import Watch
 
+T = TypeVar("T")
 Owners = list[tuple[QueuedRequest, int]]  # the request and the text in it that each row of a batch belongs to
 
 
 class Workers:
-    """The threads of one queue; they end when it is closed."""
+    """The threads of one queue; they end when it is closed.
+
+    Attributes:
+        watch: whether they still work.
+    """
 
     def __init__(self, queue: RequestQueue, metrics: Metrics) -> None:
         """Start `queue.workers` workers and a tokeniser."""
         self._queue = queue
         self._metrics = metrics
-        threading.Thread(target=self._tokenise_long, name="torchless-tokeniser", daemon=True).start()
+        self.watch = Watch()
+        self.watch.start("torchless-tokeniser", self._tokenise_long)
         for _ in range(queue.workers):
-            threading.Thread(target=self._work, name="torchless-worker", daemon=True).start()
+            self.watch.start("torchless-worker", self._work)
 
     def _work(self) -> None:
         queue = self._queue
-        while queue.wait():
+        while self._waited(queue.wait):
             if arrivals := queue.arrivals():
                 self._tokenise(arrivals, takes_one=True)
             if taken := queue.take():
                 self._run(taken)
 
     def _tokenise_long(self) -> None:
-        while (request := self._queue.next_long()) is not None:
-            self._tokenise([request], takes_one=False)
+        while (long := self._waited(self._queue.next_long)) is not None:
+            request = long.request
+            if request.over:
+                self._queue.forget([request])
+                continue
+            try:
+                self._next_piece(long)
+            except BaseException as error:
+                self._refuse([request], as_error(error))
+            else:
+                if long.is_whole:
+                    self._finish(long)
+                else:
+                    self._queue.put_back(long)
+
+    def _waited(self, wait: Callable[[], T]) -> T:
+        self.watch.rest()
+        found = wait()
+        self.watch.begin()
+        return found
 
     # Texts to tokens.
 
     def _tokenise(self, requests: list[QueuedRequest], *, takes_one: bool) -> None:
         wanted = [request for request in requests if not request.over]
         if len(wanted) < len(requests):
-            self._queue.forget([request for request in requests if request not in wanted])
+            self._queue.forget([request for request in requests if request.over])
         for model in dict.fromkeys(request.model for request in wanted):
             self._tokenise_for(model, [request for request in wanted if request.model is model], takes_one=takes_one)
 
     def _tokenise_for(self, model: ServedModel, requests: list[QueuedRequest], *, takes_one: bool) -> None:
+        self.watch.begin()
         begun_s = perf_counter()
         try:
             batch = model.tokenizer.encode([text for request in requests for text in request.texts])
-        except Exception as error:  # a bug too: the thread must live on, and the requests must be answered
-            self._refuse(requests, error)
+        except BaseException as error:  # a panic of the tokenizer too: the thread must live on
+            if len(requests) == 1:
+                self._refuse(requests, as_error(error))
+                return
+            for request in requests:  # one request must not spoil the answers of its neighbours
+                self._tokenise_for(model, [request], takes_one=takes_one)
             return
-        cut = _share_out(batch, requests, perf_counter() - begun_s)
+        _share_out(batch, requests, perf_counter() - begun_s)
+        self._offer(requests, wake=len(batch.truncated) - takes_one)
+
+    def _next_piece(self, long: LongRequest) -> None:
+        begun_s = perf_counter()
+        request, tokenizer = long.request, long.request.model.tokenizer
+        texts = long.next_texts()
+        if isinstance(request, SpansRequest):
+            singles = [str(text) for text in texts]
+            encodings = tokenizer.untruncated(singles, special_tokens=request.special_tokens)
+            long.tokens += sum(map(len, encodings))
+            if self._queue.holds(long.tokens):
+                request.spans += map(spans_of, singles, encodings)
+            del encodings  # an error keeps what its frames hold, and they are large
+            self._queue.check(long.tokens)
+        else:
+            long.made.append(tokenizer.encode(texts))
+        long.seconds += perf_counter() - begun_s
+
+    def _finish(self, long: LongRequest) -> None:
+        request = long.request
+        if isinstance(request, SpansRequest):
+            self._queue.forget([request])
+            call_in_loop(request.loop, request.answer)
+        else:
+            batch = Batch.concatenate(long.made)
+            _share_out(batch, [request], long.seconds)
+            self._offer([request], wake=len(batch.truncated))
+
+    def _offer(self, requests: list[QueuedRequest], wake: int) -> None:
         ready = []
         for request in requests:
             if request.refuse_truncation and any(request.tokens.truncated):
-                place, limit = request.tokens.truncated.index(True), model.manifest.max_tokens
+                place, limit = request.tokens.truncated.index(True), request.model.manifest.max_tokens
                 problem = f"text {place} is longer than {limit} tokens, and truncation was refused"
                 self._refuse([request], InvalidError(problem))
             else:
                 ready.append(request)
-        if not cut:
-            seen = sum(characters(text) for request in requests for text in request.texts)
-            self._queue.learn_ratio(seen, len(batch.truncated), int(batch.offsets[-1]))
-        self._queue.offer(ready, wake=len(batch.truncated) - takes_one)
+        self._queue.offer(ready, wake)
 
     def _refuse(self, requests: list[QueuedRequest], error: Exception) -> None:
         self._queue.forget(requests)
@@ -88,6 +144,13 @@ class Workers:
     # Tokens to answers.
 
     def _run(self, taken: Taken) -> None:
+        try:
+            self._run_batches(taken)
+        except BaseException as error:  # a bug: the thread must live on, and the requests must be answered
+            for request, _ in taken:
+                request.fail_soon(as_error(error))
+
+    def _run_batches(self, taken: Taken) -> None:
         """Run what was taken, in batches of like length."""
         model = taken[0][0].model
         owners = [(request, text) for request, texts in taken for text in texts]
@@ -96,13 +159,14 @@ class Workers:
             self._run_batch(part, [owners[place] for place in places.tolist()])
 
     def _run_batch(self, batch: Batch, owners: Owners) -> None:
+        self.watch.begin()
         begun_s = perf_counter()
         first = owners[0][0]
         try:
             rows = first.model.run(first.task, batch)
-        except Exception as error:  # a bug too, as above
+        except BaseException as error:
             if len(owners) == 1:
-                first.fail_soon(error)
+                first.fail_soon(as_error(error))
                 return
             for place, owner in enumerate(owners):  # one text must not spoil the answers of its neighbours
                 self._run_batch(batch.select(np.array([place])), [owner])
@@ -116,15 +180,14 @@ class Workers:
         self._metrics.batch(len(owners), tokens)
 
 
-def _share_out(batch: Batch, requests: Sequence[QueuedRequest], seconds: float) -> bool:
-    """Give each request its part of what was tokenised together; returns whether any text was cut."""
+def _share_out(batch: Batch, requests: Sequence[QueuedRequest], seconds: float) -> None:
+    """Give each request its part of what was tokenised together."""
     lengths, truncated, start = batch.lengths.tolist(), batch.truncated.tolist(), 0
     for request in requests:
-        end = start + len(request.texts)
+        end = start + len(request.rows)
         part = batch if len(requests) == 1 else batch.select(np.arange(start, end))
         request.tokenised(Tokens(part, lengths[start:end], truncated[start:end], seconds))
         start = end
-    return any(truncated)
 
 
 def _select(batch: Batch, texts: list[int]) -> Batch:

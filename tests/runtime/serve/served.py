@@ -20,6 +20,7 @@ from torchless.serve.metrics import Metrics
 from torchless.serve.queued_request import QueuedRequest
 from torchless.serve.request_queue import RequestQueue
 from torchless.serve.settings import Settings
+from torchless.serve.token_bound import TokenBound
 from torchless.serve.workers import Workers
 
 
@@ -29,6 +30,7 @@ class FakeServedModel:
     def __init__(self, path: Path) -> None:
         encoder = Encoder.load(path, threads=1)
         self.tokenizer, self.manifest = encoder.tokenizer, encoder.manifest
+        self.token_bound = TokenBound(self.tokenizer)
         self.columns = {"embeddings": 1, "scores": 1}
         self.padded = False
         self.budget = BUDGETS["cpu"]

@@ -303,6 +303,7 @@ def test_a_wrong_path_is_refused_in_the_dialect_of_the_longest_known_part(
     [
         ("DELETE", "/predict", "POST", TEI_ERROR),
         ("PUT", "/models/tiny", "POST", ERROR_ALONE),
+        ("DELETE", "/", "GET, HEAD, POST", ERROR_ALONE),
         ("GET", "/classify", "POST", OPENAI_ERROR),
         ("GET", "/v1/classify", "POST", OPENAI_ERROR),
         ("GET", "/v1/embeddings", "POST", OPENAI_ERROR),

@@ -365,6 +365,25 @@ def test_metrics_count_requests_texts_tokens_and_times(start: Start, tiny: Path)
     assert server.metric("torchless_ready") == 1
 
 
+def test_wrong_paths_and_methods_are_logged_and_counted(start: Start, tiny: Path) -> None:
+    server = start(tiny, TORCHLESS_API_KEY="sesame")
+    for method, path in (("POST", "/nope"), ("GET", "/v2/nope/a%20secret"), ("DELETE", "/predict")):
+        _, headers, _ = server.request(method, path, None, {"x-request-id": "mine"})
+        assert headers["x-request-id"] == "mine"
+        assert headers["x-content-type-options"] == "nosniff"
+    metrics = server.request("GET", "/metrics", None, KEY)[2].decode()
+    assert 'torchless_requests_total{route="unknown",status="404"} 2.0' in metrics
+    assert 'torchless_requests_total{route="/predict",status="405"} 1.0' in metrics
+    assert server.stop() == 0
+    requests = [event for event in server.events() if event["event"] == "request"]
+    assert [(event["route"], event["status"]) for event in requests[:3]] == [
+        ("unknown", 404),
+        ("unknown", 404),
+        ("/predict", 405),
+    ]
+    assert "secret" not in json.dumps(server.events())
+
+
 # In an application of one's own
 
 

@@ -123,6 +123,29 @@ def test_another_model_is_chosen_by_name(page: Page) -> None:
     page.until(lambda: len(page.texts(".scores li")) == 3)
 
 
+def test_a_model_for_inference_takes_labels_of_ones_own(
+    browser: Page, page: Page, start: Callable[..., Server], tiny_copy: Path, rewrite: Callable[..., None]
+) -> None:
+    assert not page.find("#labels").is_displayed()  # sst2-mini
+    rewrite(lambda manifest: manifest.update(labels=["entailment", "neutral", "contradiction"], activation="none"))
+    server = start(tiny_copy)
+    browser.open(server.address + "/")
+    browser.until(lambda: browser.find("#labels").is_displayed())
+    shown = "return [...document.querySelectorAll('.scores .label')].map((each) => each.textContent).sort().join()"
+    browser.type("#labels", "films, food ,,war")
+    classify(browser, "good\nbad")
+    browser.until(lambda: browser.driver.execute_script(shown) == "films,films,food,food,war,war")
+    assert all(value.endswith("%") for value in browser.texts(".scores .value"))
+    browser.find("#several").click()
+    classify(browser, "good")
+    browser.until(lambda: browser.driver.execute_script(shown) == "films,food,war")
+    browser.find("details summary").click()
+    assert '"candidate_labels":["films","food","war"],"multi_label":true' in browser.find("#curl").text
+    browser.type("#labels", " ")
+    classify(browser, "good")
+    browser.until(lambda: browser.driver.execute_script(shown) == "contradiction,entailment,neutral")
+
+
 def test_everything_works_from_the_keyboard_and_is_named_for_screen_readers(page: Page) -> None:
     assert page.driver.switch_to.active_element.get_attribute("id") == "texts"
     page.driver.switch_to.active_element.send_keys("good", Keys.CONTROL, Keys.ENTER)

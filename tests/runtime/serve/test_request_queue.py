@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from torchless.inputs.tokens import Batch
 from torchless.serve.errors import NotReadyError, OverloadedError, TooLargeError
+from torchless.serve.long_texts import LongRequest, LongTexts
 from torchless.serve.request_queue import RequestQueue
 from torchless.serve.settings import Settings
 
@@ -63,22 +65,66 @@ def test_a_list_of_which_a_part_fitted_keeps_its_place(queue: RequestQueue, mode
 @pytest.mark.parametrize("queue", [Settings(max_queue_tokens=80)], indirect=True)
 def test_admission_counts_tokens_and_says_when_to_come_back(queue: RequestQueue, model: FakeServedModel) -> None:
     async def scenario() -> None:
-        with pytest.raises(TooLargeError, match="the queue holds 80"):
-            await ask(queue, model, ["x" * 200] * 3)
+        with pytest.raises(TooLargeError, match="186 tokens, and the queue holds 80"):
+            await ask(queue, model, [words(60)] * 3)
+        with pytest.raises(TooLargeError, match="81 tokens, and the queue holds 80"):  # before they are tokenised
+            await ask(queue, model, ["a"] * 81)
         model.gate.clear()
         first = asyncio.ensure_future(ask(queue, model, [words(1)]))
         await asyncio.sleep(0.05)
-        waiting = asyncio.ensure_future(ask(queue, model, [words(60)]))
-        await until(lambda: queue.queued_requests == 1)
-        estimate = queue.queued_tokens  # the one worker has not come to tokenise it
-        assert 20 < estimate < 80
-        with pytest.raises(OverloadedError, match=f"{estimate} tokens wait") as caught:
-            await ask(queue, model, ["x" * 200])
-        assert caught.value.retry_after_s == 1
+        waiting = [asyncio.ensure_future(ask(queue, model, [words(36)])) for _ in range(3)]
+        await until(lambda: queue.queued_requests == 3)
+        assert queue.queued_tokens == 3 * 5  # a share of the queue each: the one worker has not come to tokenise them
         model.gate.set()
         assert await first == [3.0]
-        assert await waiting == [62.0]
+        assert sorted(map(str, await asyncio.gather(*waiting, return_exceptions=True)))[1:] == ["[38.0]", "[38.0]"]
+        (refused,) = [each.exception() for each in waiting if each.exception()]
+        assert isinstance(refused, OverloadedError)
+        assert refused.retry_after_s == 1
         assert await ask(queue, model, ["x" * 200]) == [3.0]  # there is room again, and it is one unknown token
+
+    asyncio.run(scenario())
+    assert queue.queued_tokens == 0
+
+
+@pytest.mark.parametrize("queue", [Settings(max_queue_tokens=800)], indirect=True)
+def test_a_short_text_counts_as_the_most_tokens_that_it_can_have(queue: RequestQueue, model: FakeServedModel) -> None:
+    async def scenario() -> None:
+        model.gate.clear()
+        first = asyncio.ensure_future(ask(queue, model, [words(1)]))
+        await asyncio.sleep(0.05)
+        waiting = [asyncio.ensure_future(ask(queue, model, ["good"])) for _ in range(133)]
+        await until(lambda: queue.queued_requests == 133)
+        assert queue.queued_tokens == 133 * (4 + 2)
+        with pytest.raises(OverloadedError, match="798 tokens wait, and up to 6 more would pass the limit of 800"):
+            await ask(queue, model, ["good"])
+        model.gate.set()
+        await asyncio.gather(first, *waiting)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("queue", [Settings(max_queue_tokens=1000)], indirect=True)
+@pytest.mark.parametrize("before", [" " * 19_000, "!!" * 9_000, "\ufdfa" * 3_000])
+def test_no_client_s_texts_change_what_those_of_others_count(
+    queue: RequestQueue, model: FakeServedModel, before: str
+) -> None:
+    async def count() -> int:
+        model.gate.clear()
+        first = asyncio.ensure_future(ask(queue, model, [words(1)]))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.ensure_future(ask(queue, model, ["a good text"] * 3))
+        await until(lambda: queue.queued_requests == 1)
+        counted = queue.queued_tokens
+        model.gate.set()
+        await asyncio.gather(first, waiting)
+        return counted
+
+    async def scenario() -> None:
+        begun = await count()
+        for _ in range(50):
+            await ask(queue, model, [before])
+        assert await count() == begun
 
     asyncio.run(scenario())
 
@@ -134,3 +180,45 @@ def test_a_small_backlog_is_shared_with_a_worker_that_is_still_busy(model: FakeS
         first.set()
         second.set()
     assert len(model.batches[2][1]) == 2
+
+
+def test_of_long_requests_the_one_with_the_least_left_is_next_and_none_waits_for_ever() -> None:
+    def long(*sizes: int) -> LongRequest:
+        texts = ["x" * size for size in sizes]
+        return LongRequest(SimpleNamespace(texts=texts, characters=sum(sizes)))  # type: ignore[arg-type]
+
+    waiting, first, second = LongTexts(), long(*[30_000] * 4), long(70_000)
+    assert waiting.put(first)
+    assert waiting.put(second)
+    assert waiting.take() is second
+    assert len(second.next_texts()) == 1
+    assert second.is_whole
+    assert waiting.take() is first
+    assert len(first.next_texts()) == 4, "the same text costs once"
+    assert waiting.put(third := long(30_000))
+    assert waiting.close() == [third.request]
+    assert waiting.take() is None
+    assert not waiting.put(first)
+
+
+def test_a_long_request_ends_with_the_server(queue: RequestQueue, model: FakeServedModel) -> None:
+    encode, begun = model.tokenizer.encode, threading.Event()
+
+    def slow(texts: list[str]) -> Batch:
+        begun.set()
+        model.gate.wait(10)
+        return encode(texts)
+
+    model.tokenizer.encode = slow  # type: ignore[method-assign, assignment]
+    model.gate.clear()
+
+    async def scenario() -> None:
+        tasks = [asyncio.ensure_future(ask(queue, model, [words(20_000)])) for _ in range(2)]
+        tasks.append(asyncio.ensure_future(ask(queue, model, [words(15_000), "! " * 30_000])))
+        await until(begun.is_set)
+        queue.close()
+        model.gate.set()
+        answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+        assert {type(answer) for answer in answers} == {NotReadyError}
+
+    asyncio.run(scenario())

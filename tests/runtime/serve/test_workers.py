@@ -69,7 +69,6 @@ def test_no_request_waits_while_a_very_long_text_is_tokenised(queue: RequestQueu
         assert not long.done()
         model.gate.set()
         assert await long == [64.0]  # as many as the model takes
-        assert queue._tokens_per_character > 0.1, "a text that was cut taught a wrong ratio"
 
     asyncio.run(scenario())
 
@@ -86,4 +85,37 @@ def test_a_worker_outlives_a_bug_and_the_request_hears_of_it(
         return await asyncio.wait_for(ask(queue, model, ["good"]), 5)
 
     assert asyncio.run(before_and_after()) == [float(model.tokenizer.encode(["good"]).lengths[0])]
+    assert queue.queued_tokens == 0
+
+
+class Panic(BaseException):
+    """What a panic in Rust is for Python: no Exception."""
+
+
+@pytest.mark.parametrize("part", ["run", "encode"])
+@pytest.mark.parametrize("long", [False, True])
+def test_a_panic_ends_one_request_and_no_thread(
+    queue: RequestQueue, model: FakeServedModel, part: str, long: bool
+) -> None:
+    owner = model if part == "run" else model.tokenizer
+    works = getattr(owner, part)
+    text = "? " * 15_000 if long else "?"
+    mark = int(model.tokenizer.encode(["?"]).input_ids[1])
+
+    def panics(*arguments: Any) -> Any:
+        given = arguments[-1]
+        if (mark in given.input_ids) if part == "run" else any("?" in each for each in given):
+            raise Panic("a secret text")
+        return works(*arguments)
+
+    setattr(owner, part, panics)
+
+    async def scenario() -> None:
+        for _ in range(3):
+            tasks = [asyncio.ensure_future(ask(queue, model, [each])) for each in ("good", text, "bad")]
+            answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+            assert [type(answer) for answer in answers] == [list, InferenceError, list]
+            assert "secret" not in str(answers[1])
+
+    asyncio.run(scenario())
     assert queue.queued_tokens == 0

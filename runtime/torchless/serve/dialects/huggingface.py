@@ -1,20 +1,26 @@
 """Hugging Face's Inference API: POST / and POST /models/{name}, as `huggingface_hub.InferenceClient` sends them.
 
-The answer is one list per text, even for a lone text: both of their clients read its first element.
+A request with `candidate_labels` asks for zero-shot classification, every other one for text classification, which is
+answered with one list per text, even for a lone text: both of their clients read its first element.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from torchless.errors import TorchlessError
 from torchless.numerics import ACTIVATIONS
 from torchless.serve.call import Call
+from torchless.serve.errors import InvalidError
 from torchless.serve.operation import Dialect, Operation, public_message
+from torchless.serve.served_model import ServedModel
+from torchless.zero_shot import TEMPLATE
 
 from .labels import Scored, rank
+from .zero_shot import Labels, score_labels
 
 
 class Error(msgspec.Struct):
@@ -23,29 +29,95 @@ class Error(msgspec.Struct):
     error: str
 
 
-class Parameters(msgspec.Struct):
-    """How to answer."""
+class Parameters(msgspec.Struct, forbid_unknown_fields=True):
+    """How to answer: arguments of transformers' pipelines. `padding` and `batch_size` change no answer."""
 
     top_k: Annotated[int, msgspec.Meta(ge=1)] | None = None
     function_to_apply: Literal["sigmoid", "softmax", "none"] | None = None
+    return_all_scores: bool | None = None
+    candidate_labels: Labels | str | None = None
+    hypothesis_template: str | None = None
+    multi_label: bool | None = None
+    multi_class: bool | None = None
+    truncation: bool | Literal["longest_first", "only_first", "do_not_truncate"] | None = None
+    max_length: int | None = None
+    padding: bool | str | None = None
+    batch_size: int | None = None
 
 
-class Request(msgspec.Struct):
-    """Texts to label."""
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """Texts to label. `options` are about Hugging Face's service, and change no answer."""
 
     inputs: str | list[str]
     parameters: Parameters | None = None
+    options: dict[str, Any] | None = None
 
 
-async def classify(call: Call, body: Request) -> list[list[Scored]]:
-    """The labels of every text, best first: all of them unless top_k says how many."""
+class Ranked(msgspec.Struct):
+    """A text, and its candidate labels with their scores, best first."""
+
+    sequence: str
+    labels: list[str]
+    scores: list[float]
+
+
+Answer = list[list[Scored]] | Ranked | list[Ranked] | list[Scored]
+
+
+async def classify(call: Call, body: Request) -> Answer:
+    """The labels of every text, best first: the model's own, or the candidate labels of the request."""
     parameters = body.parameters or Parameters()
     model = call.model()
+    truncate = _truncate(parameters, model)
+    if parameters.candidate_labels is not None:
+        return await _zero_shot(call, model, body.inputs, parameters, truncate)
+    for name in ("hypothesis_template", "multi_label", "multi_class"):
+        if getattr(parameters, name) is not None:
+            raise InvalidError(f"parameters.{name} belongs to candidate_labels, which are missing")
     if parameters.function_to_apply is None:
-        rows = await call.scores(model, body.inputs)
+        rows = await call.scores(model, body.inputs, truncate=truncate)
     else:
-        rows = ACTIVATIONS[parameters.function_to_apply](await call.logits(model, body.inputs))
-    return rank(model.manifest.labels, rows, parameters.top_k)
+        rows = ACTIVATIONS[parameters.function_to_apply](await call.logits(model, body.inputs, truncate=truncate))
+    top_k = 1 if parameters.top_k is None and parameters.return_all_scores is False else parameters.top_k
+    return rank(model.manifest.labels, rows, top_k)
+
+
+async def _zero_shot(
+    call: Call, model: ServedModel, inputs: str | list[str], parameters: Parameters, truncate: bool | None
+) -> Ranked | list[Ranked] | list[Scored]:
+    for name in ("function_to_apply", "return_all_scores"):
+        if getattr(parameters, name) is not None:
+            raise InvalidError(f"parameters.{name} does not go with candidate_labels")
+    labels = parameters.candidate_labels or ""
+    if isinstance(labels, str):  # as the pipeline reads it
+        labels = [label.strip() for label in labels.split(",") if label.strip()]
+        if not labels:
+            raise InvalidError("parameters.candidate_labels: expected one label or more, got none")
+    template = TEMPLATE if parameters.hypothesis_template is None else parameters.hypothesis_template
+    multi_label = bool(parameters.multi_class if parameters.multi_label is None else parameters.multi_label)
+    rows = rank(
+        labels, await score_labels(call, model, inputs, labels, template, multi_label, truncate), parameters.top_k
+    )
+    if isinstance(inputs, str):
+        return rows[0] if _reads_a_list(call) else _ranked(inputs, rows[0])
+    return [_ranked(text, row) for text, row in zip(inputs, rows, strict=True)]
+
+
+def _ranked(text: str, row: list[Scored]) -> Ranked:
+    return Ranked(text, [each.label for each in row], [each.score for each in row])
+
+
+def _reads_a_list(call: Call) -> bool:
+    """huggingface_hub reads a list of labels and scores since 1.1.5; before, and elsewhere, the pipeline's form."""
+    found = re.search(rb"\bhf_hub/(\d{1,4})\.(\d{1,4})\.(\d{1,4})", call.headers.get(b"user-agent", b""))
+    return found is not None and tuple(map(int, found.groups())) >= (1, 1, 5)
+
+
+def _truncate(parameters: Parameters, model: ServedModel) -> bool | None:
+    limit = model.manifest.max_tokens
+    if parameters.max_length not in (None, limit):
+        raise InvalidError(f"parameters.max_length: this model cuts at {limit} tokens, got {parameters.max_length}")
+    return False if parameters.truncation in (False, "do_not_truncate") else None
 
 
 def error(problem: TorchlessError) -> Error:
@@ -53,12 +125,13 @@ def error(problem: TorchlessError) -> Error:
     return Error(public_message(problem))
 
 
+_ANSWERS = (list[list[Scored]], Ranked, list[Ranked], list[Scored])
 HUGGINGFACE = Dialect(
     "hugging-face-inference",
-    "Hugging Face's Inference API for text classification.",
+    "Hugging Face's Inference API for text classification and zero-shot classification.",
     (
-        Operation("POST", "/", classify, "Label texts", Request, list[list[Scored]]),
-        Operation("POST", "/models/{name}", classify, "Label texts with a named model", Request, list[list[Scored]]),
+        Operation("POST", "/", classify, "Label texts", Request, _ANSWERS),
+        Operation("POST", "/models/{name}", classify, "Label texts with a named model", Request, _ANSWERS),
     ),
     error,
     Error,

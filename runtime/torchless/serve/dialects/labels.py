@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from torchless.ranking import best_first
 
+_ROWS = 64
+
 
 class Scored(msgspec.Struct):
     """A label and its score."""
@@ -20,8 +22,12 @@ class Scored(msgspec.Struct):
 
 def rank(labels: Sequence[str], rows: NDArray[np.float32], top_k: int | None = None) -> list[list[Scored]]:
     """The labels of every row of scores (texts, labels), best first: all of them, or the `top_k` best."""
-    order = best_first(rows)[:, :top_k].tolist()
-    return [
-        [Scored(scores[index], labels[index]) for index in indexes]
-        for scores, indexes in zip(rows.tolist(), order, strict=True)
-    ]
+    best = best_first(rows)[:, :top_k]
+    ranked: list[list[Scored]] = []
+    for place in range(0, len(rows), _ROWS):  # one call for all rows would stop other threads for too long
+        piece = slice(place, place + _ROWS)
+        ranked += [
+            [Scored(scores[index], labels[index]) for index in indexes]
+            for scores, indexes in zip(rows[piece].tolist(), best[piece].tolist(), strict=True)
+        ]
+    return ranked

@@ -28,12 +28,12 @@ class Error(msgspec.Struct):
     error: Problem
 
 
-class Request(msgspec.Struct):
+class Request(msgspec.Struct, forbid_unknown_fields=True):
     """Texts to embed. A vector in base64 is its little-endian float32 bytes."""
 
     input: str | list[str]
     model: str | None = None
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, msgspec.Meta(ge=1)] | None = None
     user: str | None = None
 
@@ -87,7 +87,7 @@ async def embeddings(call: Call, body: Request) -> Response:
     if body.encoding_format == "base64":
         rows = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
     else:
-        rows = vectors.tolist()
+        rows = [row.tolist() for row in vectors]
     tokens = call.token_count
     data = [Embedding(index, row) for index, row in enumerate(rows)]
     return Response(data, model.name, Usage(tokens, tokens))

@@ -7,20 +7,23 @@ Texts come in as one BYTES tensor. What goes out, unless the request asks for so
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from typing import Annotated, Literal
 
 import msgspec
 
 from torchless import __version__
 from torchless.errors import TorchlessError
 from torchless.serve.call import Call
+from torchless.serve.encoding import encode
 from torchless.serve.errors import InvalidError, MalformedError, NotFoundError
+from torchless.serve.json_bounds import check_elements
+from torchless.serve.media_types import INFERENCE_HEADER
 from torchless.serve.operation import Dialect, Operation, Reply, public_message
 from torchless.serve.served_model import ServedModel, Task
 
 from .tensors import Input, Output, WantedOutput, read_texts, write_output
 
-_HEADER = "Inference-Header-Content-Length"
 _OUTPUTS: dict[str, Task] = {  # and the task that each comes from
     "label": "scores",
     "scores": "scores",
@@ -28,6 +31,9 @@ _OUTPUTS: dict[str, Task] = {  # and the task that each comes from
     "embedding": "embeddings",
 }
 _VERSION = "1"
+_MOST_DIGITS = 18  # of a number of bytes; Python refuses to read thousands
+_MOST_OUTPUTS = 8
+_SMALL_BYTES = 512
 
 
 class Error(msgspec.Struct):
@@ -36,13 +42,25 @@ class Error(msgspec.Struct):
     error: str
 
 
-class Request(msgspec.Struct):
+class Parameters(msgspec.Struct, forbid_unknown_fields=True):
+    """`binary_data_output`: answer in bytes. The others change no answer: every request is answered by itself."""
+
+    binary_data_output: bool = False
+    content_type: Literal["str"] | None = None
+    sequence_id: int | str = 0
+    sequence_start: bool = False
+    sequence_end: bool = False
+    priority: int = 0
+    timeout: int | None = None
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
     """Texts to label or to embed."""
 
     inputs: Annotated[list[Input], msgspec.Meta(min_length=1, max_length=1)]
     id: str | None = None
-    parameters: dict[str, bool | int | float | str] = {}
-    outputs: list[WantedOutput] | None = None
+    parameters: Parameters | None = None
+    outputs: Annotated[list[WantedOutput], msgspec.Meta(max_length=_MOST_OUTPUTS)] | None = None
 
 
 class Response(msgspec.Struct, omit_defaults=True):
@@ -103,7 +121,7 @@ async def infer(call: Call, body: bytes) -> Reply:
     """The outputs for a tensor of texts."""
     model = _model(call)
     request, rest = _split(call, body)
-    texts = read_texts(request.inputs[0], rest)
+    texts = read_texts(request.inputs[0], rest, call.service.settings.max_batch_texts)
     wanted = request.outputs or [
         WantedOutput(name) for name in (("label", "scores") if model.classifier else ("embedding",))
     ]
@@ -111,18 +129,19 @@ async def infer(call: Call, body: bytes) -> Reply:
         if output.name not in _OUTPUTS:
             raise InvalidError(f"outputs: expected names out of {', '.join(_OUTPUTS)}, got {output.name!r}")
     rows = {}
-    for task in dict.fromkeys(_OUTPUTS[output.name] for output in wanted):
+    for task, times in Counter(_OUTPUTS[output.name] for output in wanted).items():
+        call.hold_answer(model, task, len(texts) * (times - 1))
         rows[task] = await getattr(call, task)(model, texts)
-    outputs, tail, binary = [], b"", bool(request.parameters.get("binary_data_output"))
+    outputs, tail, binary = [], b"", request.parameters is not None and request.parameters.binary_data_output
     for output in wanted:
         tensor = rows[_OUTPUTS[output.name]]
         made, data = write_output(output, model.manifest.labels, tensor, binary=binary)
         outputs.append(made)
         tail += data
-    head = msgspec.json.encode(Response(model.name, _VERSION, outputs, request.id))
+    head = encode(Response(model.name, _VERSION, outputs, request.id))
     if not tail:
         return Reply(head)
-    return Reply(head + tail, "application/octet-stream", headers={_HEADER: str(len(head))})
+    return Reply(head + tail, "application/octet-stream", headers={INFERENCE_HEADER: str(len(head))})
 
 
 async def server_metadata(_call: Call, _body: None) -> ServerMetadata:
@@ -179,14 +198,22 @@ _DECODER = msgspec.json.Decoder(Request)
 
 def _split(call: Call, body: bytes) -> tuple[Request, memoryview]:
     """The JSON and the bytes after it."""
-    given = call.headers.get(_HEADER.lower().encode())
+    given = call.headers.get(INFERENCE_HEADER.lower().encode())
     size = len(body)
     if given is not None:
-        if not given.isdigit() or int(given) > size:
-            raise MalformedError(f"{_HEADER}: expected a number of bytes up to the body's {size}")
+        if not given.isdigit() or len(given) > _MOST_DIGITS or int(given) > size:
+            raise MalformedError(f"{INFERENCE_HEADER}: expected a number of bytes up to the body's {size}")
         size = int(given)
     view = memoryview(body)
+    check_elements(body[:size], call.service.settings.max_json_elements)
     return _DECODER.decode(view[:size]), view[size:]
+
+
+def _infer(path: str) -> Operation:
+    # In binary tensors a text takes 4 bytes, and has no comma.
+    return Operation(
+        "POST", path, infer, "Label or embed texts", Request, Response, binary=True, small_bytes=_SMALL_BYTES
+    )
 
 
 _MODEL = "/v2/models/{name}"
@@ -194,10 +221,8 @@ OPEN_INFERENCE = Dialect(
     "open-inference",
     "The Open Inference Protocol, version 2, which Triton and KServe speak.",
     (
-        Operation("POST", f"{_MODEL}/infer", infer, "Label or embed texts", Request, Response, binary=True),
-        Operation(
-            "POST", _MODEL + "/versions/{version}/infer", infer, "Label or embed texts", Request, Response, binary=True
-        ),
+        _infer(f"{_MODEL}/infer"),
+        _infer(_MODEL + "/versions/{version}/infer"),
         Operation("GET", "/v2", server_metadata, "The server", None, ServerMetadata),
         Operation("GET", "/v2/health/live", live, "Alive", None, Live, public=True),
         Operation("GET", "/v2/health/ready", ready, "Ready", None, Ready, readiness=True, public=True),

@@ -11,8 +11,8 @@ import msgspec
 
 from torchless import __version__
 from torchless.errors import TorchlessError
-from torchless.inputs.arguments import Side, Text, TextPair
-from torchless.serve.call import Call, check_dimensions
+from torchless.inputs.arguments import Text, TextPair
+from torchless.serve.call import Call, check_dimensions, refuse_other_side
 from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
 from torchless.serve.operation import Dialect, Operation, public_message
 
@@ -30,7 +30,7 @@ class Error(msgspec.Struct):
     error_type: Literal["Unhealthy", "Backend", "Overloaded", "Validation", "Tokenizer", "Empty"]
 
 
-class PredictRequest(msgspec.Struct):
+class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Texts to label."""
 
     inputs: Inputs
@@ -39,7 +39,7 @@ class PredictRequest(msgspec.Struct):
     raw_scores: bool = False
 
 
-class EmbedRequest(msgspec.Struct):
+class EmbedRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Texts to embed."""
 
     inputs: str | list[str]
@@ -50,7 +50,7 @@ class EmbedRequest(msgspec.Struct):
     dimensions: int | None = None
 
 
-class TokenizeRequest(msgspec.Struct):
+class TokenizeRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Texts to tokenise."""
 
     inputs: str | list[str]
@@ -124,7 +124,7 @@ class Info(msgspec.Struct):
 async def predict(call: Call, body: PredictRequest) -> list[Scored] | list[list[Scored]]:
     """All labels of every text, best first; a lone text is answered with a flat list."""
     model = call.model()
-    _refuse_other_side(body.truncation_direction, model.manifest.truncation_side)
+    refuse_other_side("truncation_direction", body.truncation_direction, model.manifest.truncation_side)
     texts, lone = _texts(body.inputs, pairs=model.manifest.pairs)
     answer = call.logits if body.raw_scores else call.scores
     rows = rank(model.manifest.labels, await answer(model, texts, truncate=body.truncate))
@@ -135,11 +135,10 @@ async def embed(call: Call, body: EmbedRequest) -> list[list[float]]:
     """One vector per text."""
     _refuse_prompt(body.prompt_name)
     model = call.model()
-    _refuse_other_side(body.truncation_direction, model.manifest.truncation_side)
+    refuse_other_side("truncation_direction", body.truncation_direction, model.manifest.truncation_side)
     check_dimensions(model, body.dimensions)
     vectors = await call.embeddings(model, body.inputs, unit_length=body.normalize, truncate=body.truncate)
-    rows: list[list[float]] = vectors.tolist()
-    return rows
+    return [row.tolist() for row in vectors]
 
 
 async def tokenize(call: Call, body: TokenizeRequest) -> list[list[Token]]:
@@ -225,20 +224,15 @@ def _refuse_prompt(name: str | None) -> None:
         raise InvalidError("prompt_name: this server has no prompts; send the text with its prompt in front")
 
 
-def _refuse_other_side(direction: Direction | None, side: Side) -> None:
-    if direction is not None and direction.lower() != side:
-        raise InvalidError(
-            f"truncation_direction: the model decides where texts are cut; expected {side}, got {direction.lower()}"
-        )
-
-
 TEI = Dialect(
     "text-embeddings-inference",
     "The paths and bodies of Hugging Face's text-embeddings-inference.",
     (
         Operation("POST", "/predict", predict, "Label texts", PredictRequest, (list[Scored], list[list[Scored]])),
         Operation("POST", "/embed", embed, "Embed texts", EmbedRequest, list[list[float]]),
-        Operation("POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]]),
+        Operation(
+            "POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]], small_bytes=1024
+        ),
         Operation("GET", "/info", info, "Models and limits", None, Info),
     ),
     error,

@@ -9,33 +9,49 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from torchless.ranking import best_first
-from torchless.serve.errors import InvalidError
+from torchless.serve.errors import InvalidError, TooLargeError
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_MOST_DIMENSIONS = 8
 
 
-class Input(msgspec.Struct):
+class InputParameters(msgspec.Struct, forbid_unknown_fields=True):
+    """How a tensor was sent. `binary_data_size`: bytes of its data after the JSON; `content_type`: MLServer's."""
+
+    binary_data_size: Count | None = None
+    content_type: Literal["str"] | None = None
+
+
+class Input(msgspec.Struct, forbid_unknown_fields=True):
     """A tensor of texts; its data is here, flat or nested, or in the bytes after the JSON."""
 
     name: str
-    shape: list[Count]
+    shape: Annotated[list[Count], msgspec.Meta(max_length=_MOST_DIMENSIONS)]
     datatype: str
-    parameters: dict[str, bool | int | float | str] = {}
+    parameters: InputParameters | None = None
     data: list[Any] | None = None
 
 
-class WantedOutput(msgspec.Struct):
-    """An output to answer. `classification: N` asks for the N best as "score:index:label"."""
+class OutputParameters(msgspec.Struct, forbid_unknown_fields=True):
+    """How to answer an output. `classification: N` asks for the N best as "score:index:label"."""
+
+    classification: Count = 0
+    binary_data: bool | None = None
+    content_type: Literal["str"] | None = None
+
+
+class WantedOutput(msgspec.Struct, forbid_unknown_fields=True):
+    """An output to answer."""
 
     name: str
-    parameters: dict[str, bool | int | float | str] = {}
+    parameters: OutputParameters | None = None
 
 
 class Output(msgspec.Struct, omit_defaults=True):
@@ -48,17 +64,21 @@ class Output(msgspec.Struct, omit_defaults=True):
     data: list[str | float] | None = None
 
 
-def read_texts(tensor: Input, rest: memoryview) -> list[str]:
-    """The texts of a tensor; `rest` is what follows the JSON.
+def read_texts(tensor: Input, rest: memoryview, most: int) -> list[str]:
+    """The texts of a tensor, at most so many; `rest` is what follows the JSON.
 
     Raises:
+        TooLargeError: its shape holds more texts.
         InvalidError: it holds something else, or not as much as its shape says.
     """
     if tensor.datatype != "BYTES":
         raise InvalidError(f"inputs[0].datatype: expected BYTES, got {tensor.datatype!r}")
-    size = tensor.parameters.get("binary_data_size")
-    items = _unpack(rest, size) if tensor.data is None else _flatten(tensor.data)
-    if math.prod(tensor.shape) != len(items):
+    size = tensor.parameters.binary_data_size if tensor.parameters else None
+    count = math.prod(tensor.shape)
+    if count > most:
+        raise TooLargeError(f"expected at most {most} texts in a request, got a shape of {count}")
+    items = _unpack(rest, size, count) if tensor.data is None else _flatten(tensor.data)
+    if count != len(items):
         raise InvalidError(f"inputs[0]: shape {tensor.shape} does not hold the {len(items)} texts that were sent")
     return items
 
@@ -74,16 +94,16 @@ def write_output(
         rows: float32 (texts, columns).
         binary: whether an output is binary that does not say.
     """
-    top = wanted.parameters.get("classification", 0)
+    how = wanted.parameters or OutputParameters()
     texts: list[str] | None = None
     shape = list(rows.shape)
     if wanted.name == "label":
         texts, shape = [labels[best] for best in rows.argmax(axis=1)], [len(rows)]
-    elif top:
-        texts, shape = _classification(labels, rows, int(top))
+    elif how.classification:
+        texts, shape = _classification(labels, rows, how.classification)
     datatype = "FP32" if texts is None else "BYTES"
-    if not wanted.parameters.get("binary_data", binary):
-        data: list[Any] = rows.ravel().tolist() if texts is None else texts
+    if not (binary if how.binary_data is None else how.binary_data):
+        data: list[Any] = [number for row in rows for number in row.tolist()] if texts is None else texts
         return Output(wanted.name, shape, datatype, data=data), b""
     packed = rows.astype("<f4").tobytes() if texts is None else _pack(texts)
     return Output(wanted.name, shape, datatype, parameters={"binary_data_size": len(packed)}), packed
@@ -94,12 +114,13 @@ def _pack(texts: Sequence[str]) -> bytes:
     return b"".join(struct.pack("<I", len(text)) + text for text in (each.encode() for each in texts))
 
 
-def _unpack(rest: memoryview, size: object) -> list[str]:
+def _unpack(rest: memoryview, size: int | None, most: int) -> list[str]:
+    """The texts in the bytes after the JSON, or one more than `most`."""
     if size != len(rest):
         raise InvalidError(f"inputs[0]: binary_data_size is {size}, but {len(rest)} bytes follow the JSON")
     items: list[str] = []
     place = 0
-    while place < len(rest):
+    while place < len(rest) and len(items) <= most:
         if place + 4 > len(rest):
             raise InvalidError("inputs[0]: a text's length is cut off")
         (length,) = struct.unpack_from("<I", rest, place)
@@ -119,24 +140,24 @@ def _text(data: bytes, index: int) -> str:
 
 
 def _flatten(data: list[Any]) -> list[str]:
-    items: list[str] = []
+    """The texts of lists in lists, no deeper than a tensor has dimensions."""
+    for _ in range(_MOST_DIMENSIONS):
+        if not any(isinstance(item, list) for item in data):
+            break
+        data = [each for item in data for each in (item if isinstance(item, list) else [item])]
     for item in data:
-        if isinstance(item, list):
-            items += _flatten(item)
-        elif isinstance(item, str):
-            items.append(item)
-        else:
+        if not isinstance(item, str):
             raise InvalidError(f"inputs[0].data: expected texts, got {type(item).__name__}")
-    return items
+    return data
 
 
 def _classification(labels: Sequence[str], rows: NDArray[np.float32], top: int) -> tuple[list[str], list[int]]:
     """Triton's classification extension: "value:index:label" for the best."""
-    best = best_first(rows)[:, : max(top, 1)]
+    best = best_first(rows)[:, :top]
     names = labels if rows.shape[1] == len(labels) else None
     texts = [
         f"{row[index]:f}:{index}" + (f":{names[index]}" if names else "")
-        for row, indexes in zip(rows.tolist(), best.tolist(), strict=True)
-        for index in indexes
+        for row, indexes in zip(rows, best, strict=True)
+        for index in indexes.tolist()
     ]
     return texts, [len(rows), best.shape[1]]

@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
-from torchless.errors import TorchlessError
 from torchless.serve.call import Call
 from torchless.serve.errors import NotFoundError, ReloadError, RequestError
 from torchless.serve.logs import log_error
@@ -19,6 +18,7 @@ from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
 
 from .tei import Error, error
+from .zero_shot import ZERO_SHOT
 
 _PAGES = Path(__file__).parent.parent / "page"
 
@@ -26,7 +26,7 @@ _PAGES = Path(__file__).parent.parent / "page"
 class Health(msgspec.Struct):
     """The state of the process."""
 
-    status: Literal["alive", "ready", "loading", "draining"]
+    status: Literal["alive", "ready", "loading", "draining", "hangs"]
 
 
 class Status(msgspec.Struct):
@@ -42,7 +42,7 @@ class Status(msgspec.Struct):
     version: str
 
 
-class ReloadRequest(msgspec.Struct):
+class ReloadRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Which model to load again; every model if none is named."""
 
     model: str | None = None
@@ -61,10 +61,12 @@ async def health(_call: Call, _body: None) -> Health:
 
 
 async def ready(call: Call, _body: None) -> Reply:
-    """Every model is verified and warm, and the server is not shutting down."""
+    """Every model is verified and warm, no thread hangs, and the server is not shutting down."""
     service = call.service
-    state = Health("ready" if service.ready else "draining" if service.draining else "loading")
-    return Reply(msgspec.json.encode(state), status=200 if service.ready else 503)
+    if service.ready:
+        return Reply(msgspec.json.encode(Health("ready")))
+    state = Health("draining" if service.draining else "hangs" if service.hangs() else "loading")
+    return Reply(msgspec.json.encode(state), status=503)
 
 
 async def status(call: Call, _body: None) -> Status:
@@ -95,8 +97,8 @@ async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
         models = await call.service.reload_aside(body.model)
     except RequestError:
         raise
-    except TorchlessError as problem:
-        log_error("reload failed; the models that ran before go on", error=str(problem))
+    except Exception as problem:
+        log_error("reload failed; the models that ran before go on", error=f"{type(problem).__name__}: {problem}")
         raise ReloadError(problem) from problem
     return [Reloaded(model.name, model.digest) for model in models]
 
@@ -131,8 +133,9 @@ def _hash(html: bytes, element: str) -> str:
 
 TORCHLESS = Dialect(
     "torchless",
-    "The server itself.",
+    "The server itself, and labels of your own.",
     (
+        ZERO_SHOT,
         Operation("GET", "/health", health, "Alive", None, Health, public=True),
         Operation("GET", "/ready", ready, "Ready", None, Health, readiness=True, public=True),
         Operation("GET", "/status", status, "Queue and throughput", None, Status),

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import time
 import uuid
+from typing import Literal
 
 import msgspec
 
-from torchless.serve.call import Call
+from torchless.inputs.arguments import Side
+from torchless.serve.call import Call, refuse_other_side
 from torchless.serve.errors import InvalidError
 from torchless.serve.operation import Dialect, Operation
 
 from .openai import Error, error
 
 
-class Request(msgspec.Struct):
-    """Texts to label. With `use_activation: false`, `probs` are logits."""
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """Texts to label. With `use_activation: false`, `probs` are logits.
+
+    `activation` and `softmax` are earlier names of `use_activation`. Ids, priority and user change no answer.
+    """
 
     input: str | list[str]
     model: str | None = None
-    use_activation: bool = True
+    use_activation: bool | None = None
+    activation: bool | None = None
+    softmax: bool | None = None
     truncate_prompt_tokens: int | None = None
+    truncation_side: Side | None = None
+    add_special_tokens: Literal[True] | None = None
     priority: int = 0
+    request_id: str | None = None
+    rid: str | None = None
     user: str | None = None
 
 
@@ -59,7 +70,8 @@ async def classify(call: Call, body: Request) -> Response:
     limit, wanted = model.manifest.max_tokens, body.truncate_prompt_tokens
     if wanted not in (None, -1, limit):
         raise InvalidError(f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {wanted}")
-    rows = await (call.scores if body.use_activation else call.logits)(model, body.input)
+    refuse_other_side("truncation_side", body.truncation_side, model.manifest.truncation_side)
+    rows = await (call.scores if _uses_activation(body) else call.logits)(model, body.input)
     labels = model.manifest.labels
     data = [
         Classified(index, labels[best], row, len(labels))
@@ -67,6 +79,13 @@ async def classify(call: Call, body: Request) -> Response:
     ]
     tokens = call.token_count
     return Response(f"classify-{uuid.uuid4().hex}", int(time.time()), model.name, data, Usage(tokens, tokens))
+
+
+def _uses_activation(body: Request) -> bool:
+    given = {each for each in (body.use_activation, body.activation, body.softmax) if each is not None}
+    if len(given) > 1:
+        raise InvalidError("use_activation: its earlier names activation and softmax say something else")
+    return given != {False}
 
 
 VLLM = Dialect(

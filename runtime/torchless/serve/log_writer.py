@@ -1,0 +1,114 @@
+"""Log lines on their way to stderr, through a buffer and a thread: whoever logs never waits for whoever reads.
+
+A pipe that is not read, a terminal that is stopped or a full disk would else hold up the event loop, and with it every
+answer, /health and SIGTERM. Lines that find the buffer full, or stderr closed, are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+MOST_BUFFERED_BYTES = 1_000_000
+_FLUSH_S = 1.0
+_RETRY_S = 0.05
+
+
+class LogWriter(logging.Handler):
+    """Writes records to a stream from a thread of its own.
+
+    Attributes:
+        dropped: lines that were not written.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._stream = stream  # kept, or its descriptor would be closed
+        self._write = _writer(stream)
+        self._changed = threading.Condition()  # guards all that follows, and `dropped`
+        self._lines: list[bytes] = []
+        self._buffered_bytes = 0  # of those lines, and of those that are being written
+        self._unreported = 0
+        threading.Thread(target=self._run, name="torchless-log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Buffer a record's line, or drop it; never waits."""
+        try:
+            line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
+        except Exception:  # a record that cannot be formatted must not end its request
+            line = b""
+        with self._changed:
+            if not line or self._buffered_bytes + len(line) > MOST_BUFFERED_BYTES:
+                self._drop(1)
+                return
+            self._lines.append(line)
+            self._buffered_bytes += len(line)
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Wait until all lines are written, but at most a second."""
+        end = time.monotonic() + _FLUSH_S
+        with self._changed:
+            while self._buffered_bytes and (left := end - time.monotonic()) > 0:
+                self._changed.wait(left)
+
+    def _run(self) -> None:
+        failed = False
+        while True:
+            with self._changed:
+                while not self._lines and (failed or not self._unreported):
+                    self._changed.wait()
+                lines, self._lines = self._lines, []
+                missing, self._unreported = self._unreported, 0
+            failed = self._put(([_report(missing)] if missing else []) + lines)
+            with self._changed:
+                if failed:
+                    self._unreported += missing
+                    self._drop(len(lines))
+                self._buffered_bytes -= sum(map(len, lines))
+                self._changed.notify_all()
+
+    def _put(self, lines: list[bytes]) -> bool:
+        data = memoryview(b"".join(lines))
+        while data:
+            try:
+                data = data[self._write(data) :]
+            except BlockingIOError:  # another process has made it non-blocking
+                time.sleep(_RETRY_S)
+            except (OSError, ValueError):  # closed, or its disk is full
+                return True
+        return False
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        self._unreported += count
+
+
+def _report(missing: int) -> bytes:
+    return b'{"level":"warning","event":"log lines were dropped","count":%d}\n' % missing
+
+
+def _writer(stream: TextIO) -> Callable[[memoryview], int]:
+    """What writes bytes to a stream, and says how many.
+
+    Past its buffer, whose lock Python takes when it exits: a thread that waits in it would hang the process.
+    """
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError, io.UnsupportedOperation):
+
+        def write(data: memoryview) -> int:
+            stream.write(bytes(data).decode())
+            stream.flush()
+            return len(data)
+
+        return write
+    if stream.name == os.devnull:  # stands in for a stderr that was closed
+        descriptor = -1
+    return lambda data: os.write(descriptor, data)

@@ -1,0 +1,91 @@
+"""Requests that take long to tokenise: piece by piece, and of all requests the one with the least left is next.
+
+No request waits for more than a piece of one that is longer than itself, however many long ones arrive.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Sequence
+from itertools import count
+
+from torchless.inputs.arguments import Text
+from torchless.inputs.tokens import Batch
+
+from .queued_request import QueuedRequest
+
+_PIECE_CHARACTERS = 50_000  # some 25 ms of tokenising
+
+
+class LongRequest:
+    """A request of which some texts are tokenised.
+
+    Attributes:
+        made: batches of its texts, piece by piece; none of a `SpansRequest`.
+        tokens: of a `SpansRequest`, how many there are so far.
+        left: characters of the texts that are not tokenised.
+        seconds: how long tokenising took.
+    """
+
+    def __init__(self, request: QueuedRequest) -> None:
+        self.request = request
+        self.left = request.characters
+        self.made: list[Batch] = []
+        self.tokens = 0
+        self.seconds = 0.0
+        self._place = 0
+
+    def next_texts(self) -> Sequence[Text]:
+        """The texts of the next piece, one or more; a text that occurs again in a piece costs nothing."""
+        texts, begun, seen = self.request.texts, self._place, set[str]()
+        size = 0
+        while self._place < len(texts) and (size < _PIECE_CHARACTERS):
+            text = texts[self._place]
+            parts = {text} if isinstance(text, str) else {text.first, text.second}
+            size += sum(map(len, parts - seen))
+            seen |= parts
+            self._place += 1
+        self.left -= size
+        return texts[begun : self._place]
+
+    @property
+    def is_whole(self) -> bool:
+        """All texts have been handed out."""
+        return self._place == len(self.request.texts)
+
+
+class LongTexts:
+    """The requests, by what is left of them. For any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[int, int, LongRequest]] = []
+        self._number = count()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, long: LongRequest) -> bool:
+        """Let a request wait; False after `close`."""
+        with self._changed:
+            if not self._closed:
+                heapq.heappush(self._waiting, (long.left, next(self._number), long))
+                self._changed.notify()
+            return not self._closed
+
+    def take(self) -> LongRequest | None:
+        """Wait for the request with the least left; None after `close`."""
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            return None if self._closed else heapq.heappop(self._waiting)[2]
+
+    def close(self) -> list[QueuedRequest]:
+        """End every wait; returns the requests that were left."""
+        with self._changed:
+            self._closed = True
+            left, self._waiting = [long.request for _, _, long in self._waiting], []
+            self._changed.notify_all()
+        return left

@@ -1,0 +1,73 @@
+"""An application that was made before a fork, as `gunicorn --preload` makes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from torchless import Classifier
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+PROGRAM = """
+import os, socket, sys
+import uvicorn
+from torchless.serve import create_app
+from torchless.serve.settings import Settings
+application = create_app({"m": sys.argv[1]}, Settings(threads=int(sys.argv[2]), request_timeout_s=10.0))
+listening = socket.create_server(("127.0.0.1", 0))
+if os.fork() == 0:
+    uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="off")).run(sockets=[listening])
+    os._exit(0)
+print(listening.getsockname()[1], flush=True)
+listening.close()
+os.wait()
+"""
+
+
+@contextmanager
+def forked(model: Path, threads: int) -> Iterator[int]:
+    """The port of a server that runs in a fork of the process that made it."""
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(model), str(threads)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()  # type: ignore[union-attr]
+
+
+def post(port: int, inputs: list[list[str]]) -> list[list[dict[str, object]]]:
+    body = json.dumps({"inputs": inputs}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: list[list[dict[str, object]]] = json.loads(answer.read())
+        return found
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_it_answers_in_the_child(mini: Path, threads: int) -> None:
+    texts = ["What a delight", "I hate this so much", "! " * 400]
+    expected = Classifier.load(mini).rank(texts)
+    with forked(mini, threads) as port:
+        for _ in range(3):
+            answer = post(port, [[text] for text in texts])
+            for got, wanted in zip(answer, expected, strict=True):
+                assert [each["label"] for each in got] == [each.label for each in wanted]
+                assert [each["score"] for each in got] == pytest.approx([each.score for each in wanted], abs=1e-6)
+
+
+def test_the_socket_is_not_needed_by_the_parent(mini: Path) -> None:
+    with forked(mini, 1) as port, socket.create_connection(("127.0.0.1", port), timeout=5):
+        assert post(port, [["good"]])

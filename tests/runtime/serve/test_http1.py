@@ -1,0 +1,157 @@
+"""HTTP/1.1 as RFC 9110 has it: upgrades, expectations, and clients that stop sending but still read."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Server
+
+BODY = json.dumps({"inputs": "What a delight"}).encode()
+POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY)
+CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\nUpgrade: h2c\r\n"
+WEBSOCKET = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
+SEVERAL = b"Connection: keep-alive, Upgrade\r\nUpgrade: TLS/1.0, h2c\r\n"
+LONG = json.dumps({"inputs": [["never again " * 300]] * 8}).encode()
+SLOW = POST + b"Content-Length: %d\r\n\r\n" % len(LONG) + LONG
+
+
+def exchange(server: Server, *parts: bytes, finish: bool = False, answers: int = 1) -> bytes:
+    """What comes back until so many answers are there, or until the end after our own side is closed."""
+    with socket.create_connection((server.host, server.port), timeout=20) as connection:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(0.02 if len(parts) > 1 else 0)
+        if finish:
+            connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while chunk := connection.recv(100_000):
+            received += chunk
+            if not finish and received.count(b"}]") == answers:
+                break
+        return received
+
+
+@pytest.mark.parametrize("offer", [H2C, WEBSOCKET, SEVERAL])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (LENGTH + BODY,),
+        (LENGTH, BODY),
+        (LENGTH + BODY[:5], BODY[5:]),
+        (b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS,),
+        (b"Transfer-Encoding: chunked\r\n\r\n", CHUNKS[:7], CHUNKS[7:]),
+    ],
+)
+def test_an_offer_to_upgrade_is_ignored(server: Server, offer: bytes, parts: tuple[bytes, ...]) -> None:
+    assert exchange(server, POST + offer + parts[0], *parts[1:]).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_requests_with_an_offer_can_be_sent_byte_by_byte_and_one_after_another(server: Server) -> None:
+    request = POST + H2C + LENGTH + BODY
+    assert exchange(server, *(request[i : i + 1] for i in range(40)), request[40:]).startswith(b"HTTP/1.1 200 OK")
+    received = exchange(server, request + POST + LENGTH + BODY + request, answers=3)
+    assert received.count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_an_offer_does_not_hide_what_else_the_connection_is_to_do(server: Server) -> None:
+    offer = b"Connection: close, Upgrade\r\nUpgrade: h2c\r\n"
+    assert b"connection: close" in exchange(server, POST + offer + LENGTH + BODY, finish=True)
+    received = exchange(server, b"GET /health HTTP/1.1\r\nHost: x\r\n" + offer + b"\r\n", finish=True)
+    assert received.startswith(b"HTTP/1.1 200 OK")
+    both = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS
+    assert exchange(server, POST + H2C + both, finish=True).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"CONNECT example.org:80 HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400"),
+        (b"\x16\x03\x01\x02\x00\x01", b"400"),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"400"),
+        (b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET /%ff%00 HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"GET http://x/health HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
+        (POST + b"Content-Length: -1\r\n\r\n", b"400"),
+        (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffff\r\n", b"400"),
+        (POST + b"X-Request-Id: \xff\xfe\r\nTraceparent: \xff\r\n" + LENGTH + BODY, b"200"),
+        (POST + b"Authorization: Bearer \xff\r\n" + LENGTH + BODY, b"200"),
+    ],
+)
+def test_what_a_client_can_send_is_its_own_fault(server: Server, sent: bytes, status: bytes) -> None:
+    assert exchange(server, sent, finish=True).split(b" ")[1] == status
+
+
+def test_what_is_no_request_is_logged_and_counted(start: Callable[..., Server], tiny: Path) -> None:
+    server = start(tiny, "--read-timeout-s", "0.2")
+    assert exchange(server, b"nonsense\r\n\r\n", finish=True).startswith(b"HTTP/1.1 400 ")
+    assert exchange(server, b"GET /" + b"x" * 20_000, finish=True).startswith(b"HTTP/1.1 431 ")
+    assert exchange(server, POST, answers=99).startswith(b"HTTP/1.1 408 ")
+    for status in (400, 431, 408):
+        assert server.metric(f'torchless_requests_total{{route="unknown",status="{status}"}}') == 1
+    assert server.stop() == 0
+    assert [event["status"] for event in server.events() if event.get("route") == "unknown"] == [400, 431, 408]
+
+
+def test_a_body_is_asked_for_and_then_answered(server: Server) -> None:
+    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+        connection.sendall(POST + b"Expect: 100-Continue\r\n" + LENGTH)
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(BODY)
+        answer = connection.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b"connection: close" not in answer
+
+
+def test_a_refusal_before_the_body_was_asked_for_ends_the_connection(server: Server) -> None:
+    head = POST + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
+    received = exchange(server, head, finish=True)
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in received
+
+
+def test_http_1_0_is_never_told_to_continue(server: Server) -> None:
+    head = POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Expect: 100-continue\r\n" + LENGTH
+    assert exchange(server, head + BODY, finish=True).startswith(b"HTTP/1.1 200 OK")
+
+
+# Clients that stop sending
+
+
+def test_a_client_that_closed_its_side_gets_its_answer(server: Server) -> None:
+    received = exchange(server, POST + LENGTH + BODY, finish=True)
+    assert received.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in received
+    assert exchange(server, (POST + LENGTH + BODY) * 3, finish=True).count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_it_gets_an_answer_that_takes_long_too(server: Server) -> None:
+    received = exchange(server, SLOW * 2, finish=True)
+    assert received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
+    assert received.count(b"HTTP/1.1 200 OK") == 2
+    old = exchange(server, SLOW.replace(b"HTTP/1.1", b"HTTP/1.0"), finish=True)
+    assert b"100 Continue" not in old
+    assert b" 200 OK" in old
+
+
+def test_half_a_request_gets_none(server: Server) -> None:
+    assert exchange(server, POST + LENGTH + BODY[:5], finish=True) == b""
+
+
+def test_over_a_unix_socket_too(start: Callable[..., Server], tiny: Path, tmp_path: Path) -> None:
+    start(tiny, "--uds", tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(tmp_path / "s"))
+        connection.sendall(POST + LENGTH + BODY)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
