@@ -6,6 +6,7 @@ descriptor cannot: what was hashed is what is used, and after a load no name is 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mmap
 import os
@@ -44,6 +45,8 @@ class Folder:
         self.path = path
         self.resolved = Path(os.path.realpath(path))
         self._descriptor = _held(self, os.open(path, os.O_RDONLY | _FOLDER)) if _BY_DESCRIPTOR else None
+        if self._descriptor is None and not self.resolved.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
     def open(self, name: str) -> File:
         """Open a file in it or in a folder of it; links to files are followed, as the Hub's cache has them.

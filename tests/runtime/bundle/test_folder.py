@@ -19,7 +19,7 @@ import pytest
 from torchless import Bundle, Classifier, Encoder, verify
 from torchless.bundle.folder import File
 from torchless.bundle.manifest import Manifest
-from torchless.errors import BundleError, InferenceError, InputError, IntegrityError, ManifestError
+from torchless.errors import BundleError, BundleNotFoundError, InferenceError, InputError, IntegrityError, ManifestError
 
 Record = Callable[[str, bytes], None]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows holds no folder by a descriptor, and has no such files")
@@ -70,6 +70,25 @@ def test_a_folder_that_is_replaced_while_a_bundle_loads_changes_nothing(
     monkeypatch.setattr(Manifest, "from_bytes", replace)
     classifier = Classifier.load(tiny_copy)
     assert (classifier.logits(["good"]) == Classifier.load(tiny).logits(["good"])).all()
+
+
+def test_without_descriptors_a_folder_is_held_by_its_resolved_path(
+    in_folders: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.setattr("torchless.bundle.folder._BY_DESCRIPTOR", False)
+    link = tmp_path / "live"
+    link.symlink_to(in_folders)
+    bundle = Bundle.open(link)
+    link.unlink()
+    assert (Classifier.from_bundle(bundle).logits(["good"]) == Classifier.load(tiny).logits(["good"])).all()
+    for nothing in (link, in_folders / "tokenizer.json"):
+        with pytest.raises(BundleNotFoundError, match="there is no such folder"):
+            Bundle.open(nothing)
+    (in_folders / "onnx").rename(tmp_path / "elsewhere")
+    (in_folders / "onnx").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match="expected a folder, got a link"):
+        Classifier.load(in_folders)
 
 
 def test_files_that_are_replaced_while_a_bundle_loads_are_an_error_that_says_so(

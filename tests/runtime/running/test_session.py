@@ -138,3 +138,10 @@ def test_a_twin_answers_the_same(lookup: Lookup, batch_of: BatchOf, layout: str)
     session = session_of(lookup(layout, WORDS, KINDS), padding_id=None if layout == "packed" else 0)
     assert session.twin.padded == session.padded
     np.testing.assert_array_equal(session.twin.run(batch_of([2, 1])), session.run(batch_of([2, 1])))
+
+
+def test_a_large_run_answers_as_its_parts_do(tiny_classifier: Classifier, long_text: str) -> None:
+    """It gives back onnxruntime's memory."""
+    batch = tiny_classifier.tokenizer.encode([long_text] * 40)
+    assert len(batch.input_ids) > 2048
+    np.testing.assert_allclose(tiny_classifier.score(batch), tiny_classifier.scores([long_text] * 40), atol=1e-6)
