@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from torchless_export.coverage_table import HEADER, main, updated, what_happens
+from torchless_export.families import FAMILIES
 from torchless_export.writers import optimum
 
+ROOT = Path(__file__).parent.parent.parent
 needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
 
 
@@ -39,3 +41,9 @@ def test_a_row_is_measured(tmp_path: Path) -> None:
     assert [line.split(" | ")[1] for line in page.read_text().splitlines()[2:]] == ["packed", "optimum"]
     with pytest.raises(SystemExit):
         main([str(page), "--only", "nonesuch"])
+
+
+def test_the_page_has_every_family() -> None:
+    rows = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8").partition(HEADER)[2].splitlines()
+    packed = {line.split(" | ")[0].strip("| ") for line in rows if line.count("|") == 5 and "| packed |" in line}
+    assert set(FAMILIES) <= packed

@@ -16,7 +16,7 @@ from torchless.cli import main
 from torchless.errors import InferenceError
 from torchless_export import export, exporting
 from torchless_export.errors import QualityError
-from torchless_export.precision import int8
+from torchless_export.precision import rounding
 from torchless_export.quality import Gates
 
 STRICT = Gates(max_disagreement=1, max_score_error=1e-6)
@@ -38,7 +38,7 @@ def files_of(bundle: Path) -> set[str]:
 @pytest.fixture
 def broken_int8(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights of 7 levels instead of 127."""
-    monkeypatch.setattr(int8, "_WEIGHT_MAX", 3)
+    monkeypatch.setattr(rounding, "_WEIGHT_MAX", 3)
 
 
 @pytest.fixture

@@ -121,7 +121,8 @@ def test_a_padded_bundle_of_an_earlier_version_loads(padded: Exported, tmp_path:
         precision: replace(variant, **{kind: Path(name).name for kind, name in asdict(variant).items() if name})
         for precision, variant in manifest.variants.items()
     }
-    older = replace(manifest, variants=variants, files={Path(name).name: each for name, each in manifest.files.items()})
+    files = {Path(name).name: each for name, each in manifest.files.items()}
+    older = replace(manifest, variants=variants, files=files, activation_scales="static")
     assert older.format_version == 1
     (flat / "manifest.json").write_bytes(older.to_bytes())
     assert [replay.precision for replay in verify(flat)] == ["fp32", "int8"]
