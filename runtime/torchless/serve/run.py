@@ -50,6 +50,7 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         log("TORCHLESS_PORT is ignored: Kubernetes sets it for a Service called torchless", value=address)
     stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
     service = Service(sources, settings)
+    service.owns_process = True
     config = uvicorn.Config(
         Application(service),
         loop="auto",  # uvloop where there is one, which is everywhere but on Windows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 import threading
 import weakref
@@ -37,6 +38,7 @@ class Service:
             where a request names none.
         forked: this process is a copy of the one that made the service, and has none of its threads.
         draining: the server is shutting down; it still answers, but reports that it is not ready.
+        owns_process: nothing else runs in this process, whose garbage collector may then be set.
         queue: the requests that wait.
         metrics: what is counted.
         aside: the event loop for large requests.
@@ -55,6 +57,7 @@ class Service:
         self.sources = dict(sources)
         self.models: dict[str, ServedModel] = {}
         self.draining = False
+        self.owns_process = False
         self.metrics = Metrics()
         self.forked = False
         self._beginning: asyncio.Future[None] | None = None
@@ -120,6 +123,7 @@ class Service:
         with self._loading:
             models = {name: ServedModel(name, source, self.settings) for name, source in self.sources.items()}
             self.models = models
+            self._tidy()
         for model in models.values():
             log("model loaded", **describe(model))
 
@@ -139,6 +143,7 @@ class Service:
             names = [name] if name is not None else list(self.sources)
             fresh = {each: ServedModel(each, self.sources[each], self.settings) for each in names}
             self.models = {**self.models, **fresh}
+            self._tidy()
         for model in fresh.values():
             log("model reloaded", **describe(model))
         return list(fresh.values())
@@ -146,6 +151,13 @@ class Service:
     async def reload_aside(self, name: str | None = None) -> list[ServedModel]:
         """`reload` in a thread of its own: requests are answered meanwhile."""
         return await in_daemon(partial(self.reload, name))
+
+    def _tidy(self) -> None:
+        """Take what stays out of the garbage collector's sight: a full collection would stop all threads for 30 ms."""
+        if self.owns_process:
+            gc.unfreeze()  # a model that was replaced can go
+            gc.collect()
+            gc.freeze()
 
     def model(self, name: str | None = None) -> ServedModel:
         """The model of that name; the first for None.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,3 +135,18 @@ def test_a_loop_that_does_not_answer_is_seen_until_it_does() -> None:
             await asyncio.wait_for(left, 5)
 
     asyncio.run(scenario())
+
+
+def test_what_stays_is_out_of_the_garbage_collector_s_sight_where_the_process_is_ours(tiny: Path) -> None:
+    service = Service({"tiny": tiny}, Settings())
+    try:
+        service.load()
+        assert gc.get_freeze_count() == 0
+        service.owns_process = True
+        old = weakref.ref(service.reload()[0])
+        assert gc.get_freeze_count() > 10_000
+        service.reload()
+        assert old() is None
+    finally:
+        service.close()
+        gc.unfreeze()
