@@ -94,6 +94,26 @@ def rewrite(tiny_copy: Path, sign: Callable[[dict[str, Any]], bytes]) -> Callabl
     return rewrite
 
 
+@pytest.fixture
+def in_folders(tiny_copy: Path, rewrite: Callable[..., None]) -> Path:
+    """The copied bundle with its graphs and weights in onnx/, as padded bundles lie: format 2."""
+
+    def place(name: str | None) -> str | None:
+        return f"onnx/{name}" if name and name.startswith(("classifier", "encoder", "weights")) else name
+
+    def change(fields: dict[str, Any]) -> None:
+        fields["format_version"] = 2
+        for variant in fields["variants"].values():
+            variant.update({kind: place(name) for kind, name in variant.items()})
+        fields["files"] = {place(name): record for name, record in fields["files"].items()}
+
+    rewrite(change)
+    (tiny_copy / "onnx").mkdir()
+    for path in list(tiny_copy.iterdir()):
+        path.rename(tiny_copy / str(place(path.name))) if path.is_file() else None
+    return tiny_copy
+
+
 class FreshHome:
     """Someone's new home directory, and a working directory in it, for processes that should leave both empty.
 

@@ -59,11 +59,12 @@ class FakeHub(ThreadingHTTPServer):
 
     def add(self, name: str, folder: Path, branch: str = "main") -> str:
         """Commit all files of a folder."""
-        return self.repositories[name].commit({path.name: path.read_bytes() for path in folder.iterdir()}, branch)
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        return self.repositories[name].commit(files, branch)
 
     def downloads(self) -> list[str]:
         """The names of all files that were sent, sorted."""
-        return sorted(path.rpartition("/")[2] for path in self.asked if re.match("GET /.*/resolve/", path))
+        return sorted(found[1] for path in self.asked if (found := re.match("GET /.*/resolve/[^/]+/(.*)", path)))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -77,7 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_texts(group: argparse._ArgumentGroup) -> None:
     add, kinds = group.add_argument, ".csv, .tsv, .jsonl or .json"
-    add("--calibration", metavar="FILE", help=f"text for the int8 scales, .txt, {kinds} (default: a built-in sample)")
+    add(
+        "--calibration",
+        metavar="FILE",
+        help=f"text for the int8 scales, .txt, {kinds} (default: a built-in sample in the model's languages)",
+    )
     add(
         "--evaluate",
         metavar="FILE",

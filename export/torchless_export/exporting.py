@@ -12,13 +12,14 @@ from torchless import Bundle
 from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Precision
 from torchless.errors import InferenceError, InputError
 
-from . import old_spellings, samples, writers
+from . import file_names, old_spellings, samples, writers
 from .card import model_card
 from .checkpoint import Checkpoint
 from .checkpoint.limits import max_tokens
 from .checkpoint.sentence import SentenceSettings
 from .errors import CheckpointError, ExportError, QualityError
 from .golden import golden_answers
+from .other_servers import files_for_other_servers
 from .parity import check_parity
 from .quality import measure_accuracy, measure_quality
 from .reference import Reference
@@ -62,7 +63,8 @@ def export(
         engine: deprecated, as are "lean" and "standard" for `graph`: they work with a warning for one release.
         encoder_only: leave the head out, and do not require one of the checkpoint.
         pairs: let the bundle read pairs of texts too, where tokenizer and model tell the two apart.
-        calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl, .json); None takes the built-in sample.
+        calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl, .json); None takes texts that
+            the model's tokenizer reads.
         evaluate: labelled text (.csv, .tsv, .jsonl, .json) to measure accuracy on.
         columns: where those two files have their texts, or pairs.
         gates: how far fp32 may be from PyTorch, and int8 and fp16 from fp32.
@@ -91,10 +93,11 @@ def export(
         writer = writers.open_writer(way, source, head=not encoder_only, say=say)
         source = source.with_outputs(writer.outputs)
         draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=pairs))
-        texts = samples.choose(draft.manifest, calibration, evaluate, columns)
+        tokenizer = source.transformers_tokenizer.backend_tokenizer
+        texts = samples.choose(draft.manifest, calibration, evaluate, columns, tokenizer)
 
         say("writing the fp32 graphs")
-        _add_files(draft, source)
+        draft.add_file(TOKENIZER, source.tokenizer_json())
         _add_variant(draft, writer, "fp32", texts)
         say("comparing them with PyTorch")
         reference = Reference(source, draft.manifest.max_tokens, head=not encoder_only)
@@ -112,7 +115,7 @@ def export(
                     raise QualityError(precision, found, findings)
                 left_out[precision] = findings
         report = ExportReport(parity, quality, accuracy, left_out)
-        _finish(draft, report, wanted)
+        _finish(draft, source, report, wanted)
     return report
 
 
@@ -153,20 +156,12 @@ def _labels(checkpoint: Checkpoint, outputs: int) -> tuple[str, ...]:
     return labels
 
 
-def _add_files(draft: Draft, source: Checkpoint) -> None:
-    """The tokenizer, and what other servers expect beside a padded graph."""
-    draft.add_file(TOKENIZER, source.tokenizer_json())
-    if draft.manifest.layout == "padded":
-        for name, data in source.files_for_other_servers():
-            draft.add_file(name, data)
-
-
 def _add_variant(draft: Draft, writer: Writer, precision: Precision, texts: samples.Texts) -> None:
     """Write one variant; the draft is a loadable bundle with it afterwards."""
     calibration = None
     if precision == "int8":
         calibration = Bundle.open(draft.folder).tokenizer().encode(texts.calibration.texts)
-    weights = WeightsFile(f"weights.{precision}")
+    weights = WeightsFile(file_names.weights(draft.manifest.layout, precision))
     draft.add_variant(precision, writer.graphs(precision, weights, calibration), weights)
     draft.write_manifest()
 
@@ -197,11 +192,14 @@ def _add_compared(
     return quality, failed
 
 
-def _finish(draft: Draft, report: ExportReport, wanted: Sequence[Precision]) -> None:
+def _finish(draft: Draft, source: Checkpoint, report: ExportReport, wanted: Sequence[Precision]) -> None:
     """Leave out what failed or only measured the others, and add what describes the bundle, once all of it is there."""
     for precision in (*report.left_out, *(() if "fp32" in wanted else ("fp32",))):
         draft.drop_variant(precision)
     manifest = draft.write_manifest(report.figures())
+    if manifest.layout == "padded":
+        for name, data in files_for_other_servers(source, manifest):
+            draft.add_file(name, data)
     draft.add_file(GOLDEN, golden_answers(Bundle.open(draft.folder)))
     draft.add_file("README.md", model_card(manifest).encode())
     draft.write_manifest(report.figures())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .families import RANDOM_CHECKPOINTS, RandomCheckpoint
+from .families.random_checkpoint import BERT_TOKENS, ROBERTA_TOKENS
 from .samples import built_in
 
 __all__ = ["FOREIGN", "LABELS", "RANDOM_CHECKPOINTS", "RandomCheckpoint", "make"]
@@ -18,7 +19,36 @@ LABELS = ("negative", "neutral", "positive")
 _SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 # Without a family: through optimum.
+_HEADS = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+_WITHOUT_PAD = {role: token for role, token in BERT_TOKENS.items() if role != "pad_token"}
 FOREIGN: dict[str, RandomCheckpoint] = {
+    "bart": RandomCheckpoint(
+        "bart",
+        settings={
+            "d_model": 32,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "max_position_embeddings": 64,
+            "encoder_ffn_dim": 64,
+            "decoder_ffn_dim": 64,
+            "decoder_start_token_id": 3,
+            "forced_eos_token_id": None,
+            **_HEADS,
+        },
+    ),
+    "big_bird": RandomCheckpoint("big_bird", settings={"max_position_embeddings": 64}),
+    "ernie": RandomCheckpoint("ernie", settings={"max_position_embeddings": 64}, type_ids=True),
+    "gpt2, no padding": RandomCheckpoint(
+        "gpt2", settings={"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}, tokens=_WITHOUT_PAD
+    ),
+    "mobilebert": RandomCheckpoint(
+        "mobilebert",
+        settings={"max_position_embeddings": 64, "embedding_size": 32, "intra_bottleneck_size": 32},
+        type_ids=True,
+    ),
+    "longformer": RandomCheckpoint(
+        "longformer", settings={"max_position_embeddings": 66, "attention_window": 8}, tokens=ROBERTA_TOKENS
+    ),
     "roformer": RandomCheckpoint(
         "roformer", settings={"max_position_embeddings": 64, "embedding_size": 32}, type_ids=True
     ),
@@ -34,7 +64,7 @@ def make(random: RandomCheckpoint, folder: Path) -> Path:
     config = AutoConfig.for_model(
         random.model_type,
         **{
-            **({} if "dim" in random.settings else _SIZES),
+            **({} if {"dim", "d_model", "n_embd", "hidden_size"} & set(random.settings) else _SIZES),
             "vocab_size": len(tokenizer),
             "pad_token_id": tokenizer.pad_token_id,
             "bos_token_id": tokenizer.cls_token_id,

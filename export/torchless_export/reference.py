@@ -14,6 +14,8 @@ from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
 from .errors import ExportError, UnsupportedModelError
+from .samples import built_in
+from .tokenizer_texts import of_vocabulary
 
 _T = TypeVar("_T")
 
@@ -22,7 +24,10 @@ class Reference:
     """A checkpoint loaded by transformers, in float32 on the CPU.
 
     Attributes:
+        head: whether the model has its head.
         max_tokens: where texts are cut; None reads them whole.
+        tokenizer: the checkpoint's own, with a `backend_tokenizer`.
+        slow_tokenizer: what that was converted from, which then answers in `tokens`; None where it was not converted.
         missing: tensors that the checkpoint lacks; transformers filled them with random numbers.
         unexpected: tensors that transformers ignored.
 
@@ -31,7 +36,7 @@ class Reference:
     """
 
     def __init__(self, checkpoint: Checkpoint, max_tokens: int | None, *, head: bool) -> None:
-        self._checkpoint, self._head = checkpoint, head
+        self._checkpoint, self.head = checkpoint, head
         model, found = self._tried(self._loaded)
         self._model: Any = model.eval()
         self.missing = sorted(found["missing_keys"])
@@ -40,15 +45,16 @@ class Reference:
         self._inputs = set(inspect.signature(self._model.forward).parameters)
         self._model.base_model.register_forward_hook(self._keep_states)
         self._states: Any = None
-        self._tokenizer: Any = checkpoint.transformers_tokenizer
+        self.tokenizer: Any = checkpoint.transformers_tokenizer
+        self.slow_tokenizer: Any = checkpoint.slow_tokenizer
         self.max_tokens = max_tokens
 
     def _loaded(self) -> Any:
         import torch
         from transformers import AutoModel, AutoModelForSequenceClassification
 
-        kind = AutoModelForSequenceClassification if self._head else AutoModel
-        labels: dict[str, Any] = {"num_labels": len(self._checkpoint.labels)} if self._head else {}
+        kind = AutoModelForSequenceClassification if self.head else AutoModel
+        labels: dict[str, Any] = {"num_labels": len(self._checkpoint.labels)} if self.head else {}
         return kind.from_pretrained(
             self._checkpoint.folder,
             local_files_only=True,
@@ -65,11 +71,35 @@ class Reference:
         except (ExportError, MemoryError):
             raise
         except Exception as error:
-            kind = "a text classifier" if self._head else "a body without a head"
+            kind = "a text classifier" if self.head else "a body without a head"
             raise UnsupportedModelError(
                 f"{self._checkpoint.folder}: transformers cannot run {self._checkpoint.config['model_type']!r} as "
                 f"{kind} ({type(error).__name__}: {error})."
             ) from error
+
+    @property
+    def model(self) -> Any:
+        """The PyTorch model."""
+        return self._model
+
+    def example(self, max_tokens: int) -> dict[str, Any]:
+        """Two short texts as the model's inputs, padded on the right: int64 (2, longest) each, the mask among them."""
+        import torch
+
+        texts = [*built_in()[:2], *of_vocabulary(self.tokenizer, max_tokens)]  # a tokenizer may know no English
+        tokens = self.tokens(texts, truncation=True, max_length=max_tokens)
+        read = [index for index, row in enumerate(tokens["input_ids"]) if row][:2]
+        tokens = {name: [rows[index] for index in read] for name, rows in tokens.items()}
+        longest = max(map(len, tokens["input_ids"]))
+        fill = {"input_ids": self._checkpoint.padding_id}
+        masks = [[1] * len(row) for row in tokens["input_ids"]]
+        given = {name: tokens[name] for name in tokens if name in self._inputs}
+        if "attention_mask" in self._inputs:
+            given["attention_mask"] = masks
+        return {
+            name: torch.tensor([[*row, *[fill.get(name, 0)] * (longest - len(row))] for row in rows])
+            for name, rows in given.items()
+        }
 
     @property
     def body(self) -> Any:
@@ -80,11 +110,6 @@ class Reference:
         """Token ids of each text, special tokens included, cut at the limit."""
         ids: list[list[int]] = self.tokens(texts)["input_ids"]
         return ids
-
-    @property
-    def tokenizer(self) -> Any:
-        """The checkpoint's own tokenizer, as transformers loads it."""
-        return self._tokenizer
 
     def tokens(self, texts: Sequence[Text], **options: Any) -> Any:
         """What the checkpoint's tokenizer answers to texts, or to pairs, cut at the limit unless options say otherwise.
@@ -98,7 +123,7 @@ class Reference:
         assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
         given = ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
         cut = {"truncation": self.max_tokens is not None, "max_length": self.max_tokens}
-        return self._tokenizer(*given, **{**cut, **options})
+        return (self.slow_tokenizer or self.tokenizer)(*given, **{**cut, **options})
 
     def run(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
         """Run texts or pairs without any padding, as the pipeline runs one text: not every model is indifferent to it.
@@ -121,7 +146,7 @@ class Reference:
             states.update(zip(group, hidden, strict=True))
             logits.update(zip(group, answers, strict=True))
         order = range(len(texts))
-        return [states[index] for index in order], np.stack([logits[index] for index in order]) if self._head else None
+        return [states[index] for index in order], np.stack([logits[index] for index in order]) if self.head else None
 
     def run_exactly(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
         """`run` in float64, which tells how far PyTorch's own float32 is from exact; every array is float64."""
@@ -132,11 +157,13 @@ class Reference:
             self._model.float()
 
     def _groups(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Which texts share a pass: those of one length; each alone where the model does not know its padding token."""
+        """Which texts share a pass: those of one length; each alone where the model compares rows, or lacks padding."""
         by_length: dict[int, list[int]] = {}
         for index, length in enumerate(lengths):
             by_length.setdefault(length, []).append(index)
-        if getattr(self._model.config, "pad_token_id", None) is None:
+        config = self._model.config
+        # BART and T5 ask for the same number of <eos> in every row.
+        if getattr(config, "pad_token_id", None) is None or getattr(config, "is_encoder_decoder", False):
             return [[index] for index in range(len(lengths))]
         return list(by_length.values())
 
@@ -149,7 +176,7 @@ class Reference:
         hidden = self._states
         if getattr(hidden, "ndim", 0) != 3:
             raise TypeError("its body answers no hidden states")
-        return hidden.numpy(), outputs.logits.numpy() if self._head else hidden.numpy()
+        return hidden.numpy(), outputs.logits.numpy() if self.head else hidden.numpy()
 
     def _keep_states(self, _model: Any, _inputs: Any, outputs: Any) -> None:
         # The body's own answer; `hidden_states[-1]` differs from it where a norm follows the last layer.

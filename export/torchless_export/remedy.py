@@ -35,9 +35,9 @@ def text_is_missing(precision: Precision, report: QualityReport | None) -> Remed
     """The file of the model's own text that a variant was made or compared without; None where it had both."""
     if precision != "int8" or report is None:
         return None
-    if report.calibration == BUILT_IN:
+    if (report.calibration or "").startswith(BUILT_IN):
         return Remedy("Calibrate int8 on text like the model's own (FILE)", ("--calibration", "FILE"))
-    if report.compared_on == BUILT_IN and report.disagreement is not None:
+    if report.compared_on.startswith(BUILT_IN) and report.disagreement is not None:
         return Remedy("Compare int8 on labelled text like the model's own (FILE)", ("--evaluate", "FILE"))
     return None
 

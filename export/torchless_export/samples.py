@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,15 @@ from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns
 
+from .model_sample import texts_of
+
 CALIBRATION_TEXTS = 2000
 _COMPARED_TEXTS = 1000
 BUILT_IN = "the built-in sample"
 
 
 def built_in() -> list[str]:
-    """184 short texts of many kinds, written for this project."""
+    """184 short texts of many kinds in everyday English, written for this project."""
     return files(__package__).joinpath("sample.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -128,8 +131,16 @@ def choose(
     calibration_file: str | os.PathLike[str] | None,
     labelled_file: str | os.PathLike[str] | None,
     where: Columns,
+    tokenizer: Any,
 ) -> Texts:
-    """The texts of an export, from the files that were given or else from the built-in sample.
+    """The texts of an export, from the files that were given or else those that the model's tokenizer reads.
+
+    Args:
+        manifest: of the bundle that is made.
+        calibration_file: text for int8's scales.
+        labelled_file: text whose labels are known.
+        where: the files' columns.
+        tokenizer: the model's, of `tokenizers`.
 
     Raises:
         InputError: a file cannot be read, or does not fit the model that the manifest describes.
@@ -139,22 +150,35 @@ def choose(
     if where.pair and not manifest.pairs:
         raise InputError(f"columns: the bundle reads single texts, got the pairs of column {where.pair!r}.")
     known = labelled(Path(labelled_file), manifest.labels, where) if labelled_file else None
-    scales, compared = for_int8(Path(calibration_file) if calibration_file else None, known, where)
+    path = Path(calibration_file) if calibration_file else None
+    scales, compared = for_int8(path, known, where, of_model(tokenizer))
     return Texts(known, scales, compared, compared if labelled_file or calibration_file else scales)
 
 
+def of_model(tokenizer: Any) -> Sample:
+    """The built-in sample for a model, in languages and words that its tokenizer reads; its name says which."""
+    texts, what = texts_of(tokenizer, built_in())
+    return Sample(f"{BUILT_IN}: {what}" if what else BUILT_IN, list(texts))
+
+
 def for_int8(
-    calibration_file: Path | None, labelled: Labelled | None, where: Columns = _DEFAULT
+    calibration_file: Path | None, labelled: Labelled | None, where: Columns = _DEFAULT, sample: Sample | None = None
 ) -> tuple[Sample, Sample]:
     """The texts that int8's scales come from, and those that it is compared with fp32 on.
 
     Without labelled texts, the rows of a calibration file that do not calibrate are compared, where they are no fewer
     than the built-in sample, else the built-in sample. Without files both are the built-in sample, and the second's
     name says so: half of it would be too few texts. There are no built-in pairs, so a file of pairs is always halved.
+
+    Args:
+        calibration_file: text for int8's scales.
+        labelled: text whose labels are known.
+        where: the file's columns.
+        sample: the built-in one for the model (`of_model`); None takes the lines of everyday English.
     """
-    sample = Sample(BUILT_IN, list(built_in()))
+    sample = sample or Sample(BUILT_IN, list(built_in()))
     if calibration_file is None:
-        return sample, labelled or Sample(f"{BUILT_IN}, the same texts that calibrated", sample.texts)
+        return sample, labelled or Sample(f"{sample.name}, the same texts that calibrated", sample.texts)
     if labelled is not None:
         return calibration(calibration_file, where), labelled
     texts = _not_blank(calibration_file, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.tokens import Batch, Tokenizer
 
 from . import tokenizer_texts
+from .checkpoint.tokenizer import AS_CODE
+from .checkpoint.tokenizer_files import refuse_interruption
 from .errors import CheckpointError
 from .reference import Reference
 
@@ -31,20 +34,31 @@ def first_difference(bundle: Bundle, reference: Reference) -> str | None:
     """
     for texts, ours, expected in _answers(bundle, reference):
         if ours != expected:
-            return _named(texts, ours, expected)
+            code = reference.slow_tokenizer
+            return _named(texts, ours, expected) + (f". {type(code).__name__} {AS_CODE}" if code else "")
     return None
 
 
 def _answers(bundle: Bundle, reference: Reference) -> Iterator[Answers]:
     tokenizer, limit = bundle.tokenizer(), bundle.manifest.max_tokens
     singles = tokenizer_texts.singles(reference.tokenizer, limit)
+    if reference.slow_tokenizer is not None:
+        singles = [text for text in singles if all(map(_long_known, text))]
     for start in range(0, len(singles), _BATCH_TEXTS):
         yield _cut(tokenizer, reference, singles[start : start + _BATCH_TEXTS])
     pairs = tokenizer_texts.pairs(singles) if bundle.manifest.pairs else []
     if pairs:
         yield _cut(tokenizer, reference, pairs)
+    if reference.slow_tokenizer is not None:  # Python code answers lists without windows
+        return
     yield from _windows(tokenizer, reference, tokenizer_texts.spread(singles, 100), limit)
     yield from _windows(tokenizer, reference, pairs, limit)
+
+
+def _long_known(letter: str) -> bool:
+    """Whether Python's and Rust's tables of Unicode agree on a character: they are of different versions."""
+    kind = unicodedata.category(letter)
+    return kind[0] == "S" or (kind != "Co" and unicodedata.ucd_3_2_0.category(letter) == kind != "Cn")
 
 
 def _cut(tokenizer: Tokenizer, reference: Reference, texts: Sequence[Text]) -> Answers:
@@ -81,11 +95,13 @@ def _asked(ask: Callable[[Sequence[Text]], Any], texts: Sequence[Text]) -> Any:
     """What a tokenizer answers to texts; where it fails, the text that it fails on alone is named."""
     try:
         return ask(texts)
-    except Exception as error:  # transformers and `tokenizers` raise whatever they like
+    except BaseException as error:  # transformers and `tokenizers` raise whatever they like
+        refuse_interruption(error)
         for text in texts:
             try:
                 ask([text])
-            except Exception as cause:
+            except BaseException as cause:
+                refuse_interruption(cause)
                 raise CheckpointError(
                     f"tokenizer.json: the tokenizer fails on {_shown(text)} ({cause}). Mend the checkpoint's tokenizer."
                 ) from error

@@ -8,10 +8,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import onnx
@@ -19,15 +19,10 @@ import onnx
 from torchless.atomic_files import umask, writing
 from torchless.bundle.manifest import FORMAT, MANIFEST, FileRecord, Manifest, Precision, Variant
 
+from . import file_names
 from .weights import WeightsFile
 from .writers.writer import Kind
 
-# The names that optimum, Text Embeddings Inference and transformers.js look for first.
-_PADDED_NAMES: dict[Precision, str] = {
-    "fp32": "model.onnx",
-    "fp16": "model_fp16.onnx",
-    "int8": "model_quantized.onnx",
-}
 _DEFAULTS: tuple[Precision, ...] = ("int8", "fp32", "fp16")  # what is loaded by default, the best that is there
 
 
@@ -55,21 +50,22 @@ class Draft:
         self._variants: dict[Precision, Variant] = {}
 
     def add_file(self, name: str, data: bytes) -> None:
-        """Write one file."""
+        """Write one file, and the folder that its name says."""
         with writing(self._out):
+            (self.folder / name).parent.mkdir(exist_ok=True)
             (self.folder / name).write_bytes(data)
 
     def add_variant(self, name: Precision, graphs: Mapping[Kind, onnx.ModelProto], weights: WeightsFile) -> None:
         """Write the graphs of one precision and the weights that they share."""
-        files: dict[str, str] = {kind: f"{kind}.{name}.onnx" for kind in graphs}
-        if self.manifest.layout == "padded":
-            files["classifier" if "classifier" in graphs else "encoder"] = _PADDED_NAMES[name]
+        folder = file_names.folder(self.manifest.layout)
+        names = file_names.graphs(self.manifest.layout, name, graphs)
+        files: dict[str, str] = {kind: str(PurePosixPath(folder, file)) for kind, file in names.items()}
         for kind, model in graphs.items():
             self.add_file(files[kind], model.SerializeToString(deterministic=True))
         with writing(self._out):
-            weights.write(self.folder)
+            weights.write(self.folder / folder)
         self._variants[name] = Variant(
-            weights.name,
+            str(PurePosixPath(folder, weights.name)),
             files["encoder"],
             files.get("classifier"),
             files.get("lone_encoder"),
@@ -84,7 +80,8 @@ class Draft:
 
     def write_manifest(self, quality: Mapping[str, Any] | None = None) -> Manifest:
         """Record every file that lies in the folder now."""
-        names = sorted(path.name for path in self.folder.iterdir() if path.name != MANIFEST)
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        names = sorted({path.relative_to(self.folder).as_posix() for path in files} - {MANIFEST})
         manifest = replace(
             self.manifest,
             default_precision=next(name for name in _DEFAULTS if name in self._variants),
@@ -130,9 +127,8 @@ def _refuse_to_destroy(out: Path) -> None:
         return
     if not out.is_dir():
         raise FileExistsError(errno.EEXIST, "it is a file, expected a folder")
-    names = {path.name for path in out.iterdir()}
     ours = _files_of_bundle(out)
-    foreign = sorted(name for name in names if name not in ours or (out / name).is_dir())
+    foreign = sorted(_foreign(out, ours, ""))
     if foreign:
         shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
         raise FileExistsError(
@@ -140,8 +136,18 @@ def _refuse_to_destroy(out: Path) -> None:
             f"the folder is neither empty nor a bundle and nothing else: it holds {shown}. "
             "Name another folder, or move those out of it",
         )
-    if names and out.is_mount():
+    if any(out.iterdir()) and out.is_mount():
         raise FileExistsError(errno.EBUSY, "a bundle at a mount point cannot be replaced. Name a folder inside it")
+
+
+def _foreign(folder: Path, ours: Set[str], inside: str) -> Iterator[str]:
+    """What a folder holds beside these names; of a folder that they do not name, its name alone."""
+    for path in folder.iterdir():
+        name = f"{inside}{path.name}"
+        if path.is_dir() and not inside and not path.is_symlink() and any(each.startswith(f"{name}/") for each in ours):
+            yield from _foreign(path, ours, f"{name}/")
+        elif name not in ours or path.is_dir():
+            yield name
 
 
 def _files_of_bundle(folder: Path) -> set[str]:
@@ -185,5 +191,8 @@ def _move_into(temporary: Path, out: Path) -> None:
             shutil.move(temporary / name, out / name)
     except BaseException:
         for name in names:
-            (out / name).unlink(missing_ok=True)
+            if (out / name).is_dir():
+                shutil.rmtree(out / name, ignore_errors=True)
+            else:
+                (out / name).unlink(missing_ok=True)
         raise

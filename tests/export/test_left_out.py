@@ -30,7 +30,8 @@ def files_of(bundle: Path) -> set[str]:
     assert manifest.default_precision == "fp32"
     assert [report.precision for report in verify(bundle)] == ["fp32"]
     assert set(json.loads((bundle / "golden.json").read_bytes())["variants"]) == {"fp32"}
-    assert {path.name for path in bundle.iterdir()} == {*manifest.files, "manifest.json"}
+    files = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
+    assert files == {*manifest.files, "manifest.json"}
     return set(manifest.files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from torchless import Bundle
+from torchless.bundle.manifest import FileRecord
 from torchless_export import export, tokenizer_texts
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, ParityError
@@ -34,8 +36,11 @@ def reference(exported: Exported) -> Reference:
 def bundle_with(exported: Exported, folder: Path, **tokenizer: Any) -> Bundle:
     """The exported bundle with other fields in its tokenizer.json; only the tokenizer can be read from it."""
     content = json.loads((exported[1] / "tokenizer.json").read_text(encoding="utf-8"))
-    (folder / "tokenizer.json").write_text(json.dumps({**content, **tokenizer}), encoding="utf-8")
-    return Bundle(folder, Bundle.open(exported[1]).manifest)
+    data = json.dumps({**content, **tokenizer}).encode()
+    (folder / "tokenizer.json").write_bytes(data)
+    manifest = Bundle.open(exported[1]).manifest
+    record = FileRecord(len(data), hashlib.sha256(data).hexdigest())
+    return Bundle(folder, replace(manifest, files={**manifest.files, "tokenizer.json": record}))
 
 
 def test_thousands_of_texts_take_seconds(exported: Exported, reference: Reference) -> None:

@@ -28,6 +28,8 @@ class Setup:
         work: a folder for converted models; those of an earlier run are used again.
         threads: number of CPU threads that a call may use.
         device: where to run.
+        calibration: texts that static int8 is calibrated on, one JSON object with `text` and, for pairs, `pair` per
+            line; None takes the built-in sample.
     """
 
     checkpoint: Path
@@ -35,6 +37,7 @@ class Setup:
     work: Path
     threads: int
     device: Device = "cpu"
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)

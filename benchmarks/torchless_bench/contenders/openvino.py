@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from torchless_export.samples import built_in
@@ -22,7 +24,7 @@ def load_fp32(setup: Setup) -> LoadedContender:
 
 
 def load_int8(setup: Setup) -> LoadedContender:
-    """Static int8 by NNCF, calibrated on the built-in sample, which also calibrates a Torchless bundle by default."""
+    """Static int8 by NNCF, calibrated as the Torchless bundle is."""
     _turn_off_telemetry()
     import nncf
     import openvino
@@ -31,10 +33,17 @@ def load_int8(setup: Setup) -> LoadedContender:
     if not path.exists():
         model = openvino.convert_model(plain_graph(setup))
         encode, names = _encoder(setup), {port.any_name for port in model.inputs}
-        batches = [{name: array for name, array in encode([text]).items() if name in names} for text in built_in()]
+        texts = list(built_in()) if setup.calibration is None else _texts(setup.calibration)
+        batches = [{name: array for name, array in encode([text]).items() if name in names} for text in texts]
         model = nncf.quantize(model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER)
         openvino.save_model(model, path, compress_to_fp16=False)
     return _loaded(setup, openvino.Core().read_model(path), {})
+
+
+def _texts(calibration: Path) -> list[Any]:
+    """Each line's text, or its pair as the tokenizer of transformers takes it."""
+    rows = [json.loads(line) for line in calibration.read_text(encoding="utf-8").splitlines()]
+    return [(row["text"], row["pair"]) if "pair" in row else row["text"] for row in rows]
 
 
 def _turn_off_telemetry() -> None:
@@ -42,7 +51,7 @@ def _turn_off_telemetry() -> None:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # importing it is an ImportError now
 
 
-def _encoder(setup: Setup) -> Callable[[list[str]], Any]:
+def _encoder(setup: Setup) -> Callable[[list[Any]], Any]:
     tokenize = tokenizer(setup)
     return lambda texts: tokenize(texts, padding=True, truncation=True, return_tensors="np")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from torchless import Classifier, Encoder
+from typing import Any
 
-from .contender import LoadedContender, Setup
+from torchless import Classifier, Encoder, TextPair
+
+from .contender import Floats, LoadedContender, Setup
 
 _ITS_OWN = (0,)  # one batch size, which is not used: Torchless cuts lists into batches itself
 
@@ -36,7 +38,11 @@ def load_int8_encoder(setup: Setup) -> LoadedContender:
 
 def _classifier(setup: Setup, precision: str) -> LoadedContender:
     classifier = Classifier.load(setup.bundle, precision=precision, device=setup.device, threads=setup.threads)
-    return LoadedContender(classifier.logits, lambda texts, _: classifier.predict(texts), batch_sizes=_ITS_OWN)
+
+    def logits(texts: list[Any]) -> Floats:
+        return classifier.logits([TextPair(*text) if isinstance(text, tuple) else text for text in texts])
+
+    return LoadedContender(logits, lambda texts, _: classifier.predict(texts), batch_sizes=_ITS_OWN)
 
 
 def _encoder(setup: Setup, precision: str) -> LoadedContender:

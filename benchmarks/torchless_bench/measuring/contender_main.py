@@ -29,7 +29,8 @@ def main() -> None:
     """Load the contender, then answer requests until stdin ends."""
     where, fields = sys.argv[1], json.loads(sys.argv[2])
     checkpoint, bundle, work = (Path(fields[name]) for name in ("checkpoint", "bundle", "work"))
-    setup = Setup(checkpoint, bundle, work, fields["threads"], fields["device"])
+    calibration = Path(fields["calibration"]) if fields["calibration"] else None
+    setup = Setup(checkpoint, bundle, work, fields["threads"], fields["device"], calibration)
     channel = _private_stdout()
     _limit_cpus(setup.threads)
     try:
@@ -50,14 +51,20 @@ def main() -> None:
 
 def _answer(contender: LoadedContender, request: dict[str, Any]) -> dict[str, Any]:
     if request["do"] == "answer":
-        rows = [row.tolist() for batch in request["batches"] for row in contender.answer(batch)]
+        rows = [row.tolist() for batch in request["batches"] for row in contender.answer(_texts(batch))]
         return {"answers": rows}
     if request["do"] == "time":
-        return {"seconds": _time(contender, request["batches"], request["seconds"], request["calls"])}
+        batches = [_texts(batch) for batch in request["batches"]]
+        return {"seconds": _time(contender, batches, request["seconds"], request["calls"])}
     gc.collect()
     start = perf_counter()
     contender.whole_list(request["texts"], request["batch_size"])
     return {"seconds": [perf_counter() - start]}
+
+
+def _texts(batch: list[Any]) -> list[Any]:
+    """Pairs, which are arrays in JSON, as the tuples that transformers' tokenizers take for pairs."""
+    return [tuple(text) if isinstance(text, list) else text for text in batch]
 
 
 def _time(contender: LoadedContender, batches: Sequence[list[str]], seconds: float, calls: int) -> list[float]:

@@ -46,7 +46,7 @@ class ContenderProcess:
             log: the file for everything that the contender's libraries print.
         """
         self._log = log
-        fields = {name: value if name == "threads" else str(value) for name, value in asdict(setup).items()}
+        fields = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(setup).items()}
         with log.open("wb") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "torchless_bench.measuring.contender_main", where, json.dumps(fields)],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -60,7 +61,7 @@ class Checkpoint:
         if not trust_remote_code:
             _refuse_code(folder, config)
         source = Source(
-            name=name if revision else whole.resolve().name,
+            name=name if revision else os.fsencode(whole.resolve().name).decode(errors="replace"),
             revision=revision,
             architecture=str(config["model_type"]),
             license=front_matter(whole / "README.md").get("license") or None,
@@ -118,13 +119,22 @@ class Checkpoint:
         return read_weights(self.folder)
 
     @cached_property
+    def _tokenizers(self) -> tuple[Any, Any | None]:
+        return tokenizer.load(self.folder, trust_remote_code=self.trust_remote_code)
+
+    @property
     def transformers_tokenizer(self) -> Any:
         """The tokenizer that the checkpoint was trained with, as transformers loads it; loaded once.
 
         Raises:
-            CheckpointError, MissingExtraError: as in `tokenizer.load`.
+            CheckpointError, UnsupportedModelError, MissingExtraError: as in `tokenizer.load`.
         """
-        return tokenizer.load(self.folder, trust_remote_code=self.trust_remote_code)
+        return self._tokenizers[0]
+
+    @property
+    def slow_tokenizer(self) -> Any | None:
+        """The tokenizer of Python code that `transformers_tokenizer` was converted from; None where it was not."""
+        return self._tokenizers[1]
 
     def tokenizer_json(self) -> bytes:
         """The tokenizer as transformers would use it, converted to tokenizer.json where it is not one already."""
@@ -132,8 +142,13 @@ class Checkpoint:
 
     @property
     def pairs(self) -> bool:
-        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them."""
-        return tokenizer.reads_pairs(self.transformers_tokenizer, self.config.get("type_vocab_size") or 0)
+        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them.
+
+        A tokenizer of Python code cuts pairs that are too long at other tokens than `tokenizers` does.
+        """
+        return self.slow_tokenizer is None and tokenizer.reads_pairs(
+            self.transformers_tokenizer, self.config.get("type_vocab_size") or 0
+        )
 
     @property
     def tokenizer_limit(self) -> int:
@@ -143,17 +158,9 @@ class Checkpoint:
 
     @property
     def padding_id(self) -> int:
-        """The token id that fills up a batch."""
-        padding = self.transformers_tokenizer.pad_token_id
-        if padding is None:  # the mask hides it, but RoBERTa counts positions by it
-            padding = self.config.get("pad_token_id") or 0
-        return int(padding)
-
-    def files_for_other_servers(self) -> Iterator[tuple[str, bytes]]:
-        """What other servers expect beside a padded graph: the config, and how the tokenizer is set up."""
-        for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
-            if (self.folder / name).is_file():
-                yield name, (self.folder / name).read_bytes()
+        """The token id that fills up a batch: the model's (RoBERTa counts positions by it), else the tokenizer's."""
+        stated = (self.config.get("pad_token_id"), self.transformers_tokenizer.pad_token_id)
+        return int(next((padding for padding in stated if padding is not None), 0))
 
 
 def _refuse_adapter(folder: Path) -> None:
@@ -165,7 +172,7 @@ def _refuse_adapter(folder: Path) -> None:
 
 
 def _refuse_code(folder: Path, config: Mapping[str, Any]) -> None:
-    if "auto_map" in config:
+    if config.get("auto_map"):
         raise UnsupportedModelError(
             f"{folder / 'config.json'}, auto_map: the model brings Python code of its own, which an export would run "
             f"({', '.join(map(str, config['auto_map'].values()))}). Read it, then pass --trust-remote-code. A bundle "

@@ -43,7 +43,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         _check(path, config, field, lambda value: _whole(value) or isinstance(value, float), "a number")
     _check(path, config, "problem_type", lambda value: value in _PROBLEMS, f"one of {', '.join(_PROBLEMS)}")
     _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
-    for field in ("auto_map", "sentence_transformers"):
+    for field in ("auto_map", "sentence_transformers", "id2label"):
         _check(path, config, field, lambda value: isinstance(value, Mapping), "an object")
     _check_heads(path, config)
     if config.get("quantization_config"):

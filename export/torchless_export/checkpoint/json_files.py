@@ -35,10 +35,12 @@ def read_json_list(path: Path) -> list[dict[str, Any]]:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
+        json.dumps(content, ensure_ascii=False).encode()  # JSON's escapes can write lone surrogates
     except FileNotFoundError:
         raise CheckpointError(f"no checkpoint at {path.parent}: the folder has no {path.name}.") from None
     except OSError as error:  # a folder of that name, or no permission
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not JSON ({error}).") from error
+    return content

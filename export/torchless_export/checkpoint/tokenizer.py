@@ -11,16 +11,26 @@ from typing import Any
 from torchless.errors import MissingExtraError
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
+from .slow_tokenizer import converted
+from .tokenizer_files import check_tokenizer_files, refuse_interruption
+
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
 _EXPECTED = (
     "Expected tokenizer.json, or tokenizer_config.json with vocab.txt, with vocab.json and merges.txt, or with a "
     "SentencePiece model."
 )
+AS_CODE = (
+    "runs as Python code alone, so no tokenizer.json can say what it does. Where a fast tokenizer with the same token "
+    "ids exists, save it into this folder with save_pretrained, and export again."
+)
 _RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all of these
 
 
-def load(folder: Path, *, trust_remote_code: bool) -> Any:
+def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
     """The tokenizer as transformers loads it; this may take seconds.
+
+    Returns:
+        One with a `backend_tokenizer`, and the one of Python code that it was converted from, or None.
 
     Raises:
         CheckpointError: the folder holds none that transformers can use, or one that fails on unknown characters.
@@ -29,6 +39,7 @@ def load(folder: Path, *, trust_remote_code: bool) -> Any:
     """
     from transformers import AutoTokenizer
 
+    check_tokenizer_files(folder)
     _require_sentencepiece(folder)
     if not trust_remote_code:
         _require_vocabulary(folder)
@@ -36,11 +47,17 @@ def load(folder: Path, *, trust_remote_code: bool) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, use_fast=True, local_files_only=True, trust_remote_code=trust_remote_code
         )
-    except Exception as error:  # transformers raises whatever its backends raise
+    except BaseException as error:  # transformers raises whatever its backends raise
+        refuse_interruption(error)
         raise CheckpointError(f"{folder}: no usable tokenizer ({error}). {_EXPECTED}") from error
-    _require_fast(folder, tokenizer)
-    _require_one_answer(folder, tokenizer.backend_tokenizer)
-    return tokenizer
+    slow = None if getattr(tokenizer, "backend_tokenizer", None) is not None else tokenizer
+    fast = tokenizer if slow is None else converted(slow)
+    if fast is None:
+        raise UnsupportedModelError(
+            f"{folder / 'tokenizer_config.json'}, tokenizer_class: {type(slow).__name__} {AS_CODE}"
+        )
+    _require_one_answer(folder, fast.backend_tokenizer)
+    return fast, slow
 
 
 def as_json(tokenizer: Any) -> bytes:
@@ -106,16 +123,6 @@ def _without_special_words(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "added_tokens": [token for token in content["added_tokens"] if not token["special"]]}
 
 
-def _require_fast(folder: Path, tokenizer: Any) -> None:
-    if getattr(tokenizer, "backend_tokenizer", None) is None:
-        kind = type(tokenizer).__name__
-        raise UnsupportedModelError(
-            f"{folder / 'tokenizer_config.json'}, tokenizer_class: {kind} runs as Python code alone, so no "
-            "tokenizer.json can say what it does. Where a fast tokenizer with the same token ids exists, save it into "
-            "this folder with save_pretrained, and export again."
-        )
-
-
 def _require_one_answer(folder: Path, backend: Any) -> None:
     """Refuse a tokenizer that has no answer to some texts, or another one each time."""
     if dropout := getattr(backend.model, "dropout", None):
@@ -123,13 +130,18 @@ def _require_one_answer(folder: Path, backend: Any) -> None:
             f"{folder / 'tokenizer.json'}, model.dropout: expected null, got {dropout:g}, with which the same text has "
             "other token ids each time. Set it to null, and export again."
         )
-    try:
-        backend.encode(_RARE)
-    except Exception as error:  # `tokenizers` raises bare Exception
-        raise CheckpointError(
-            f"{folder / 'tokenizer.json'}, model: the tokenizer fails on characters that it does not know ({error}). "
-            "Give it an unk_token that is in its vocabulary, and export again."
-        ) from error
+    unknown = "Give it an unk_token that is in its vocabulary, and export again."
+    for text, field, what, advice in (
+        ("", "post_processor", "the empty text", "Save the tokenizer again with save_pretrained."),
+        (_RARE, "model", "characters that it does not know", unknown),
+    ):
+        try:
+            backend.encode(text)
+        except BaseException as error:
+            refuse_interruption(error)
+            raise CheckpointError(
+                f"{folder / 'tokenizer.json'}, {field}: the tokenizer fails on {what} ({error}). {advice}"
+            ) from error
 
 
 def _require_vocabulary(folder: Path) -> None:

@@ -1,12 +1,10 @@
-"""Any architecture that optimum can export: padded fp32 graphs, as exact as our own, but slower."""
+"""Architectures without a family: padded fp32 graphs that optimum traces, as exact as our own, but slower."""
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -21,9 +19,9 @@ from torchless_export.weights import WeightsFile
 
 from .writer import Kind, leftovers
 
-# optimum's name for what each graph answers.
-_TASKS: dict[Kind, str] = {"encoder": "feature-extraction", "classifier": "text-classification"}
 _OUTPUTS: dict[Kind, str] = {"encoder": "last_hidden_state", "classifier": "logits"}
+_TRACED_TOKENS = 48  # of the example that is traced; a graph takes texts of any length
+_POSITIONS = ("max_position_embeddings", "max_encoder_position_embeddings", "max_decoder_position_embeddings")
 _SMALL = 1024  # bytes: smaller tensors (shapes, scales) stay in the graph, where onnxruntime reads them at load
 
 
@@ -39,11 +37,12 @@ class OptimumWriter:
 
     def __init__(self, checkpoint: Checkpoint, *, head: bool) -> None:
         self._checkpoint = checkpoint
-        reference, states, logits = _run(checkpoint, head=head)
+        self._reference, states, logits = _run(checkpoint, head=head)
+        reference = self._reference
         self.hidden_size = int(states.shape[1])
         self.outputs = None if logits is None else int(logits.shape[1])
-        self.notes = leftovers(reference.unexpected) if head else ()
-        self.max_positions = _max_positions(checkpoint, reference.body)
+        self.max_positions = _max_positions(checkpoint, reference)
+        self.notes = (leftovers(reference.unexpected) if head else ()) + _sparse(reference, self.max_positions)
 
     def graphs(
         self,
@@ -64,18 +63,9 @@ class OptimumWriter:
 
     def _graph(self, kind: Kind, weights: WeightsFile, columns: int) -> onnx.ModelProto:
         """One graph; its tensors move into the weights file that the graphs of a variant share."""
-        with tempfile.TemporaryDirectory() as folder:
-            model = _exported(self._checkpoint, Path(folder), _TASKS[kind])
-        outputs = {node.name: node for node in model.graph.output}
-        if _OUTPUTS[kind] not in outputs:
-            raise UnsupportedModelError(
-                f"{self._checkpoint.folder}: optimum's graph answers {', '.join(outputs)}, expected {_OUTPUTS[kind]}. "
-                "This architecture is no text classifier that Torchless can run."
-            )
-        output = outputs[_OUTPUTS[kind]]
-        output.type.tensor_type.shape.dim[-1].dim_value = columns  # optimum leaves it open
-        del model.graph.output[:]
-        model.graph.output.append(output)
+        longest = min(self.max_positions or _TRACED_TOKENS, _TRACED_TOKENS)
+        model = _exported(self._checkpoint, self._reference, _OUTPUTS[kind], longest)
+        model.graph.output[0].type.tensor_type.shape.dim[-1].dim_value = columns  # the tracer leaves it open
         for place, tensor in enumerate(model.graph.initializer):
             array = onnx.numpy_helper.to_array(tensor)
             if array.nbytes >= _SMALL:
@@ -100,37 +90,49 @@ def _run(checkpoint: Checkpoint, *, head: bool) -> tuple[Reference, Floats, Floa
     return reference, states, logits
 
 
-def _exported(checkpoint: Checkpoint, folder: Path, task: str) -> onnx.ModelProto:
-    from optimum.exporters.onnx import main_export
+def _exported(checkpoint: Checkpoint, reference: Reference, output: str, longest: int) -> onnx.ModelProto:
+    from .tracing import trace
 
     try:
         with warnings.catch_warnings():  # torch and optimum warn about each other; parity is the judge of the outcome
             warnings.simplefilter("ignore")
-            main_export(
-                str(checkpoint.folder),
-                output=folder,
-                task=task,
-                do_validation=False,
-                trust_remote_code=checkpoint.trust_remote_code,
-                local_files_only=True,
-            )
-        return onnx.load(folder / "model.onnx")
+            return trace(reference.model, reference.example(longest), output, head=reference.head)
     except Exception as error:  # optimum, transformers and torch raise errors of any class
         raise UnsupportedModelError(
             f"{checkpoint.folder}: optimum cannot export {checkpoint.config['model_type']!r} ({error})."
         ) from error
 
 
-def _max_positions(checkpoint: Checkpoint, body: Any) -> int | None:
-    """Rows of the model's position table that a text can use; None where nothing bounds it.
+def _max_positions(checkpoint: Checkpoint, reference: Reference) -> int | None:
+    """The longest text in tokens that the model's position table holds; None where nothing bounds it.
 
-    Args:
-        checkpoint: its config names the rows.
-        body: the PyTorch model; tables of RoBERTa's kind leave the rows up to the padding token's unused.
+    Tables of RoBERTa's kind leave the rows up to the padding token's unused.
     """
-    rows = checkpoint.config.get("max_position_embeddings")
+    config, body = reference.model.config, reference.body
+    found = [getattr(config, name, None) for name in _POSITIONS]
+    rows = min((int(value) for value in found if isinstance(value, int) and value > 0), default=None)
     if rows is not None and not checkpoint.config.get("position_biased_input", True):  # DeBERTa without the table
-        return max(int(rows), checkpoint.tokenizer_limit)
+        return max(rows, checkpoint.tokenizer_limit)
     table = getattr(getattr(body, "embeddings", None), "position_embeddings", None)
     unused = getattr(table, "padding_idx", None)
-    return None if rows is None else int(rows) - (0 if unused is None else unused + 1)
+    usable = None if rows is None else rows - (0 if unused is None else unused + 1)
+    return min((most for most in (usable, _fully_attended(config)) if most is not None), default=None)
+
+
+def _fully_attended(config: Any) -> int | None:
+    """The longest text that BigBird reads with full attention; None where that is every text.
+
+    In longer ones it attends to blocks that are drawn at random for each length, which no graph can do.
+    """
+    if getattr(config, "attention_type", None) != "block_sparse":
+        return None
+    return (5 + 2 * int(config.num_random_blocks)) * int(config.block_size)
+
+
+def _sparse(reference: Reference, longest: int | None) -> tuple[str, ...]:
+    if longest is None or longest != _fully_attended(reference.model.config):
+        return ()
+    return (
+        f"cutting texts at {longest} tokens, up to which attention_type block_sparse is full attention. For longer "
+        "texts set attention_type to original_full in config.json",
+    )

@@ -87,6 +87,7 @@ class Snapshot:
     def _link(self, name: str) -> None:
         target = self.folder / name
         if not target.exists():
+            target.parent.mkdir(exist_ok=True)  # onnx/ of a padded bundle
             try:
                 os.link(os.path.realpath(self._cached / name), target)
             except FileExistsError:  # another process was faster; a commit's file is the same for both

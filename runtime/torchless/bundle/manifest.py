@@ -29,7 +29,8 @@ GraphKind = Literal["classifier", "encoder"]  # with the head, without it
 
 _DIGEST_KEY = "manifest_sha256"
 _NO_DIGEST = "0" * 64
-_FILE_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")  # what every file system can hold
+_NAME = "[A-Za-z0-9_][A-Za-z0-9._-]{0,254}"  # what every file system can hold
+_FILE_NAMES = {1: re.compile(_NAME), 2: re.compile(f"(?:{_NAME}/)?{_NAME}")}  # by format version
 _MOST = 1_000_000  # tokens per text, numbers per hidden state: beyond any model, within any integer
 
 
@@ -91,6 +92,7 @@ class Manifest:
         pairs: whether the model reads pairs of texts.
         pooling: the default way from hidden states to a text's vector.
         normalize: whether that vector is scaled to length 1 by default.
+        files: what is in it, by name; a name in a folder ("onnx/model.onnx") takes format version 2.
         truncation_side: where a text that is too long loses tokens; "left" takes format version 2.
         activation_scales: where int8's come from: calibration alone, or for some inputs each row; "row" takes format
             version 2.
@@ -117,7 +119,8 @@ class Manifest:
     @property
     def format_version(self) -> int:
         """The first version of the format whose readers understand all that this manifest says."""
-        return 2 if self.truncation_side == "left" or self.activation_scales == "row" else 1
+        newer = self.truncation_side == "left" or self.activation_scales == "row"
+        return 2 if newer or any("/" in name for name in self.files) else 1
 
     def columns(self, kind: GraphKind) -> int:
         """The last axis of what a graph answers: labels with the head, the hidden size without it."""
@@ -161,7 +164,7 @@ class Manifest:
             default_precision=root.choice("default_precision", tuple(root.mapping("variants").values)),
             source=_source(root.mapping("source")),
             quality={name: report.values for name, report in root.mapping("quality").items()},
-            files=_files(root.mapping("files")),
+            files=_files(root.mapping("files"), version),
             **_optional(root),
         )
 
@@ -194,12 +197,14 @@ def _labels(root: Fields) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _files(fields: Fields) -> dict[str, FileRecord]:
+def _files(fields: Fields, version: int) -> dict[str, FileRecord]:
     if TOKENIZER not in fields.values:
         raise fields.wrong(fields.where, f"{TOKENIZER} among them", ", ".join(fields.values) or "none")
     for name in fields.values:
-        if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
-            raise fields.wrong(fields.path(name), "a file name in the bundle's own folder", repr(name))
+        folder = name.rpartition("/")[0]
+        if not _FILE_NAMES[version].fullmatch(name) or MANIFEST in (name, folder) or folder in fields.values:
+            inside = ", or in one folder of it" if version > 1 else ""
+            raise fields.wrong(fields.path(name), f"a file name in the bundle's own folder{inside}", repr(name))
     return {
         name: FileRecord(size_bytes=record.integer("size_bytes", 0, sys.maxsize), sha256=record.sha256("sha256"))
         for name, record in fields.items()
@@ -226,6 +231,8 @@ def _variants(root: Fields) -> dict[Precision, Variant]:
         for file in variant.files:
             if file not in root.mapping("files").values:
                 raise fields.wrong(fields.where, "files that `files` lists", repr(file))
+        if len({file.rpartition("/")[0] for file in variant.files}) > 1:  # a graph names the weights beside it
+            raise fields.wrong(fields.where, "files of one folder", ", ".join(variant.files))
         found[name] = variant  # type: ignore[index]  # checked against the Literal above
     if not found:
         raise root.wrong("variants", "one or more", "none")

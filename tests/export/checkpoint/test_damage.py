@@ -34,6 +34,8 @@ Configure = Callable[..., None]
         ({"architectures": "BertModel"}, "architectures: expected a list of class names, got 'BertModel'"),
         ({"auto_map": "code.py"}, "auto_map: expected an object, got 'code.py'"),
         ({"sentence_transformers": 5}, "sentence_transformers: expected an object, got 5"),
+        ({"id2label": 1.5}, "id2label: expected an object, got 1.5"),
+        ({"id2label": ["a", "b"]}, "id2label: expected an object, got \\['a', 'b'\\]"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named(
@@ -44,7 +46,7 @@ def test_a_field_of_the_wrong_type_is_named(
         Checkpoint.open(str(broken))
 
 
-@pytest.mark.parametrize("content", ["[]", "null", '"bert"', "[" * 100_000, "\x00"])
+@pytest.mark.parametrize("content", ["[]", "null", '"bert"', "[" * 100_000, "\x00", '{"id2label": {"0": "\\ud800"}}'])
 def test_a_config_that_is_no_object_is_named(broken: Path, content: str) -> None:
     (broken / "config.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"config\.json: (expected an object|not JSON)"):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
+import transformers
 from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -20,7 +21,7 @@ import torchless_export.checkpoint.tokenizer
 from torchless import Bundle, Classifier, verify
 from torchless.errors import InputError, MissingExtraError
 from torchless_export import export
-from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.errors import CheckpointError, ParityError, UnsupportedModelError
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 from torchless_export.samples import built_in
 
@@ -223,6 +224,42 @@ def test_a_tokenizer_of_python_code_is_refused_by_its_name(broken: Path, tmp_pat
     refused(broken, tmp_path / "out", UnsupportedModelError, "tokenizer_class: BertweetTokenizer runs as Python code")
 
 
+def in_python(folder: Path, body: str) -> Path:
+    """The checkpoint with a tokenizer of Python code of its own: a subclass of BERT's slow one."""
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("\n".join(content["model"]["vocab"]) + "\n")
+    (folder / "own.py").write_text(
+        f"from transformers import BertTokenizer\n\n\nclass Own(BertTokenizer):\n    {body}\n"
+    )
+    edit(folder / "tokenizer_config.json", tokenizer_class="Own", auto_map={"AutoTokenizer": ["own.Own", None]})
+    return folder
+
+
+@pytest.mark.skipif(transformers.__version__ >= "5", reason="transformers 5 has no slow tokenizer of BERT's")
+def test_a_tokenizer_of_python_code_is_converted_and_proven(broken: Path, tmp_path: Path) -> None:
+    folder = in_python(broken, "pass")
+    report = export(folder, tmp_path / "out", precisions=["fp32"], graph="padded", trust_remote_code=True)
+    assert report.parity.token_ids_equal
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+    assert not tokenizer.is_fast
+    texts = ["a Good film, x", "", LONG, "[SEP] \u00e9\u0301 \u5929\u6c14"]
+    expected = [tokenizer(text, truncation=True, max_length=64)["input_ids"] for text in texts]
+    batch = Bundle.open(tmp_path / "out").tokenizer().encode(texts)
+    assert [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected
+    again = AutoTokenizer.from_pretrained(tmp_path / "out")  # other programs load it without the code
+    assert [again(text, truncation=True)["input_ids"] for text in texts] == expected
+
+
+@pytest.mark.skipif(transformers.__version__ >= "5", reason="transformers 5 has no slow tokenizer of BERT's")
+def test_a_tokenizer_of_python_code_that_does_more_is_refused_by_its_name(broken: Path, tmp_path: Path) -> None:
+    more = "def _tokenize(self, text, **options):\n        return super()._tokenize(text.replace('oo', 'u'), **options)"
+    folder = in_python(broken, more)
+    with pytest.raises(ParityError, match=r"token ids differ: .* in transformers.*Own runs as Python code alone"):
+        export(folder, tmp_path / "out", precisions=["fp32"], trust_remote_code=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_dropout_in_the_tokenizer_is_refused(tmp_path: Path) -> None:
     folder = make(RANDOM_CHECKPOINTS["roberta"], tmp_path / "roberta")
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -239,8 +276,45 @@ def test_a_tokenizer_that_fails_on_unknown_characters_is_refused(broken: Path, t
     refused(broken, tmp_path / "out", CheckpointError, "fails on characters that it does not know")
 
 
+def test_a_post_processor_without_its_tokens_is_refused(broken: Path, tmp_path: Path) -> None:
+    """`tokenizers` panics on it, and Rust's panics are no Exception."""
+    content = json.loads((broken / "tokenizer.json").read_text(encoding="utf-8"))
+    edit(broken / "tokenizer.json", post_processor={**content["post_processor"], "special_tokens": {}})
+    refused(
+        broken, tmp_path / "out", CheckpointError, r"tokenizer\.json, post_processor: the tokenizer fails on the empty"
+    )
+
+
 @pytest.mark.parametrize("stated", [0, 2, -1])
 def test_a_length_that_leaves_no_room_for_a_text_is_refused(broken: Path, tmp_path: Path, stated: int) -> None:
     edit(broken / "tokenizer_config.json", model_max_length=stated)
     complaint = f"model_max_length: .* 3 or more, of which 2 are special tokens, got {stated}"
     refused(broken, tmp_path / "out", UnsupportedModelError, complaint)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"model_max_length": "512"}, "model_max_length: expected the longest text in tokens, got '512'"),
+        ({"padding_side": "middle"}, "padding_side: expected left or right, got 'middle'"),
+        ({"truncation_side": 1}, "truncation_side: expected left or right, got 1"),
+        ({"split_special_tokens": "no"}, "split_special_tokens: expected true or false, got 'no'"),
+        ({"model_input_names": "input_ids"}, "model_input_names: expected a list of names, got 'input_ids'"),
+        ({"model_input_names": None}, "model_input_names: expected a list of names, got None"),
+        ({"pad_token": {"a": 1}}, "pad_token: expected a string, or an object with a string as its content"),
+        ({"tokenizer_class": 5}, "tokenizer_class: expected the name of a class, got 5"),
+        ({"added_tokens_decoder": {"x": "[PAD]"}}, "added_tokens_decoder: expected an object of tokens by their ids"),
+    ],
+)
+def test_a_wrong_setting_of_the_tokenizer_is_named(
+    broken: Path, tmp_path: Path, fields: dict[str, Any], complaint: str
+) -> None:
+    edit(broken / "tokenizer_config.json", **fields)
+    refused(broken, tmp_path / "out", CheckpointError, rf"tokenizer_config\.json, {complaint}")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\x00\xff"])
+def test_a_damaged_file_of_the_tokenizer_is_named(broken: Path, tmp_path: Path, name: str, content: bytes) -> None:
+    (broken / name).write_bytes(content)
+    refused(broken, tmp_path / "out", CheckpointError, name.replace(".", r"\."))

@@ -129,8 +129,9 @@ def test_an_old_spelling_makes_the_bundle_that_the_new_one_makes(checkpoint: Pat
     with pytest.warns(FutureWarning, match="Use graph padded"):
         export(checkpoint, tmp_path / "old", precisions=["fp32"], graph="standard")
     export(checkpoint, tmp_path / "new", precisions=["fp32"], graph="padded")
-    old, new = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("old", "new"))
-    assert old == new
+    old, new = (sorted(path for path in (tmp_path / name).rglob("*") if path.is_file()) for name in ("old", "new"))
+    assert [path.relative_to(tmp_path / "old") for path in old] == [path.relative_to(tmp_path / "new") for path in new]
+    assert [path.read_bytes() for path in old] == [path.read_bytes() for path in new]
 
 
 def test_the_command_line_says_once_what_to_write_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from torchless import Bundle, Classifier, verify
@@ -46,7 +50,39 @@ def test_an_architecture_without_a_family_goes_through_optimum(
     np.testing.assert_allclose(classifier.logits(sentences[:40]), expected, atol=1e-4)
     assert report.parity.longest_tokens == 64
     assert verify(bundle)[0].precision == "fp32"
-    assert {"model.onnx", "encoder.fp32.onnx", "config.json"} <= set(Bundle.open(bundle).manifest.files)
+    assert {"onnx/model.onnx", "onnx/model.onnx_data", "onnx/encoder.onnx", "config.json"} <= set(
+        Bundle.open(bundle).manifest.files
+    )
+
+
+@needs_optimum
+@pytest.mark.parametrize("name", [name for name in FOREIGN if name != "roformer"])
+def test_a_text_answers_alone_and_in_a_batch_as_the_pipeline_does(name: str, tmp_path: Path) -> None:
+    """Also where transformers refuses such a batch: rows with other numbers of <eos>, a model without padding."""
+    checkpoint = make(FOREIGN[name], tmp_path / "checkpoint")
+    tokenizer, model = (
+        kind.from_pretrained(checkpoint) for kind in (AutoTokenizer, AutoModelForSequenceClassification)
+    )
+    end = tokenizer.sep_token
+    texts = ["good", "a bad film, and it goes on and on", f"one{end}two{end}three", f"{end}", "so it goes " * 40]
+    report = export(checkpoint, tmp_path / "out")
+    assert report.parity.longest_tokens == 64
+    assert report.parity.pairs
+    with torch.inference_mode():
+        asked = [tokenizer(text, truncation=True, max_length=64, return_tensors="pt") for text in texts]
+        expected = torch.cat([model(**inputs).logits for inputs in asked])
+    classifier = Classifier.load(tmp_path / "out")
+    np.testing.assert_allclose(classifier.logits(texts), expected, atol=1e-4)
+    np.testing.assert_allclose(np.concatenate([classifier.logits([text]) for text in texts]), expected, atol=1e-4)
+
+
+@needs_optimum
+def test_a_bigbird_is_cut_where_its_attention_would_be_random(tmp_path: Path) -> None:
+    settings = {"max_position_embeddings": 128, "block_size": 4, "num_random_blocks": 1}
+    said: list[str] = []
+    checkpoint = make(replace(FOREIGN["big_bird"], max_tokens=128, settings=settings), tmp_path / "checkpoint")
+    assert export(checkpoint, tmp_path / "out", say=said.append).parity.longest_tokens == 28
+    assert any("cutting texts at 28 tokens" in line and "original_full" in line for line in said)
 
 
 @needs_optimum
@@ -65,6 +101,24 @@ def test_optimum_writes_a_known_architecture_when_asked(
     assert report.parity.longest_tokens == 64
     expected, _ = expected_logits(checkpoint, sentences[:12])
     np.testing.assert_allclose(Classifier.load(tmp_path / "out").logits(sentences[:12]), expected, atol=2e-5)
+
+
+@needs_optimum
+def test_other_programs_pad_where_parity_was_proven(tmp_path: Path) -> None:
+    """After padding on the left, as this checkpoint's tokenizer says, absolute positions are others."""
+    checkpoint = make(RANDOM_CHECKPOINTS["bert"], tmp_path / "bert")
+    settings = json.loads((checkpoint / "tokenizer_config.json").read_bytes())
+    (checkpoint / "tokenizer_config.json").write_text(json.dumps({**settings, "padding_side": "left"}))
+    export(checkpoint, tmp_path / "out", graph="optimum")
+    texts = ["good", "a bad film, and it goes on and on"]
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    theirs, ours = (AutoTokenizer.from_pretrained(folder) for folder in (checkpoint, tmp_path / "out"))
+    assert (theirs.padding_side, ours.padding_side) == ("left", "right")
+    with torch.inference_mode():
+        expected = torch.cat([model(**theirs(text, return_tensors="pt")).logits for text in texts])
+    session = ort.InferenceSession(tmp_path / "out" / "onnx" / "model.onnx", providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], dict(ours(texts, padding=True, return_tensors="np")))
+    np.testing.assert_allclose(logits, expected, atol=2e-5)
 
 
 @needs_optimum

@@ -39,6 +39,24 @@ def test_a_bundle_of_links_into_a_cache_loads(tiny: Path, tmp_path: Path) -> Non
     assert verify(tmp_path / "snapshot")
 
 
+def test_files_in_a_folder_are_checked_and_loaded(
+    in_folders: Path, tiny: Path, flip: Callable[[Path, float], None]
+) -> None:
+    assert [report.precision for report in verify(in_folders)] == ["fp32", "int8"]
+    assert (Classifier.load(in_folders).logits(["good"]) == Classifier.load(tiny).logits(["good"])).all()
+    flip(in_folders / "onnx" / "weights.int8", 0.5)
+    with pytest.raises(IntegrityError, match=r"onnx/weights\.int8 was altered or damaged"):
+        Classifier.load(in_folders)
+
+
+def test_a_folder_that_is_a_link_is_refused(in_folders: Path, tmp_path: Path) -> None:
+    """Its files are elsewhere, where others may write."""
+    (in_folders / "onnx").rename(tmp_path / "elsewhere")
+    (in_folders / "onnx").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match="onnx was altered or damaged: expected a folder, got a link"):
+        Classifier.load(in_folders)
+
+
 def test_a_truncated_file_is_named_with_both_sizes(tiny_copy: Path) -> None:
     data = (tiny_copy / "weights.int8").read_bytes()
     (tiny_copy / "weights.int8").write_bytes(data[:-1])

@@ -34,6 +34,22 @@ def test_only_the_files_of_the_variant_are_downloaded_and_once(
     assert hub.downloads() == sorted(path.name for path in tiny.iterdir())
 
 
+def test_files_in_a_folder_are_downloaded_into_one(
+    hub: Any,
+    hub_environment: dict[str, str],
+    answers: Answers,
+    in_folders: Path,
+    tiny_logits: list[Any],
+    program: Program,
+) -> None:
+    hub.add("someone/tiny", in_folders)
+    load = "answer(logits, 'someone/tiny')"
+    assert answers(hub_environment, load, load) == [tiny_logits] * 2
+    inner = [name if name == "tokenizer.json" else f"onnx/{name}" for name in INT8]
+    assert hub.downloads() == sorted([*inner, "manifest.json"])
+    assert program("verify", "someone/tiny", environment=hub_environment).returncode == 0
+
+
 def test_what_was_loaded_once_loads_without_a_network(
     hub: Any, hub_environment: dict[str, str], answers: Answers, tiny: Path, tiny_logits: list[Any]
 ) -> None:

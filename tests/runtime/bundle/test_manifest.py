@@ -91,6 +91,47 @@ def test_a_file_outside_the_folder_is_refused(sign: Sign, fields: dict[str, Any]
         Manifest.from_bytes(sign(fields))
 
 
+def moved(fields: dict[str, Any], folders: dict[str, str]) -> dict[str, Any]:
+    """The same manifest in format 2, its files in folders by the beginnings of their names."""
+
+    def place(name: str | None) -> str | None:
+        return next((f"{folder}/{name}" for start, folder in folders.items() if name and name.startswith(start)), name)
+
+    variants = {key: {kind: place(name) for kind, name in each.items()} for key, each in fields["variants"].items()}
+    files = {place(name): record for name, record in fields["files"].items()}
+    return {**fields, "format_version": 2, "variants": variants, "files": files}
+
+
+ONNX = {"classifier": "onnx", "encoder": "onnx", "weights": "onnx"}
+
+
+def test_files_in_a_folder_are_the_second_version_of_the_format(sign: Sign, fields: dict[str, Any]) -> None:
+    manifest = Manifest.from_bytes(sign(moved(fields, ONNX)))
+    assert manifest.variants["fp32"].weights == "onnx/weights.fp32"
+    assert json.loads(manifest.to_bytes())["format_version"] == 2
+    assert Manifest.from_bytes(manifest.to_bytes()) == manifest
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../x", "a/../x", "a/..", "a/.", "./x", "/x", "//x", "a//x", "a/b/x", "a/", "a\\x", "a/x\\y", "C:/x", "a/\0"),
+        *("a/.x", ".a/x", "-a/x", "a/" + "x" * 300, "a/x\n", "manifest.json/x", "tokenizer.json/x"),
+    ],
+)
+def test_a_file_outside_the_folders_is_refused(sign: Sign, fields: dict[str, Any], name: str) -> None:
+    fields["files"][name] = {"size_bytes": 1, "sha256": "a" * 64}
+    with pytest.raises(ManifestError, match="expected a file name in the bundle's own folder, or in one folder of it"):
+        Manifest.from_bytes(sign({**fields, "format_version": 2}))
+
+
+def test_a_variant_s_files_lie_in_one_folder(sign: Sign, fields: dict[str, Any]) -> None:
+    with pytest.raises(
+        ManifestError, match=r"variants\.fp32: expected files of one folder, got a/weights\.fp32, onnx/"
+    ):
+        Manifest.from_bytes(sign(moved(fields, {**ONNX, "weights": "a"})))
+
+
 @pytest.mark.parametrize(
     ("record", "complaint"),
     [

@@ -46,6 +46,14 @@ def test_an_installed_package_loads_by_its_name_from_anywhere(
     assert json.loads(done.stdout) == Classifier.load(tiny).logits(["good", "bad"]).tolist()
 
 
+def test_files_in_a_folder_are_packaged_in_one(in_folders: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(package(in_folders, tmp_path / "dist", name="inner")) as archive:
+        archive.extractall(tmp_path / "site")
+    installed = tmp_path / "site" / "torchless_bundle_inner"
+    assert (installed / "onnx" / "weights.int8").is_file()
+    assert (Classifier.load(installed).logits(["good"]) == Classifier.load(in_folders).logits(["good"])).all()
+
+
 def test_record_lists_every_file_with_its_digest_and_size(mini: Path, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert archive.testzip() is None

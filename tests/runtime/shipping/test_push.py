@@ -41,6 +41,16 @@ def test_what_is_pushed_loads_back_by_name(
     assert answers(hub_environment, "answer(logits, 'someone/tiny')") == [tiny_logits]
 
 
+def test_files_in_a_folder_are_pushed_into_one(
+    hub: Any, hub_environment: dict[str, str], answers: Answers, in_folders: Path, tiny_logits: list[Any]
+) -> None:
+    (url,) = answers(hub_environment, f"answer(push, {str(in_folders)!r}, 'someone/tiny')")
+    assert url.startswith(hub.url)
+    repository = hub.repositories["someone/tiny"]
+    assert "onnx/weights.int8" in repository.commits[repository.branches["main"]]
+    assert answers(hub_environment, "answer(logits, 'someone/tiny')") == [tiny_logits]
+
+
 def test_a_push_that_is_refused_says_why(
     hub: Any, hub_environment: dict[str, str], answers: Answers, tiny: Path, tmp_path: Path
 ) -> None:

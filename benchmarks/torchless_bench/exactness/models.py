@@ -1,0 +1,94 @@
+"""The trained models of the table: made once, and kept in a folder with their bundles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torchless.errors import InputError
+from torchless.inputs.arguments import Text, TextPair
+from torchless_export import export
+from torchless_export.quality import Gates
+from torchless_export.samples import Columns
+
+from . import datasets, training
+from .bodies import ARCHITECTURES
+
+CALIBRATION_TEXTS = 300  # what NNCF's documentation takes, for all contenders alike
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A checkpoint, its bundle, and the texts that calibrate it.
+
+    Attributes:
+        name: its set and its architecture, "emotion:bert".
+        folder: where everything of it lies.
+        dataset: what it learned, and is tested on.
+    """
+
+    name: str
+    folder: Path
+    dataset: datasets.Dataset
+
+    @property
+    def checkpoint(self) -> Path:
+        """What transformers wrote."""
+        return self.folder / "checkpoint"
+
+    @property
+    def bundle(self) -> Path:
+        """What Torchless exported, fp32 and int8."""
+        return self.folder / "bundle"
+
+    @property
+    def calibration(self) -> Path:
+        """Training texts, one JSON object with a `text` per line."""
+        return self.folder / "calibration.jsonl"
+
+
+def prepare(name: str, body: Path, data: Path, work: Path, say: Callable[[str], None]) -> TrainedModel:
+    """Train and export a model, or find what an earlier run left.
+
+    Args:
+        name: "SET:ARCHITECTURE".
+        body: the BERT checkpoint that training begins with.
+        data: the folder of the sets.
+        work: where models are kept.
+        say: called with a line as each step begins.
+
+    Raises:
+        InputError: there is no such set or architecture, or a file cannot be read.
+        ExportError: the checkpoint cannot be exported.
+    """
+    of, _, architecture = name.partition(":")
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"models: expected SET:ARCHITECTURE with one of {', '.join(ARCHITECTURES)}, got {name!r}.")
+    if not (body / "config.json").is_file():
+        raise InputError(f"--body {body}: expected the folder of a BERT checkpoint, got none.")
+    model = TrainedModel(name, work / name.replace(":", "-"), datasets.read(of, data))
+    model.folder.mkdir(parents=True, exist_ok=True)
+    if not model.checkpoint.exists():
+        training.train(body, architecture, model.dataset, model.checkpoint, say=lambda line: say(f"{name}: {line}"))
+    texts = model.dataset.train.texts
+    chosen = texts[:: max(1, len(texts) // CALIBRATION_TEXTS)][:CALIBRATION_TEXTS]
+    model.calibration.write_text("".join(json.dumps(_row(text)) + "\n" for text in chosen), encoding="utf-8")
+    say(f"{name}: exporting")
+    # The table shows what int8 loses, so nothing is refused here.
+    gates = Gates(max_disagreement=1.0, max_score_error=1e9, max_accuracy_drop=1.0, min_embedding_cosine=-1.0)
+    columns = Columns("text", "pair" if isinstance(chosen[0], TextPair) else None)
+    export(
+        model.checkpoint,
+        model.bundle,
+        precisions=["fp32", "int8"],
+        calibration=model.calibration,
+        columns=columns,
+        gates=gates,
+    )
+    return model
+
+
+def _row(text: Text) -> dict[str, str]:
+    return {"text": text} if isinstance(text, str) else {"text": text.first, "pair": text.second}

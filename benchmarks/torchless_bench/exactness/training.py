@@ -1,0 +1,104 @@
+"""Fine-tunes a classifier: AdamW, a linear schedule with a warm-up, batches of like lengths."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from torchless.inputs.arguments import Text, TextPair, characters
+
+from .bodies import write_as
+from .datasets import Dataset, Rows
+
+_SEED, _BATCH = 0, 32
+_MOST_TOKENS = 128
+_ROWS_SEEN, _LEAST_EPOCHS = 12_000, 3
+_WARM_UP = 0.1  # share of the steps
+_CLIP = 1.0
+
+
+def train(
+    body: Path,
+    architecture: str,
+    dataset: Dataset,
+    out: Path,
+    *,
+    rate: float = 1e-4,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Fine-tune a BERT body, written as an architecture, and save the checkpoint.
+
+    Args:
+        body: the folder of a BERT checkpoint, such as MiniLM's.
+        architecture: one of bodies.ARCHITECTURES.
+        dataset: what to learn.
+        out: where the checkpoint goes; complete or not there.
+        rate: the largest learning rate.
+        say: called with a line after each epoch.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    torch.manual_seed(_SEED)
+    tokenizer = AutoTokenizer.from_pretrained(body, local_files_only=True, model_max_length=512)
+    head = {
+        "problem_type": dataset.problem,
+        "id2label": dict(enumerate(dataset.labels)),
+        "label2id": {label: index for index, label in enumerate(dataset.labels)},
+    }
+    model = write_as(architecture, AutoModel.from_pretrained(body, local_files_only=True), head)
+    if model.config.pad_token_id != tokenizer.pad_token_id:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.pad_token_id)
+    if getattr(model.config, "type_vocab_size", 1) < 2 or architecture in ("distilbert", "mpnet", "modernbert"):
+        tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    epochs = max(_LEAST_EPOCHS, -(-_ROWS_SEEN // len(dataset.train.texts)))
+    _fit(model, tokenizer, dataset, epochs, rate, say)
+    unfinished = out.with_name(out.name + ".unfinished")
+    model.eval().save_pretrained(unfinished)
+    tokenizer.save_pretrained(unfinished)
+    unfinished.rename(out)
+
+
+def _fit(model: Any, tokenizer: Any, dataset: Dataset, epochs: int, rate: float, say: Callable[[str], None]) -> None:
+    import torch
+
+    chooser = random.Random(_SEED)
+    steps = epochs * -(-len(dataset.train.texts) // _BATCH)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=_WARM_UP)
+    model.train()
+    for epoch in range(epochs):
+        total = 0.0
+        for texts, targets in _batches(dataset.train, chooser):
+            wanted = torch.tensor(targets)
+            if dataset.problem == "single_label_classification":
+                wanted = wanted.argmax(dim=1)
+            elif dataset.problem == "regression":
+                wanted = wanted[:, 0]
+            loss = model(**encode(tokenizer, texts, _MOST_TOKENS), labels=wanted).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            total += float(loss.detach()) * len(texts)
+        say(f"epoch {epoch + 1} of {epochs}: mean loss {total / len(dataset.train.texts):.3f}")
+
+
+def encode(tokenizer: Any, texts: Sequence[Text], most_tokens: int) -> Any:
+    """Texts or pairs as PyTorch tensors."""
+    pairs = isinstance(texts[0], TextPair)
+    first = [text.first if isinstance(text, TextPair) else text for text in texts]
+    second = [text.second for text in texts if isinstance(text, TextPair)] if pairs else None
+    return tokenizer(first, second, padding=True, truncation=True, max_length=most_tokens, return_tensors="pt")
+
+
+def _batches(rows: Rows, chooser: random.Random) -> Iterator[tuple[list[Text], list[list[float]]]]:
+    """All rows once, in batches of like lengths, the batches in random order."""
+    order = sorted(range(len(rows.texts)), key=lambda index: characters(rows.texts[index]) + chooser.random() * 20)
+    batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+    chooser.shuffle(batches)
+    for batch in batches:
+        yield [rows.texts[index] for index in batch], [rows.targets[index] for index in batch]

@@ -1,0 +1,94 @@
+"""A tokenizer's files, checked before transformers reads them: its own errors name neither file nor field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torchless_export.errors import CheckpointError
+
+from .json_files import read_json
+
+_CONFIG, _FAST = "tokenizer_config.json", "tokenizer.json"
+_SIDES = ("left", "right")
+_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_SWITCHES = (
+    *("do_lower_case", "split_special_tokens", "add_prefix_space", "strip_accents", "tokenize_chinese_chars"),
+    *("clean_up_tokenization_spaces", "add_bos_token", "add_eos_token", "keep_accents", "trim_offsets"),
+)
+
+Check = tuple[Callable[[Any], bool], str]
+
+
+def check_tokenizer_files(folder: Path) -> None:
+    """Refuse what transformers would fail on.
+
+    Raises:
+        CheckpointError: a file is damaged, or a field is not what it should be; the message names both.
+    """
+    if (folder / _CONFIG).is_file():
+        _check_fields(folder / _CONFIG, read_json(folder / _CONFIG))
+    if (folder / _FAST).is_file():
+        _check_fast(folder / _FAST)
+
+
+def refuse_interruption(error: BaseException) -> None:
+    """Raise an error again that no library means; Rust's panics, which `tokenizers` raises, are no Exception.
+
+    Raises:
+        BaseException: the error, where it is an interruption or too little memory.
+    """
+    if isinstance(error, MemoryError) or not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+        raise error
+
+
+def _check_fields(path: Path, config: Mapping[str, Any]) -> None:
+    """A field that is null has transformers' default, as one that is not there; but the names of inputs have none."""
+    side: Check = (lambda value: value in _SIDES, "left or right")
+    token: Check = (_is_token, "a string, or an object with a string as its content")
+    switch: Check = (lambda value: isinstance(value, bool), "true or false")
+    checks: dict[str, Check] = {
+        **dict.fromkeys(("truncation_side", "padding_side"), side),
+        **dict.fromkeys(_TOKENS, token),
+        **dict.fromkeys(_SWITCHES, switch),
+        "model_max_length": (_is_number, "the longest text in tokens"),
+        "tokenizer_class": (lambda value: isinstance(value, str), "the name of a class"),
+        "model_input_names": (_are_texts, "a list of names"),
+        "added_tokens_decoder": (_are_added, "an object of tokens by their ids"),
+        "auto_map": (lambda value: isinstance(value, Mapping), "an object"),
+    }
+    for field, (fits, expected) in checks.items():
+        value = config.get(field)
+        given = value is not None or (field == "model_input_names" and field in config)
+        if given and not fits(value):
+            raise CheckpointError(f"{path}, {field}: expected {expected}, got {value!r}.")
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value.get("content") if isinstance(value, Mapping) else value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _are_added(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(key.isdecimal() and _is_token(token) for key, token in value.items())
+
+
+def _check_fast(path: Path) -> None:
+    import tokenizers
+
+    try:
+        tokenizers.Tokenizer.from_file(str(path))
+    except BaseException as error:
+        refuse_interruption(error)
+        raise CheckpointError(
+            f"{path}: not a tokenizer that `tokenizers` {tokenizers.__version__} reads ({error}). Download or save it "
+            "again."
+        ) from error
