@@ -33,16 +33,19 @@ class Http1Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived."""
         self._unset_keepalive_if_required()
+        rest = memoryview(data)  # many requests may have come at once
         try:
-            while data:
+            while rest:
                 try:
-                    self.parser.feed_data(data)
+                    self.parser.feed_data(rest)
                     return
                 except httptools.HttpParserUpgrade as upgrade:
                     if self.parser.get_method() == b"CONNECT":
                         self.refuse(405, b"this server is no proxy")
                         return
-                    data = self._without_upgrade() + data[upgrade.args[0] :]
+                    rest = rest[upgrade.args[0] :]
+                    head = self._without_upgrade()
+                    self.parser.feed_data(head)
         except httptools.HttpParserError:
             self.refuse(400, b"this is no HTTP request")
 
