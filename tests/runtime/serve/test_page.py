@@ -85,7 +85,7 @@ def test_several_texts_get_their_bars_and_the_time_is_split(page: Page) -> None:
     page.until(lambda: len(page.texts(".results > li")) == 2)
     assert page.texts(".text") == ["What a delight", "I hate this so much"]
     assert page.texts(".scores li:first-child .label") == ["POSITIVE", "NEGATIVE"]
-    assert page.texts(".scores li:first-child .value")[1].startswith("97.0")
+    assert page.texts(".scores li:first-child .value")[1].startswith("97.1")
     widths = [bar.size["width"] for bar in page.driver.find_elements(By.CSS_SELECTOR, ".track i")]
     assert widths[0] > widths[1]
     legend = " ".join(page.texts("#legend li"))
