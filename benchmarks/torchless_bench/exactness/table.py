@@ -36,7 +36,7 @@ def measure(model: TrainedModel, status: StatusLine) -> Found:
     processes: dict[str, ContenderProcess] = {}
     try:
         for contender in chosen:
-            status.show(f"{model.name} · {contender.title}")
+            status.note(f"{model.name}: {contender.title}")
             try:
                 processes[contender.name] = _started(contender, setup)
                 logits[contender.name] = _logits(processes[contender.name], model)
@@ -44,6 +44,7 @@ def measure(model: TrainedModel, status: StatusLine) -> Found:
                 found[contender.name] = str(error)
                 if contender is chosen[0]:
                     raise
+        status.note(f"{model.name}: times")
         times = _times({name: processes[name] for name in logits}, model)
     finally:
         for process in processes.values():

@@ -35,9 +35,8 @@ class Rounding:
         strength = np.diag(moment)
         order = np.argsort(-strength, kind="stable")
         ordered = moment[np.ix_(order, order)].astype(np.float64)
-        ordered[np.diag_indices_from(ordered)] += _DAMPING * float(strength.mean()) or 1.0
         # The Cholesky factor of the matrix turned upside down, turned back, is an upper R with R Rᵀ = moment; U is R⁻¹.
-        upper = np.linalg.cholesky(ordered[::-1, ::-1])[::-1, ::-1]
+        upper = _cholesky(ordered[::-1, ::-1], _DAMPING * float(strength.mean()) or 1.0)[::-1, ::-1]
         return cls(order, np.linalg.inv(upper).astype(np.float32))
 
 
@@ -64,6 +63,19 @@ def round_rows(table: Floats) -> tuple[NDArray[np.int8], Floats]:
     # A row of zeros (padding) has no scale of its own; any keeps it zero.
     scales: Floats = np.where(largest == 0, 1, largest / _ROW_MAX).astype(np.float32)
     return np.rint(table / scales[:, None]).astype(np.int8), scales
+
+
+def _cholesky(moment: NDArray[np.float64], damping: float) -> NDArray[np.floating]:
+    """The lower factor of a moment with damping on its diagonal: as much as it takes where sums were rounded."""
+    damped = moment.copy()
+    while True:
+        damped[np.diag_indices_from(damped)] = moment.diagonal() + damping
+        try:
+            return np.linalg.cholesky(damped)
+        except np.linalg.LinAlgError:
+            damping *= 10
+            if not np.isfinite(damping):
+                raise
 
 
 def _round_in_order(exact: Floats, rounding: Rounding) -> NDArray[np.int8]:

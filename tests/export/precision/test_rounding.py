@@ -56,3 +56,11 @@ def test_zeros_stay_zero_without_a_scale() -> None:
     for quantized, scales in (round_columns(zeros, Rounding.on(np.eye(3, dtype=np.float32))), round_rows(zeros)):
         assert not quantized.any()
         assert np.isfinite(scales).all()
+
+
+def test_a_moment_whose_sums_were_rounded_below_zero_is_damped_until_it_has_a_factor() -> None:
+    moment = np.diag([1e6, 1.0, 1.0, 1.0]).astype(np.float32)
+    moment[1, 2] = moment[2, 1] = 4e4  # no second moment has this
+    weight = np.random.default_rng(6).normal(size=(4, 3)).astype(np.float32)
+    levels, scales = round_columns(weight, Rounding.on(moment))
+    assert np.abs(levels * scales - weight).max() < 3 * scales.max()
