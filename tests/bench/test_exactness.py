@@ -1,0 +1,72 @@
+"""int8 beside PyTorch on trained models: the figures, the sets, the bodies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from torchless.errors import InputError
+from torchless.inputs.arguments import TextPair
+from torchless_bench.exactness import datasets
+from torchless_bench.exactness.bodies import ARCHITECTURES, write_as
+from torchless_bench.exactness.measures import Exactness, metric
+
+
+def test_changed_labels_and_differences_are_taken_from_pytorch_and_the_metric_from_the_right_answers() -> None:
+    targets = np.array([[1, 0], [0, 1], [0, 1]], np.float32)
+    exact = np.array([[2, 0], [0, 2], [1, 0]], np.float32)
+    logits = np.array([[2, 0], [1, 0], [0, 1]], np.float32)
+    found = Exactness.of("single_label_classification", targets, exact, logits, ms=1.0)
+    assert found.changed is not None
+    assert found.changed.tolist() == [False, True, True]
+    assert found.metric == pytest.approx(2 / 3)
+    assert found.mean_difference == pytest.approx(5 / 6)
+
+
+def test_several_labels_are_judged_by_f1_and_numbers_by_correlation() -> None:
+    targets = np.array([[1, 1, 0], [0, 0, 1]], np.float32)
+    assert metric("multi_label_classification", targets, np.array([[3, -1, -1], [-1, -1, 2]])) == pytest.approx(0.8)
+    numbers = np.array([[1], [2], [4]], np.float32)
+    assert metric("regression", numbers, 3 * numbers + 1) == pytest.approx(1)
+
+
+def test_sets_are_read_as_their_authors_publish_them(tmp_path: Path) -> None:
+    emotion, several, pairs = (tmp_path / name for name in ("emotion", "goemotions", "stsb"))
+    for folder in (emotion, several, pairs):
+        folder.mkdir()
+    for part in ("train", "test"):
+        (emotion / f"{part}.tsv").write_text('text\tlabel\n"quoted" lone\tjoy\nno\tanger\n', encoding="utf-8")
+    (several / "dev.tsv").write_text("a\t0,2\tx\n" * 4, encoding="utf-8")
+    (several / "labels.txt").write_text("joy\nanger\nfear\n", encoding="utf-8")
+    (pairs / "sts-dev.tsv").write_text("g\tf\ty\t1\t2.5\tone\tother\n" * 5, encoding="utf-8")
+    read = datasets.read("emotion", tmp_path)
+    assert read.labels == ("anger", "joy")
+    assert read.test.texts == ['"quoted" lone', "no"]
+    assert read.test.targets == [[0, 1], [1, 0]]
+    assert datasets.read("goemotions", tmp_path).train.targets == [[1, 0, 1]] * 3
+    similar = datasets.read("stsb", tmp_path)
+    assert similar.train.texts[0] == TextPair("one", "other")
+    assert similar.test.targets == [[2.5], [2.5]]
+    with pytest.raises(InputError, match="expected some of emotion"):
+        datasets.read("imdb", tmp_path)
+    with pytest.raises(InputError, match=r"trec.*No such file"):
+        datasets.read("trec", tmp_path)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_body_says_the_same_as_another_architecture(architecture: str) -> None:
+    """ModernBERT shares the words alone; DeBERTa's and MPNet's relative positions begin at random."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    bert = transformers.BertModel(transformers.BertConfig(vocab_size=200, **sizes)).eval()
+    model = write_as(architecture, bert, {"num_labels": 3}).eval()
+    ids = torch.tensor([[101, 7, 42, 102]])
+    with torch.inference_mode():
+        assert model(input_ids=ids).logits.shape == (1, 3)
+        if architecture in ("bert", "distilbert", "roberta", "electra"):
+            states = getattr(model, model.base_model_prefix)(input_ids=ids).last_hidden_state
+            assert torch.allclose(states, bert(input_ids=ids).last_hidden_state, atol=1e-4)
