@@ -34,7 +34,7 @@ def test_the_wheel_holds_three_typed_packages_and_nothing_else(installed: list[P
 def test_the_wheel_holds_code_the_built_in_sample_and_the_server_s_pages(installed: list[PurePosixPath]) -> None:
     ours = [path for path in installed if path.parts[0].startswith("torchless") and ".dist-info" not in path.parts[0]]
     others = {path.name for path in ours if path.suffix not in (".py", ".pyc", ".typed")}
-    assert others == {"sample.txt", "index.html", "docs.html"}
+    assert others == {"sample.txt", "languages.txt", "index.html", "docs.html"}
 
 
 def test_the_wheel_carries_its_licence(installed: list[PurePosixPath]) -> None:

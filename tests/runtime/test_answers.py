@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
 
 from torchless import Classifier, Encoder, TextPair, TorchlessError, Windows, ZeroShotClassifier
 from torchless.errors import InferenceError
 from torchless.inputs.tokens import _PIECE_CHARACTERS, _PIECE_TEXTS, pieces
 from torchless.numerics import normalize, sigmoid, softmax
 from torchless.running.memory import give_back
+
+onnx = pytest.importorskip("onnx")  # makes graphs for the tests; the runtime does without
+TensorProto, helper = onnx.TensorProto, onnx.helper
 
 Record = Callable[[str, bytes], None]
 
