@@ -94,7 +94,8 @@ def _answers(fields: Fields, precision: Precision, manifest: Manifest, texts: in
 def _matrix(fields: Fields, key: str, columns: int) -> NDArray[np.float32]:
     expected = f"rows of {columns} numbers"
     try:
-        array = np.array(fields.sequence(key), np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and is refused below
+            array = np.array(fields.sequence(key), np.float32)
     except (ValueError, TypeError, OverflowError) as error:
         raise fields.wrong(fields.path(key), expected, str(error)) from error
     if array.ndim != 2 or array.shape[1] != columns or not np.isfinite(array).all():

@@ -37,6 +37,10 @@ def test_embeddings_of_the_first_texts_are_enough(tiny_copy: Path, regolden: Rew
         (lambda golden: golden["variants"]["int8"]["logits"][0].pop(), r"int8\.logits: expected rows of 3 numbers"),
         (lambda golden: golden["variants"]["fp32"].update(embeddings=[]), r"embeddings: expected rows of 32 numbers"),
         (lambda golden: golden["variants"]["fp32"].update(embeddings=["a"]), r"embeddings: expected rows of 32"),
+        (
+            lambda golden: golden["variants"]["fp32"]["embeddings"][0].__setitem__(0, 3.4028235677973366e38),
+            r"embeddings: expected rows of 32 numbers",
+        ),
         (lambda golden: golden["variants"]["fp32"].update(tolerance=1e9), r"tolerance: expected a number from 0 to 1"),
         (lambda golden: golden["variants"]["fp32"].update(min_cosine=0), r"min_cosine: expected a number from 0\.9 to"),
     ],
