@@ -17,6 +17,9 @@ from typing import TextIO
 MOST_BUFFERED_BYTES = 1_000_000
 _FLUSH_S = 1.0
 _RETRY_S = 0.05
+# Lines are written together, this long after the first: a thread that wakes for every one of them takes the
+# interpreter from the workers, and cost 5 to 10 % of the requests per second.
+_GATHER_S = 0.02
 
 
 class LogWriter(logging.Handler):
@@ -49,7 +52,8 @@ class LogWriter(logging.Handler):
                 return
             self._lines.append(line)
             self._buffered_bytes += len(line)
-            self._changed.notify_all()
+            if len(self._lines) == 1:
+                self._changed.notify_all()
 
     def flush(self) -> None:
         """Wait until all lines are written, but at most a second."""
@@ -64,6 +68,8 @@ class LogWriter(logging.Handler):
             with self._changed:
                 while not self._lines and (failed or not self._unreported):
                     self._changed.wait()
+            time.sleep(_GATHER_S)
+            with self._changed:
                 lines, self._lines = self._lines, []
                 missing, self._unreported = self._unreported, 0
             failed = self._put(([_report(missing)] if missing else []) + lines)
