@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import torchless.running.devices
+from torchless_bench.exactness.bodies import write_as
 from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
@@ -100,44 +100,9 @@ def minilm(minilm_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     DistilBERT is BERT without token types and pooler. Every text here has token type 0, so adding that row to the
     position table changes nothing that the model computes.
     """
-    source = minilm_bert
-    bert = load_file(source / "model.safetensors")
-    config = json.loads((source / "config.json").read_text())
-    embeddings = "embeddings.{}.weight"
-    position = bert[embeddings.format("position_embeddings")] + bert[embeddings.format("token_type_embeddings")][0]
-    tensors = {
-        "embeddings.word_embeddings.weight": bert[embeddings.format("word_embeddings")],
-        "embeddings.position_embeddings.weight": position,
-    }
-    names = {
-        "attention.self.query": "attention.q_lin",
-        "attention.self.key": "attention.k_lin",
-        "attention.self.value": "attention.v_lin",
-        "attention.output.dense": "attention.out_lin",
-        "attention.output.LayerNorm": "sa_layer_norm",
-        "intermediate.dense": "ffn.lin1",
-        "output.dense": "ffn.lin2",
-        "output.LayerNorm": "output_layer_norm",
-    }
-    for kind in ("weight", "bias"):
-        tensors[f"embeddings.LayerNorm.{kind}"] = bert[f"embeddings.LayerNorm.{kind}"]
-        for layer in range(config["num_hidden_layers"]):
-            for old, new in names.items():
-                tensors[f"transformer.layer.{layer}.{new}.{kind}"] = bert[f"encoder.layer.{layer}.{old}.{kind}"]
     folder = tmp_path_factory.mktemp("minilm")
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    distilbert = {
-        "model_type": "distilbert",
-        "architectures": ["DistilBertModel"],
-        "vocab_size": config["vocab_size"],
-        "dim": config["hidden_size"],
-        "hidden_dim": config["intermediate_size"],
-        "n_layers": config["num_hidden_layers"],
-        "n_heads": config["num_attention_heads"],
-        "max_position_embeddings": config["max_position_embeddings"],
-        "activation": config["hidden_act"],
-    }
-    (folder / "config.json").write_text(json.dumps(distilbert))
+    bert = AutoModel.from_pretrained(minilm_bert, local_files_only=True)
+    write_as("distilbert", bert, {}).distilbert.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
-        shutil.copy(source / name, folder)
+        shutil.copy(minilm_bert / name, folder)
     return folder

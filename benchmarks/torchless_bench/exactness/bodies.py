@@ -83,6 +83,8 @@ def _fields(architecture: str, bert: Any) -> dict[str, Any]:
             "hidden_dim": bert.intermediate_size,
             "vocab_size": bert.vocab_size,
             "pad_token_id": bert.pad_token_id,
+            "max_position_embeddings": bert.max_position_embeddings,
+            "activation": bert.hidden_act,
         }
     if architecture in ("roberta", "mpnet"):
         # Padding's id is 1 with these two in transformers' code, and BERT's vocabulary has an unused token there.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from statistics import median
 
 import numpy as np
 
 from torchless.inputs.arguments import Text
 from torchless.running.threads import available_threads
-from torchless_bench.contenders.contender import Contender, Floats, Setup
+from torchless_bench.contenders.contender import Floats, Setup
 from torchless_bench.contenders.tables import CLASSIFIERS
 from torchless_bench.measuring.contender_process import ContenderError, ContenderProcess
 from torchless_bench.status_line import StatusLine
@@ -38,8 +37,10 @@ def measure(model: TrainedModel, status: StatusLine) -> Found:
         for contender in chosen:
             status.note(f"{model.name}: {contender.title}")
             try:
-                processes[contender.name] = _started(contender, setup)
-                logits[contender.name] = _logits(processes[contender.name], model)
+                log = setup.work / f"{contender.name}.log"
+                processes[contender.name] = process = ContenderProcess(contender.load, setup, log)
+                process.load()
+                logits[contender.name] = _logits(process, model)
             except ContenderError as error:
                 found[contender.name] = str(error)
                 if contender is chosen[0]:
@@ -82,13 +83,6 @@ def _paired(ours: Exactness, other: Exactness) -> str:
     count, fewer = only_ours + only_other, min(only_ours, only_other)
     tail = sum(math.comb(count, k) for k in range(fewer + 1)) / 2**count
     return f"{min(1.0, 2 * tail):.2f}"
-
-
-def _started(contender: Contender, setup: Setup) -> ContenderProcess:
-    # Converted models lie in the work folder, of which each contender has its own name already.
-    process = ContenderProcess(contender.load, replace(setup), setup.work / f"{contender.name}.log")
-    process.load()
-    return process
 
 
 def _logits(process: ContenderProcess, model: TrainedModel) -> Floats:

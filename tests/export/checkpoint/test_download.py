@@ -15,13 +15,16 @@ from torchless import Bundle
 from torchless.cli import main
 
 
-def test_a_checkpoint_of_the_hub_is_recorded_with_its_commit(
-    hub: Any, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # As HF_ENDPOINT and HF_HOME would, had they been there when transformers imported huggingface_hub.
+@pytest.fixture
+def hub(hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The Hub that transformers asks, as if HF_ENDPOINT and HF_HOME had been set when it was imported."""
     download = partial(huggingface_hub.snapshot_download, endpoint=hub.url, cache_dir=tmp_path / "cache")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    return hub
+
+
+def test_a_checkpoint_of_the_hub_is_recorded_with_its_commit(hub: Any, checkpoint: Path, tmp_path: Path) -> None:
     commit = hub.add("someone/classifier", checkpoint, branch="v1")
     hub.repositories["someone/classifier"].commit({"config.json": b"{}"}, "main")
     out = str(tmp_path / "out")
@@ -30,12 +33,7 @@ def test_a_checkpoint_of_the_hub_is_recorded_with_its_commit(
     assert (source.name, source.revision) == ("someone/classifier", commit)
 
 
-def test_the_part_with_the_weights_is_fetched_too(
-    hub: Any, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    download = partial(huggingface_hub.snapshot_download, endpoint=hub.url, cache_dir=tmp_path / "cache")
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+def test_the_part_with_the_weights_is_fetched_too(hub: Any, checkpoint: Path, tmp_path: Path) -> None:
     folder = tmp_path / "old"
     shutil.copytree(checkpoint, folder / "0_Transformer")
     (folder / "1_Pooling").mkdir()
