@@ -1,4 +1,4 @@
-"""Memory that a long list took, given back to the system."""
+"""Memory that large work took, given back to the system."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ def _malloc_trim() -> Any:
     return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 
-def give_back(texts: int) -> None:
-    """After a list of that many texts: what was freed and is still held by the allocator. Takes milliseconds.
+def trim() -> None:
+    """Give back what was freed and is still held by the allocator; nothing where there is another libc.
 
-    glibc keeps what tokenizers' threads have freed, each in an arena of its own, until the process ends.
+    Takes milliseconds. glibc keeps what each thread has freed, in an arena of its own, until the process ends.
     """
-    if texts > _MANY_TEXTS and (trim := _malloc_trim()) is not None:
-        trim(0)
+    if (malloc_trim := _malloc_trim()) is not None:
+        malloc_trim(0)
+
+
+def give_back(texts: int) -> None:
+    """After a list of that many texts: what tokenizers' threads have freed."""
+    if texts > _MANY_TEXTS:
+        trim()

@@ -8,14 +8,14 @@ calls: `json_bounds` and `encoding` see to that.
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from functools import cache, partial
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
+
+from torchless.running.memory import trim
 
 from .errors import ClientLeftError
 from .queued_request import call_in_loop
@@ -90,13 +90,13 @@ class Aside:
 
     def _give_back_soon(self) -> None:
         """Give memory back to the system, once for all requests of the next moment. In the other loop."""
-        if not self._gives_back and _malloc_trim() is not None:
+        if not self._gives_back:
             self._gives_back = True
             asyncio.get_running_loop().call_later(_GIVE_BACK_S, self._give_back)
 
     def _give_back(self) -> None:
         self._gives_back = False
-        _malloc_trim()(0)
+        trim()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -112,9 +112,3 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
     loop.close()
-
-
-@cache
-def _malloc_trim() -> Any:
-    """Glibc's function: without it, what each thread has freed is kept for that thread. None with another libc."""
-    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
