@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Bundle, Classifier, Encoder
+from torchless.answers.numerics import cosines
 from torchless.inputs.arguments import Text
-from torchless.numerics import cosines
 
 from .errors import ParityError
 from .reference import Reference

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Classifier, Encoder
+from torchless.answers.numerics import ACTIVATIONS, cosines
 from torchless.bundle.manifest import Activation, Precision
 from torchless.inputs.arguments import Text, characters
-from torchless.numerics import ACTIVATIONS, cosines
 
 from .confidence import drop_at_least, share_at_least
 from .reference import Reference

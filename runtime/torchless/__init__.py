@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 for _old, _new in {
     "arguments": "inputs.arguments",
     "manifest": "bundle.manifest",
+    "ranking": "answers.ranking",
     "tokens": "inputs.tokens",
     "windows": "inputs.windows",
 }.items():
@@ -30,6 +31,7 @@ _telemetry.turn_off_onnxruntime()
 TYPE_CHECKING = False  # importing it from typing would cost five times what this package does
 if TYPE_CHECKING:
     from . import errors as errors
+    from .answers.ranking import Prediction
     from .bundle.bundle import Bundle
     from .bundle.manifest import Manifest
     from .classifier import Classifier
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from .errors import TorchlessError
     from .inputs.arguments import TextPair
     from .inputs.windows import Windows
-    from .ranking import Prediction
     from .shipping.verify import verify
     from .zero_shot import ZeroShotClassifier
 else:
@@ -46,7 +47,7 @@ else:
         "Classifier": "classifier",
         "Encoder": "encoder",
         "Manifest": "bundle.manifest",
-        "Prediction": "ranking",
+        "Prediction": "answers.ranking",
         "TextPair": "inputs.arguments",
         "TorchlessError": "errors",
         "Windows": "inputs.windows",

@@ -8,13 +8,13 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from .answers.numerics import ACTIVATIONS, combined
+from .answers.ranking import Answers, Prediction, Ranking, Threshold
 from .bundle.manifest import Activation
 from .inputs.arguments import Text, choice
 from .inputs.tokens import Batch
 from .inputs.windows import Windows
 from .model import Model
-from .numerics import ACTIVATIONS, combined
-from .ranking import Answers, Prediction, Ranking, Threshold
 from .running import parallel
 from .running.finite import finite
 from .running.memory import give_back

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from . import numerics
+from .answers import numerics
 from .bundle.manifest import Pooling
 from .inputs.arguments import Text, choice, flag
 from .inputs.tokens import Batch

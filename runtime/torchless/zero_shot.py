@@ -9,13 +9,13 @@ from string import Formatter
 import numpy as np
 from numpy.typing import NDArray
 
+from .answers.numerics import Floats, softmax
+from .answers.ranking import Answers, Prediction, Ranking, Threshold
 from .classifier import Classifier
 from .errors import IncompatibleError, InputError, shown
 from .inputs.arguments import Text, TextPair, choice, flag, iterator, refuse_lone_surrogate, text_list
 from .inputs.windows import Windows
 from .model import Device
-from .numerics import Floats, softmax
-from .ranking import Answers, Prediction, Ranking, Threshold
 
 TEMPLATE = "This example is {}."
 _PAIRS = 8192  # of text and label; more are answered in parts, which bounds memory

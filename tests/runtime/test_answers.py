@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from torchless import Classifier, Encoder, TextPair, TorchlessError, Windows, ZeroShotClassifier
+from torchless.answers.numerics import normalize, sigmoid, softmax
 from torchless.errors import InferenceError
 from torchless.inputs.tokens import _PIECE_CHARACTERS, _PIECE_TEXTS, pieces
-from torchless.numerics import normalize, sigmoid, softmax
 from torchless.running.memory import give_back
 
 onnx = pytest.importorskip("onnx")  # makes graphs for the tests; the runtime does without

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from torchless import Classifier, Encoder, TextPair, Windows, ZeroShotClassifier
+from torchless.answers.ranking import Prediction
 from torchless.errors import BundleError, BundleNotFoundError, IncompatibleError, IntegrityError
-from torchless.ranking import Prediction
 
 TEXTS = ["good", "a bad film", "x " * 100]
 
@@ -71,7 +71,8 @@ def test_a_model_made_by_hand_says_why_it_cannot_be_pickled(tiny_classifier: Cla
     [
         (TextPair("a", "b"), "torchless.inputs.arguments", "torchless.arguments"),
         (Windows(stride=2, combine="max"), "torchless.inputs.windows", "torchless.windows"),
-        (Prediction("a", 0.5, False), "torchless.ranking", "torchless.classifier"),
+        (Prediction("a", 0.5, False), "torchless.answers.ranking", "torchless.classifier"),
+        (Prediction("a", 0.5, False), "torchless.answers.ranking", "torchless.ranking"),
     ],
 )
 def test_pickles_of_earlier_versions_are_read(value: Any, here: str, there: str) -> None:

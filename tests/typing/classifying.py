@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Classifier, Manifest, Prediction, TextPair, Windows, ZeroShotClassifier
-from torchless.ranking import Answers
+from torchless.answers.ranking import Answers
 
 
 def loading() -> None:

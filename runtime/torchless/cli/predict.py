@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from torchless.answers.ranking import Answers, Prediction, Ranking, Threshold
     from torchless.inputs.arguments import Text
-    from torchless.ranking import Answers, Prediction, Ranking, Threshold
 
     Answer = Callable[[list[Text]], Answers]
 
@@ -118,8 +118,8 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
     """The limit in tokens, and how texts become answers and answers predictions."""
+    from torchless.answers.ranking import Ranking
     from torchless.classifier import Classifier
-    from torchless.ranking import Ranking
 
     classifier = Classifier.load(
         options.model, precision=options.precision, device=options.device, threads=options.threads
@@ -132,7 +132,7 @@ def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
 
 
 def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
-    from torchless.ranking import Ranking
+    from torchless.answers.ranking import Ranking
     from torchless.zero_shot import TEMPLATE, ZeroShotClassifier
 
     labels = [label.strip() for label in options.candidate_labels.split(",")]

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torchless.answers.numerics import ACTIVATIONS
 from torchless.bundle.manifest import Activation
 from torchless.classifier import Classifier
 from torchless.errors import InputError, shown
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.windows import Windows
-from torchless.numerics import ACTIVATIONS
 
 from .pipelines import feed, refuse_unknown, take_batch_size
 from .truncation import TOKENIZER_ARGUMENTS, TruncatingPipeline, Truncation

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from torchless.answers.numerics import Floats, normalize
 from torchless.inputs.arguments import Side, Text, characters
 from torchless.inputs.tokens import TokenSpan
-from torchless.numerics import Floats, normalize
 
 from .byte_budget import FREE_BYTES, Share
 from .errors import ClientLeftError, InvalidError, TooLargeError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
+from torchless.answers.numerics import Floats
 from torchless.bundle.bundle import Bundle
 from torchless.bundle.golden import Golden
 from torchless.bundle.manifest import GOLDEN, Manifest, Pooling
@@ -12,7 +13,6 @@ from torchless.classifier import Classifier
 from torchless.encoder import Encoder
 from torchless.inputs.tokens import Batch
 from torchless.model import Device
-from torchless.numerics import Floats
 from torchless.shipping.verify import verify_bundle
 
 from .errors import InvalidError

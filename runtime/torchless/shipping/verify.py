@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from torchless.answers.numerics import cosines
 from torchless.bundle.bundle import Bundle
 from torchless.bundle.golden import Golden
 from torchless.bundle.manifest import GOLDEN, Precision
 from torchless.classifier import Classifier
 from torchless.encoder import Encoder
 from torchless.errors import ManifestError, VerificationError
-from torchless.numerics import cosines
 
 
 @dataclass(frozen=True)

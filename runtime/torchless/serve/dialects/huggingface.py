@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from torchless.answers.numerics import ACTIVATIONS
 from torchless.errors import TorchlessError
-from torchless.numerics import ACTIVATIONS
 from torchless.serve.call import Call
 from torchless.serve.errors import InvalidError
 from torchless.serve.operation import Dialect, Operation, public_message

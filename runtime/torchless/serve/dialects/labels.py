@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.ranking import best_first
+from torchless.answers.ranking import best_first
 
 _ROWS = 64
 

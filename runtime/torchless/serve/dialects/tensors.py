@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.ranking import best_first
+from torchless.answers.ranking import best_first
 from torchless.serve.errors import InvalidError, TooLargeError
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]

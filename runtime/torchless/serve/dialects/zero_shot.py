@@ -11,8 +11,8 @@ from typing import Annotated
 
 import msgspec
 
+from torchless.answers.numerics import Floats
 from torchless.inputs.arguments import NliPair
-from torchless.numerics import Floats
 from torchless.serve.call import Call
 from torchless.serve.errors import InvalidError, TooLargeError
 from torchless.serve.operation import Operation

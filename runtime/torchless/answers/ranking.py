@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .bundle.manifest import Activation
-from .errors import InputError, shown
-from .inputs.arguments import whole_number
+from torchless.bundle.manifest import Activation
+from torchless.errors import InputError, shown
+from torchless.inputs.arguments import whole_number
 
 Threshold = float | Mapping[str, float]
 

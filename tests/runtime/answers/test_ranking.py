@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from torchless import Classifier, Prediction, TextPair
+from torchless.answers.ranking import Answers, Ranking
 from torchless.errors import InputError
-from torchless.ranking import Answers, Ranking
 
 PAIR = TextPair("the film was good", "it was bad")
 

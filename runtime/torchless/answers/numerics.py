@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .bundle.manifest import Activation, Pooling
-from .inputs.windows import Combination, Windows
+from torchless.bundle.manifest import Activation, Pooling
+from torchless.inputs.windows import Combination, Windows
 
 Floats = NDArray[np.float32]
 

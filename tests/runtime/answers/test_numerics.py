@@ -4,10 +4,11 @@ from typing import get_args
 
 import numpy as np
 
-from torchless import Windows, numerics
+from torchless import Windows
+from torchless.answers import numerics
+from torchless.answers.numerics import cosines, normalize, pool_first, pool_max, pool_mean, sigmoid, softmax
 from torchless.bundle.manifest import Activation, Pooling
 from torchless.inputs.windows import Combination
-from torchless.numerics import cosines, normalize, pool_first, pool_max, pool_mean, sigmoid, softmax
 
 # PyTorch's own: torch.softmax / torch.sigmoid of the seed's logits.
 SEED_LOGITS = np.array([[-1.5607, 1.6123], [4.2141, -3.4158]], np.float32)
