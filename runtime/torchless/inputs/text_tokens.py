@@ -1,0 +1,135 @@
+"""A text's tokens, and their places in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from torchless.errors import InputError, shown
+
+from .arguments import refuse_lone_surrogate
+from .tokens import Tokenizer
+
+
+@dataclass(frozen=True)
+class TextTokens:
+    """The tokens of one text, not cut.
+
+    Attributes:
+        text: the text; of words that were given one by one, all of them with the delimiter between.
+        ids, types: tokens and their types, special ones included: what a graph takes.
+        own: which of them are the text's own, without the special tokens around them. What follows is about these.
+        names: the tokens as the vocabulary writes them.
+        starts, stops: their places in the text, in characters.
+        words: which of the given words each is of; None for a text in one piece.
+    """
+
+    text: str
+    ids: list[int]
+    types: list[int]
+    own: range
+    names: list[str]
+    starts: list[int]
+    stops: list[int]
+    words: list[int] | None
+
+    @classmethod
+    def of(cls, text: str, encoding: Any, words: Sequence[tuple[int, int]] | None = None) -> TextTokens:
+        """Those of a `tokenizers.Encoding`.
+
+        Args:
+            text: the text.
+            encoding: it may be a part of the text, and hold special tokens.
+            words: the places in the text of words that were tokenised one by one.
+        """
+        own = [place for place, special in enumerate(encoding.special_tokens_mask) if not special]
+        span = range(own[0], own[-1] + 1) if own else range(0)
+        names, offsets = encoding.tokens[span.start : span.stop], encoding.offsets[span.start : span.stop]
+        starts, stops = [start for start, _ in offsets], [stop for _, stop in offsets]
+        places = None
+        if words is not None:
+            places = [word or 0 for word in encoding.word_ids[span.start : span.stop]]
+            starts = [start + words[word][0] for start, word in zip(starts, places, strict=True)]
+            stops = [stop + words[word][0] for stop, word in zip(stops, places, strict=True)]
+        return cls(text, encoding.ids, encoding.type_ids, span, names, starts, stops, places)
+
+    def part(self, window: range) -> TextTokens:
+        """Some of the text's own tokens, as the text has them; what stands around is gone."""
+        cut = slice(window.start, window.stop)
+        ids, types = self.sequence(window)
+        own = range(self.own.start, self.own.start + len(window))
+        words = None if self.words is None else self.words[cut]
+        return TextTokens(self.text, ids, types, own, self.names[cut], self.starts[cut], self.stops[cut], words)
+
+    def sequence(self, window: range) -> tuple[list[int], list[int]]:
+        """What a graph takes to read some of the text's own tokens: ids and types, with the special ones around."""
+        first, last = self.own.start, self.own.stop
+        begin, end = first + window.start, first + window.stop
+        ids, types = self.ids, self.types
+        return ids[:first] + ids[begin:end] + ids[last:], types[:first] + types[begin:end] + types[last:]
+
+
+def text_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> list[TextTokens]:
+    """The tokens of every text.
+
+    Raises:
+        InferenceError: the tokenizer failed.
+    """
+    encodings = tokenizer.untruncated(texts)
+    return [TextTokens.of(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+
+
+def word_tokens(tokenizer: Tokenizer, texts: Sequence[Sequence[str]], delimiter: str = " ") -> list[TextTokens]:
+    """The tokens of texts that come as words, each tokenised by itself.
+
+    Raises:
+        InferenceError: the tokenizer failed.
+    """
+    encodings = tokenizer.untruncated(texts, words=True)
+    return [
+        TextTokens.of(delimiter.join(words), encoding, word_places(words, delimiter))
+        for words, encoding in zip(texts, encodings, strict=True)
+    ]
+
+
+def word_places(words: Sequence[str], delimiter: str) -> list[tuple[int, int]]:
+    """Where words begin and end in the text that they form, in characters."""
+    ends = list(accumulate(len(word) + len(delimiter) for word in words))
+    return [(end - len(delimiter) - len(word), end - len(delimiter)) for word, end in zip(words, ends, strict=True)]
+
+
+def word_list(texts: Any) -> list[list[str]]:
+    """Texts that come as words, checked.
+
+    Raises:
+        InputError: they are no list of lists of str, or a word holds a lone surrogate; the message says which.
+    """
+    listed = _list(texts, "texts")
+    checked = [_list(words, f"texts[{index}]") for index, words in enumerate(listed)]
+    for index, words in enumerate(checked):
+        for place, word in enumerate(words):
+            if not isinstance(word, str):
+                raise InputError(f"texts[{index}][{place}]: expected a word as str, got {type(word).__name__}.")
+            refuse_lone_surrogate(word, f"texts[{index}][{place}]")
+    return checked
+
+
+def delimiter_of(value: Any) -> str:
+    """What stands between words, checked.
+
+    Raises:
+        InputError: it is no str, or holds a lone surrogate.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"delimiter: expected a str, got {shown(value)}.")
+    refuse_lone_surrogate(value, "delimiter")
+    return value
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    expected = "a list of lists of words" if where == "texts" else "a list of words"
+    raise InputError(f"{where}: expected {expected}, got {type(value).__name__}. Whole texts go to tag([text]).")
