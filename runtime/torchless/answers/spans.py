@@ -76,7 +76,11 @@ class Entity(NamedTuple):
 
 
 class Tagging:
-    """How scores become spans: the same for all texts of a call."""
+    """How scores become spans: the same for all texts of a call.
+
+    Attributes:
+        aggregation: how tokens become spans.
+    """
 
     def __init__(
         self, labels: Sequence[str], spelling: Spelling, aggregation: Aggregation, ignore_labels: Collection[object]
@@ -93,7 +97,7 @@ class Tagging:
         """
         self._labels = labels
         self._spelling = spelling
-        self._aggregation = aggregation
+        self.aggregation = aggregation
         self._ignored = ignore_labels
 
     def of(self, tokens: TextTokens, windows: Sequence[range], logits: Sequence[Floats]) -> TaggedText:
@@ -136,14 +140,14 @@ class Tagging:
 
     def word(self, entity: Entity) -> str:
         """An entity's tokens as text; a token by itself as the vocabulary writes it."""
-        return entity.names[0] if self._aggregation == "none" else self._spelling.join(entity.names)
+        return entity.names[0] if self.aggregation == "none" else self._spelling.join(entity.names)
 
     def entities(self, tokens: TextTokens, scores: Floats) -> list[Entity]:
         """The same, before places are made of them."""
         if not len(scores):
             return []
         names = self._spelling.names(tokens)
-        if self._aggregation in ("none", "simple"):
+        if self.aggregation in ("none", "simple"):
             best = scores.argmax(axis=1)
             highest = scores[np.arange(len(best)), best]
             labels = [self._labels[index] for index in best.tolist()]
@@ -152,7 +156,7 @@ class Tagging:
             parts = _words(self._spelling.continues(tokens))
             labels, highest = self._agreed(scores, parts)
             names = [self._spelling.join(names[part.start : part.stop]) for part in parts]
-        if self._aggregation == "none":
+        if self.aggregation == "none":
             return [
                 Entity(label, score, part, [name])
                 for label, score, part, name in zip(labels, highest, parts, names, strict=True)
@@ -166,7 +170,7 @@ class Tagging:
 
     def _agreed(self, scores: Floats, words: Sequence[range]) -> tuple[list[str], Floats]:
         """The label of every word, and its score."""
-        agree = _AGREEMENTS[self._aggregation]
+        agree = _AGREEMENTS[self.aggregation]
         rows = np.stack([agree(scores[word.start : word.stop]) for word in words])  # (words, labels)
         best = rows.argmax(axis=1)
         return [self._labels[index] for index in best.tolist()], rows[np.arange(len(best)), best]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -24,6 +24,7 @@ class TextTokens:
         names: the tokens as the vocabulary writes them.
         starts, stops: their places in the text, in characters.
         words: which of the given words each is of; None for a text in one piece.
+        shifts: where that word begins in the text; None for a text in one piece.
     """
 
     text: str
@@ -33,7 +34,8 @@ class TextTokens:
     names: list[str]
     starts: list[int]
     stops: list[int]
-    words: list[int] | None
+    words: list[int] | None = None
+    shifts: list[int] | None = None
 
     @classmethod
     def of(cls, text: str, encoding: Any, words: Sequence[tuple[int, int]] | None = None) -> TextTokens:
@@ -48,20 +50,31 @@ class TextTokens:
         span = range(own[0], own[-1] + 1) if own else range(0)
         names, offsets = encoding.tokens[span.start : span.stop], encoding.offsets[span.start : span.stop]
         starts, stops = [start for start, _ in offsets], [stop for _, stop in offsets]
-        places = None
-        if words is not None:
-            places = [word or 0 for word in encoding.word_ids[span.start : span.stop]]
-            starts = [start + words[word][0] for start, word in zip(starts, places, strict=True)]
-            stops = [stop + words[word][0] for stop, word in zip(stops, places, strict=True)]
-        return cls(text, encoding.ids, encoding.type_ids, span, names, starts, stops, places)
+        tokens = cls(text, encoding.ids, encoding.type_ids, span, names, starts, stops)
+        if words is None:
+            return tokens
+        of = encoding.word_ids[span.start : span.stop]
+        return replace(tokens, words=of, shifts=[words[word][0] for word in of]).moved(offsets)
+
+    def moved(self, places: Sequence[tuple[int, int]]) -> TextTokens:
+        """The same tokens at other places in the text, or in the words that were given.
+
+        Args:
+            places: start and stop of each of the text's own tokens, in characters.
+        """
+        shifts = self.shifts or [0] * len(places)
+        starts = [start + shift for (start, _), shift in zip(places, shifts, strict=True)]
+        stops = [stop + shift for (_, stop), shift in zip(places, shifts, strict=True)]
+        return replace(self, starts=starts, stops=stops)
 
     def part(self, window: range) -> TextTokens:
         """Some of the text's own tokens, as the text has them; what stands around is gone."""
         cut = slice(window.start, window.stop)
         ids, types = self.sequence(window)
         own = range(self.own.start, self.own.start + len(window))
-        words = None if self.words is None else self.words[cut]
-        return TextTokens(self.text, ids, types, own, self.names[cut], self.starts[cut], self.stops[cut], words)
+        part = replace(self, ids=ids, types=types, own=own, names=self.names[cut], starts=self.starts[cut])
+        words, shifts = (each and each[cut] for each in (self.words, self.shifts))
+        return replace(part, stops=self.stops[cut], words=words, shifts=shifts)
 
     def sequence(self, window: range) -> tuple[list[int], list[int]]:
         """What a graph takes to read some of the text's own tokens: ids and types, with the special ones around."""
