@@ -140,9 +140,12 @@ class Manifest:
     @property
     def format_version(self) -> int:
         """The first version of the format whose readers understand all that this manifest says."""
-        tags = any(variant.token_classifier for variant in self.variants.values())
-        newer = tags or self.truncation_side == "left" or self.activation_scales == "row"
+        newer = self._tags or self.truncation_side == "left" or self.activation_scales == "row"
         return 2 if newer or any("/" in name for name in self.files) else 1
+
+    @property
+    def _tags(self) -> bool:
+        return any(variant.token_classifier for variant in self.variants.values())
 
     def columns(self, kind: GraphKind) -> int:
         """The last axis of what a graph answers: labels with the head, the hidden size without it."""
@@ -152,7 +155,8 @@ class Manifest:
         """The file's bytes, its own digest included."""
         variants = {name: _stated(variant) for name, variant in self.variants.items()}
         stated = {**_stated(self), "variants": variants}
-        fields: dict[str, Any] = {"format": FORMAT, "format_version": self.format_version, **stated}
+        kind = {"kind": "token_classifier"} if self._tags else {}  # for who reads no further; others have their graphs
+        fields: dict[str, Any] = {"format": FORMAT, "format_version": self.format_version, **kind, **stated}
         unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
         return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
 
@@ -264,7 +268,10 @@ def _variants(root: Fields, version: int) -> dict[Precision, Variant]:
 
 def _check_tags(root: Fields, version: int, variants: Mapping[Precision, Variant]) -> None:
     """A head for tokens is the only head of a bundle, has labels, and is said in a format that old readers refuse."""
-    if not any(variant.token_classifier for variant in variants.values()):
+    tags = any(variant.token_classifier for variant in variants.values())
+    if "kind" in root.values:
+        root.choice("kind", ("token_classifier",) if tags else ("classifier", "encoder"))
+    if not tags:
         return
     for name, variant in variants.items():
         where = f"variants.{name}"
