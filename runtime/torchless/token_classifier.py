@@ -105,7 +105,7 @@ class TokenClassifier(Model):
             InputError: texts is no list of lists of str, or as in `tag`.
             InferenceError: as in `tag`.
         """
-        tagging, reading = self._tagging(aggregation, ignore_labels), self._reading(stride, truncate)
+        tagging, reading = self.tagging(aggregation, ignore_labels), self.reading(stride, truncate=truncate)
         listed, delimiter = word_list(texts), delimiter_of(delimiter)
         tagged = self._tagged(word_tokens(self.tokenizer, listed, delimiter), tagging, reading, 0)
         return [answer.spans for answer in tagged]
@@ -120,7 +120,7 @@ class TokenClassifier(Model):
         truncate: bool = False,
     ) -> list[TaggedText]:
         """Spans, and how much of each text they come from; arguments and errors as in `tag`."""
-        tagging, reading = self._tagging(aggregation, ignore_labels), self._reading(stride, truncate)
+        tagging, reading = self.tagging(aggregation, ignore_labels), self.reading(stride, truncate=truncate)
         answers: list[TaggedText] = []
         for first, piece in pieces(text_list(texts, pairs=False)):
             listed = [str(text) for text in piece]
@@ -141,7 +141,7 @@ class TokenClassifier(Model):
         Raises:
             InputError, InferenceError: as in `tag`.
         """
-        return self.run(self.tokenizer.encode(texts))
+        return self.logits_of(self.tokenizer.encode(texts))
 
     def scores(self, texts: Iterable[Text]) -> list[NDArray[np.float32]]:
         """Every label's score for every token: as `logits`, after the softmax, so that each row sums to 1.
@@ -160,7 +160,7 @@ class TokenClassifier(Model):
         return self.tokenizer.encode(texts).truncated
 
     def run(self, batch: Batch) -> list[NDArray[np.float32]]:
-        """The logits of a batch of any size.
+        """Logits of one batch, run as it is: for callers that tokenise and batch themselves, as the server does.
 
         Returns:
             For each text float32 (its tokens, labels), special tokens included.
@@ -168,6 +168,10 @@ class TokenClassifier(Model):
         Raises:
             InferenceError: as in `tag`.
         """
+        return np.split(self.session.run(batch), batch.offsets[1:-1])
+
+    def logits_of(self, batch: Batch) -> list[NDArray[np.float32]]:
+        """The same of a batch of any size."""
         logits: dict[int, NDArray[np.float32]] = {}
         for places, part, rows in parallel.run(self.session, batch):  # rows: (tokens of the part, labels)
             logits.update(zip(places.tolist(), np.split(rows, part.offsets[1:-1]), strict=True))
@@ -180,16 +184,18 @@ class TokenClassifier(Model):
 
     def _tagged(self, texts: Sequence[TextTokens], tagging: Tagging, reading: Reading, first: int) -> list[TaggedText]:
         windows = [reading.windows(len(tokens.own)) for tokens in texts]
-        logits = iter(self.run(token_windows.batch(texts, windows, first=first)))
+        logits = iter(self.logits_of(token_windows.batch(texts, windows, first=first)))
         return [
             tagging.of(tokens, ranges, [next(logits) for _ in ranges])
             for tokens, ranges in zip(texts, windows, strict=True)
         ]
 
-    def _tagging(self, aggregation: Aggregation, ignore_labels: Collection[str]) -> Tagging:
+    def tagging(self, aggregation: Aggregation, ignore_labels: Collection[str]) -> Tagging:
+        """How scores become spans; arguments and errors as in `tag`."""
         return Tagging(self.labels, self.spelling, aggregation_of(aggregation), ignored(ignore_labels))
 
-    def _reading(self, stride: int | None, truncate: bool) -> Reading:
+    def reading(self, stride: int | None, *, truncate: bool) -> Reading:
+        """How long texts are read; arguments and errors as in `tag`."""
         if stride is not None:
             stride = whole_number(stride, "stride", "a whole number of 0 or more, or None", 2**31 - 1, least=0)
         return Reading.of(self.tokenizer, stride, truncate=flag(truncate, "truncate"))

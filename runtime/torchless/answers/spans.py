@@ -7,6 +7,7 @@ How tokens become words and words become spans is what transformers' token class
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
@@ -225,11 +226,11 @@ def ignored(labels: Any) -> list[str]:
     """Labels to leave out, checked.
 
     Raises:
-        InputError: they are a bare str, have no order, or one is no str.
+        InputError: they are a bare str, or no collection, or one is no str.
     """
     if isinstance(labels, str):
         raise InputError(f"ignore_labels: expected a list of str, got a bare str. Pass [{shown(labels)}].")
-    listed = list(iterator(labels, "ignore_labels"))
+    listed = list(labels if isinstance(labels, AbstractSet) else iterator(labels, "ignore_labels"))
     for index, label in enumerate(listed):
         if not isinstance(label, str):
             raise InputError(f"ignore_labels[{index}]: expected a str, got {type(label).__name__}.")

@@ -15,7 +15,7 @@ from torchless.answers.spans import AGGREGATIONS, Aggregation, Entity, Tagging, 
 from torchless.errors import InputError, shown
 from torchless.inputs import token_windows
 from torchless.inputs.arguments import refuse_lone_surrogate, whole_number
-from torchless.inputs.text_tokens import TextTokens, delimiter_of, word_list, word_places
+from torchless.inputs.text_tokens import TextTokens, delimiter_of, word_places, words_of
 from torchless.inputs.token_windows import Reading
 from torchless.token_classifier import OUTSIDE, TokenClassifier
 
@@ -80,8 +80,9 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
         words = bool(parameters.get("is_split_into_words", False))
         delimiter = delimiter_of(" " if parameters.get("delimiter") is None else parameters["delimiter"])
         inputs = _inputs(inputs, words=words)
-        if "offset_mapping" in parameters and isinstance(inputs, list):
-            merged["offset_mapping"] = _mapping(parameters["offset_mapping"], len(inputs))
+        if parameters.get("offset_mapping") is not None:
+            count = len(inputs) if isinstance(inputs, list) else 1
+            merged["offset_mapping"] = _mapping(parameters["offset_mapping"], count)
         return feed(inputs, partial(self._answer, merged, delimiter if words else None), batch_size)
 
     @staticmethod
@@ -121,7 +122,7 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
         windows = self._windows(sentences, parameters.get("stride"))
         own = [[range(len(window.own))] for windows_of_one in windows for window in windows_of_one]
         batch = token_windows.batch([window for windows_of_one in windows for window in windows_of_one], own)
-        logits, mapping = iter(self.model.run(batch)), parameters.get("offset_mapping")
+        logits, mapping = iter(self.model.logits_of(batch)), parameters.get("offset_mapping")
         answers = []
         for windows_of_one in windows:
             found: list[dict[str, Any]] = []
@@ -191,13 +192,13 @@ def _sentence(item: Any, where: str, delimiter: str | None) -> _Sentence:
         return _Sentence(item, item, None)
     if not isinstance(item, list):
         raise InputError(f"{where}: expected a list of words, got {type(item).__name__}.")
-    (words,) = word_list([item])
+    words = words_of(item, where)
     return _Sentence(words, delimiter.join(words), word_places(words, delimiter))
 
 
 def _mapping(given: Any, inputs: int) -> list[list[tuple[int, int]]] | None:
     """Places of tokens that the caller knows better, one list for each input."""
-    if given is None or given in ([], ()):
+    if given in ([], ()):
         return None
     if isinstance(given, list) and isinstance(given[0], tuple):
         given = [given]

@@ -12,6 +12,8 @@ from torchless.errors import InputError, shown
 from .arguments import refuse_lone_surrogate
 from .tokens import Tokenizer
 
+_WHOLE = " A text that is not split into words goes to tag([text])."
+
 
 @dataclass(frozen=True)
 class TextTokens:
@@ -119,14 +121,24 @@ def word_list(texts: Any) -> list[list[str]]:
     Raises:
         InputError: they are no list of lists of str, or a word holds a lone surrogate; the message says which.
     """
-    listed = _list(texts, "texts")
-    checked = [_list(words, f"texts[{index}]") for index, words in enumerate(listed)]
-    for index, words in enumerate(checked):
-        for place, word in enumerate(words):
-            if not isinstance(word, str):
-                raise InputError(f"texts[{index}][{place}]: expected a word as str, got {type(word).__name__}.")
-            refuse_lone_surrogate(word, f"texts[{index}][{place}]")
-    return checked
+    if not isinstance(texts, (list, tuple)):
+        raise InputError(f"texts: expected a list of lists of words, got {type(texts).__name__}.{_WHOLE}")
+    return [words_of(words, f"texts[{index}]") for index, words in enumerate(texts)]
+
+
+def words_of(value: Any, where: str) -> list[str]:
+    """The words of one text, checked; `where` is what messages call them.
+
+    Raises:
+        InputError: as in `word_list`.
+    """
+    if not isinstance(value, (list, tuple)):
+        raise InputError(f"{where}: expected a list of words, got {type(value).__name__}.{_WHOLE}")
+    for place, word in enumerate(value):
+        if not isinstance(word, str):
+            raise InputError(f"{where}[{place}]: expected a word as str, got {type(word).__name__}.")
+        refuse_lone_surrogate(word, f"{where}[{place}]")
+    return list(value)
 
 
 def delimiter_of(value: Any) -> str:
@@ -139,10 +151,3 @@ def delimiter_of(value: Any) -> str:
         raise InputError(f"delimiter: expected a str, got {shown(value)}.")
     refuse_lone_surrogate(value, "delimiter")
     return value
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    expected = "a list of lists of words" if where == "texts" else "a list of words"
-    raise InputError(f"{where}: expected {expected}, got {type(value).__name__}. Whole texts go to tag([text]).")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -53,14 +54,18 @@ class Reading:
         steps = range(0, tokens - self.stride, self.room - self.stride)
         return [range(step, min(step + self.room, tokens)) for step in steps]
 
-    def count(self, tokens: TextTokens) -> int:
-        """How many tokens a model reads of a text, special ones and those in two windows included."""
-        own = len(tokens.own)
-        special = len(tokens.ids) - own
+    def count(self, tokens: float, special: int) -> float:
+        """How many tokens a model reads of a text that has so many, those in two windows included.
+
+        Args:
+            tokens: with the special ones; or the most that there can be.
+            special: how many of them are special; each window has them.
+        """
+        own = tokens - special
         if own <= self.room or self.truncate:
             return special + min(own, self.room)
-        count = len(range(0, own - self.stride, self.room - self.stride))
-        return own + (count - 1) * self.stride + count * special
+        windows = math.ceil((own - self.stride) / (self.room - self.stride)) if own < math.inf else math.inf
+        return own + (windows - 1) * self.stride + windows * special
 
 
 def best_seen(windows: Sequence[range]) -> list[range]:
