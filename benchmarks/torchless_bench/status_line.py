@@ -25,8 +25,10 @@ class StatusLine(status_line.StatusLine):
     def step(self, kind: str, name: str) -> Iterator[None]:
         """A planned step, from its beginning to its end."""
         self.time_left.begin(kind, name)
-        yield
-        self.time_left.end(kind, name)
+        try:
+            yield
+        finally:
+            self.time_left.end(kind, name)
 
     def _left(self) -> str:
         left = self.time_left.text()

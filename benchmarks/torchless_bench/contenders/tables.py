@@ -7,7 +7,7 @@ from .contender import Contender
 _HERE = __package__
 CLASSIFIERS = (
     Contender("torch-eager", "PyTorch eager", "exact", f"{_HERE}.pytorch:load_eager"),
-    Contender("torch-compile", "torch.compile", "exact", f"{_HERE}.pytorch:load_compiled", quick=False),
+    Contender("torch-compile", "torch.compile", "exact", f"{_HERE}.pytorch:load_compiled", quick=False, limited=False),
     Contender("torch-int8", "PyTorch dynamic int8", "int8", f"{_HERE}.pytorch:load_int8"),
     Contender("pipeline", "transformers pipeline", "exact", f"{_HERE}.pipeline:load"),
     Contender("optimum", "Optimum ORT fp32", "exact", f"{_HERE}.optimum:load_fp32", quick=False),

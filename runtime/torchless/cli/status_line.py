@@ -9,6 +9,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
 EVERY_S = 60.0  # seconds between two lines where stderr is not a terminal
 
 
@@ -51,7 +55,7 @@ class StatusLine:
         if self._terminal and not self._keep:
             self._write("\r\x1b[K")
 
-    def __enter__(self) -> StatusLine:
+    def __enter__(self) -> Self:
         if not self._terminal:
             threading.Thread(target=self._each_minute, name="torchless-status", daemon=True).start()
         return self
