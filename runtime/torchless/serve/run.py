@@ -21,6 +21,7 @@ from .connection import protocol_for
 from .daemon import in_daemon
 from .listening import BACKLOG, listen_tcp, listen_unix
 from .logs import flush, log, log_error, use_json
+from .long_work import each_minute
 from .service import Service
 from .settings import Settings, is_service_link, variable
 
@@ -130,7 +131,8 @@ class _Server(uvicorn.Server):
 
     async def _load(self) -> None:
         try:
-            await in_daemon(self._service.load)
+            async with each_minute("models are still loading"):
+                await in_daemon(self._service.load)
             log("ready", address=self._address(), workers=self._service.queue.workers)
         except Exception as error:
             self.problem = error if isinstance(error, TorchlessError) else TorchlessError(_told(error))
