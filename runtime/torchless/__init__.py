@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .inputs.arguments import TextPair
     from .inputs.windows import Windows
     from .shipping.verify import verify
+    from .token_classifier import TokenClassifier
     from .zero_shot import ZeroShotClassifier
 else:
     _HOME = {
@@ -49,6 +50,7 @@ else:
         "Manifest": "bundle.manifest",
         "Prediction": "answers.ranking",
         "TextPair": "inputs.arguments",
+        "TokenClassifier": "token_classifier",
         "TorchlessError": "errors",
         "Windows": "inputs.windows",
         "ZeroShotClassifier": "zero_shot",
@@ -77,6 +79,7 @@ __all__ = [
     "Manifest",
     "Prediction",
     "TextPair",
+    "TokenClassifier",
     "TorchlessError",
     "Windows",
     "ZeroShotClassifier",

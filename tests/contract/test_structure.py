@@ -35,7 +35,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"bundle", "errors", "inputs", "lazy", "running"},
 }
 BELOW = set(MAY_IMPORT)
-MAY_IMPORT |= {"classifier": BELOW, "encoder": BELOW, "zero_shot": BELOW | {"classifier"}}
+MAY_IMPORT |= {
+    "classifier": BELOW,
+    "encoder": BELOW,
+    "token_classifier": BELOW,
+    "zero_shot": BELOW | {"classifier"},
+}
 LIBRARY = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "shipping": LIBRARY,

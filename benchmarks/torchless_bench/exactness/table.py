@@ -54,6 +54,11 @@ def measure(model: TrainedModel, status: StatusLine) -> Found:
     return found
 
 
+def rows(model: TrainedModel, status: StatusLine, *, header: bool) -> str:
+    """The rows of one model, measured."""
+    return markdown(model, measure(model, status), header=header)
+
+
 def markdown(model: TrainedModel, found: Found, *, header: bool) -> str:
     """The rows of one model."""
     rows = [_HEADER] if header else []

@@ -88,7 +88,8 @@ class Session:
         """Run one batch.
 
         Returns:
-            float32 (texts, labels) from a classifier graph, (tokens, hidden_size) from an encoder graph.
+            float32 (texts, labels) from a classifier graph, (tokens, labels) from a token classifier graph, (tokens,
+            hidden_size) from an encoder graph.
 
         Raises:
             InferenceError: onnxruntime refused the batch (the cause is chained), or answered with another shape or

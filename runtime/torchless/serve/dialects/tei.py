@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
+from torchless.bundle.manifest import GraphKind
 from torchless.errors import TorchlessError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.serve.call import Call, check_dimensions, refuse_other_side
@@ -85,6 +86,7 @@ class Kind(msgspec.Struct, omit_defaults=True):
     """What a model is: one of these."""
 
     classifier: Labels | None = None
+    token_classifier: Labels | None = None
     embedding: Pooling | None = None
 
 
@@ -92,6 +94,7 @@ class Model(msgspec.Struct):
     """One served model."""
 
     name: str
+    kind: GraphKind
     labels: list[str]
     activation: str
     hidden_size: int
@@ -156,7 +159,8 @@ async def info(call: Call, _body: None) -> Info:
     kind = Kind(embedding=Pooling(model.pooling))
     if labels:
         names = {str(index): label for index, label in enumerate(labels)}
-        kind = Kind(classifier=Labels(names, {label: index for index, label in enumerate(labels)}))
+        known = Labels(names, {label: index for index, label in enumerate(labels)})
+        kind = Kind(token_classifier=known) if manifest.kind == "token_classifier" else Kind(classifier=known)
     return Info(
         model_id=manifest.source.name,
         model_sha=manifest.source.revision,
@@ -176,6 +180,7 @@ async def info(call: Call, _body: None) -> Info:
         models=[
             Model(
                 name=each.name,
+                kind=each.manifest.kind,
                 labels=list(each.manifest.labels),
                 activation=each.manifest.activation,
                 hidden_size=each.manifest.hidden_size,

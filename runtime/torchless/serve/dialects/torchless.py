@@ -11,12 +11,14 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
+from torchless.bundle.manifest import GraphKind
 from torchless.serve.call import Call
 from torchless.serve.errors import NotFoundError, ReloadError, RequestError
 from torchless.serve.logs import log_error
 from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
 
+from .tagging import TAG
 from .tei import Error, error
 from .zero_shot import ZERO_SHOT
 
@@ -30,7 +32,7 @@ class Health(msgspec.Struct):
 
 
 class Status(msgspec.Struct):
-    """The queue and the throughput at this moment."""
+    """The queue and the throughput at this moment, and what each model is."""
 
     ready: bool
     queued_requests: int
@@ -40,6 +42,7 @@ class Status(msgspec.Struct):
     answered_texts: int
     workers: int
     version: str
+    kinds: dict[str, GraphKind]
 
 
 class ReloadRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,6 +84,7 @@ async def status(call: Call, _body: None) -> Status:
         answered_texts=service.metrics.answered_texts,
         workers=queue.workers,
         version=__version__,
+        kinds={model.name: model.manifest.kind for model in service.models.values()},
     )
 
 
@@ -133,8 +137,9 @@ def _hash(html: bytes, element: str) -> str:
 
 TORCHLESS = Dialect(
     "torchless",
-    "The server itself, and labels of your own.",
+    "The server itself, labels of your own, and the labelled parts of texts.",
     (
+        TAG,
         ZERO_SHOT,
         Operation("GET", "/health", health, "Alive", None, Health, public=True),
         Operation("GET", "/ready", ready, "Ready", None, Health, readiness=True, public=True),
