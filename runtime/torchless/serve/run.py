@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -74,6 +75,8 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         if stop_tracing:
             stop_tracing()
         flush()
+        if not service.ended(_LAST_REQUESTS_S):
+            atexit.register(os._exit, 1 if server.problem else 0)
     if server.problem:
         raise server.problem
 
@@ -133,7 +136,8 @@ class _Server(uvicorn.Server):
         try:
             async with each_minute("models are still loading"):
                 await in_daemon(self._service.load)
-            log("ready", address=self._address(), workers=self._service.queue.workers)
+            if not self.should_exit:  # its sockets may be closed
+                log("ready", address=self._address(), workers=self._service.queue.workers)
         except Exception as error:
             self.problem = error if isinstance(error, TorchlessError) else TorchlessError(_told(error))
             self.should_exit = True
