@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from torchless.bundle.manifest import Precision
 
@@ -104,8 +104,6 @@ class Accuracy:
             (`confidence.drop_at_least`); below 0 where it may have risen.
     """
 
-    metric: ClassVar[str] = "accuracy"
-
     file: str
     texts: int
     torch: float
@@ -113,6 +111,11 @@ class Accuracy:
     fp16: float | None
     int8: float | None
     drop_at_least: Mapping[Precision, float] = field(default_factory=dict)
+
+    @property
+    def metric(self) -> str:
+        """What is measured."""
+        return "accuracy"
 
     @property
     def sample(self) -> str:

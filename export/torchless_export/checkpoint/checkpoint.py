@@ -18,6 +18,7 @@ from .config import head_of, read_config
 from .cross_encoder import cross_encoder_activation
 from .download import download
 from .front_matter import front_matter
+from .json_files import read_json
 from .sentence import root_of, transformer_folder
 from .weight_files import read_weights, sha256_of, weight_files
 
@@ -175,10 +176,12 @@ class Checkpoint:
 
 
 def _refuse_adapter(folder: Path) -> None:
-    if (folder / "adapter_config.json").is_file():
+    path = folder / "adapter_config.json"
+    if path.is_file():
+        kind = "Token" if read_json(path).get("task_type") == "TOKEN_CLS" else "Sequence"
         raise CheckpointError(
             f"{folder} is a PEFT adapter, not a whole model. Merge it into its base model first: "
-            "AutoPeftModelForSequenceClassification.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
+            f"AutoPeftModelFor{kind}Classification.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
         )
 
 

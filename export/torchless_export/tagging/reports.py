@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torchless.bundle.manifest import Precision
 from torchless_export.confidence import CONFIDENCE, share_at_least
@@ -16,11 +15,11 @@ class TagAccuracy(Accuracy):
 
     Attributes:
         entities: how many there are.
+        metric: what is measured.
     """
 
-    metric: ClassVar[str] = "entity F1"
-
     entities: int = 0
+    metric: str = "entity F1"
 
     @property
     def sample(self) -> str:

@@ -114,7 +114,7 @@ class Call:
         tokens = min(queued.most_tokens(), self.service.settings.max_queue_tokens)
         self._hold(int(tokens) * model.answer_bytes["tags"])
         await self._submit(queued)
-        spans = partial(list, queued.tagged(tagging))
+        spans: Callable[[], list[TaggedText]] = partial(list, queued.tagged(tagging))
         return spans() if self.aside or self.token_count < _FEW_TOKENS else await in_daemon(spans)
 
     @property
