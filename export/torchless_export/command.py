@@ -9,6 +9,7 @@ import shlex
 import sys
 import warnings
 
+from torchless.cli.status_line import StatusLine
 from torchless.errors import InputError, MissingExtraError
 
 TYPE_CHECKING = False
@@ -152,22 +153,23 @@ def run(options: argparse.Namespace) -> int:
     gates = Gates(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Gates)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OldSpellingWarning)  # said above, in words of the command line
-        report = export(
-            options.checkpoint,
-            options.out,
-            precisions=options.precision,
-            graph=options.graph,
-            engine=options.engine,
-            encoder_only=options.encoder_only,
-            pairs=not options.no_pairs,
-            calibration=options.calibration,
-            evaluate=options.evaluate,
-            columns=Columns(options.column, options.pair_column),
-            gates=gates,
-            revision=options.revision,
-            trust_remote_code=options.trust_remote_code,
-            say=_say,
-        )
+        with StatusLine(keep=True) as status:
+            report = export(
+                options.checkpoint,
+                options.out,
+                precisions=options.precision,
+                graph=options.graph,
+                engine=options.engine,
+                encoder_only=options.encoder_only,
+                pairs=not options.no_pairs,
+                calibration=options.calibration,
+                evaluate=options.evaluate,
+                columns=Columns(options.column, options.pair_column),
+                gates=gates,
+                revision=options.revision,
+                trust_remote_code=options.trust_remote_code,
+                say=lambda line: status.show(f"{line} …"),
+            )
     _tell(options, report, gates)
     return 0
 
@@ -193,11 +195,6 @@ def _again(options: argparse.Namespace, added: Sequence[str]) -> str:
         if value != _REPEATED[name]:
             words += [f"--{name.replace('_', '-')}", *([] if value is True else [f"{value}"])]
     return shlex.join([*words, *added])
-
-
-def _say(line: str) -> None:
-    if sys.stderr.isatty():
-        print(f"{line} …", file=sys.stderr, flush=True)
 
 
 def _summary(report: ExportReport) -> list[str]:

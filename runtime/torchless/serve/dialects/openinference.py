@@ -143,17 +143,17 @@ async def infer(call: Call, body: bytes) -> Reply:
             continue
         call.hold_answer(model, task, len(texts) * (times - 1))
         rows[task] = await getattr(call, task)(model, texts)
-    outputs, tail, binary = [], b"", request.parameters is not None and request.parameters.binary_data_output
+    outputs, tails, binary = [], [], request.parameters is not None and request.parameters.binary_data_output
     for output in wanted:
         tensor = rows[_OUTPUTS[output.name]]
         write = write_texts if output.name == "spans" else partial(write_output, labels=model.manifest.labels)
         made, data = write(output, rows=tensor, binary=binary)
         outputs.append(made)
-        tail += data
+        tails.append(data)
     head = encode(Response(model.name, _VERSION, outputs, request.id))
-    if not tail:
+    if not any(tails):
         return Reply(head)
-    return Reply(head + tail, "application/octet-stream", headers={INFERENCE_HEADER: str(len(head))})
+    return Reply(b"".join((head, *tails)), "application/octet-stream", headers={INFERENCE_HEADER: str(len(head))})
 
 
 async def _spans(call: Call, model: ServedModel, texts: list[str], times: int) -> list[str]:
