@@ -121,7 +121,7 @@ def _add_contest_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="fewer contenders, lengths, texts and rounds: less than 3 minutes on two cores (default: all of them)",
+        help="fewer contenders, lengths, texts and rounds: about 4 minutes on two cores (default: all of them)",
     )
     parser.add_argument(
         "--isa",
