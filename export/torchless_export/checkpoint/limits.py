@@ -21,7 +21,7 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: Sent
     Raises:
         UnsupportedModelError: the tokenizer's length is no number or leaves a text no token, or nothing names a length.
     """
-    tokenizer = checkpoint.transformers_tokenizer
+    tokenizer, trained = checkpoint.transformers_tokenizer, sentence.max_tokens if sentence else None
     stated, special = tokenizer.model_max_length, tokenizer.num_special_tokens_to_add()
     if not isinstance(stated, (int, float)) or not stated >= max(special + 1, 2):
         around = f", of which {special} are special tokens" if special else ""
@@ -29,10 +29,10 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: Sent
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, "
             f"{max(special + 1, 2)} or more{around}, got {stated!r}."
         )
-    if max_positions is None and stated > _MOST:
+    if max_positions is None and trained is None and stated > _MOST:
         raise UnsupportedModelError(
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
             f"names no max_position_embeddings, got {stated:g}."
         )
-    trained = sentence.max_tokens if sentence else None
-    return int(min(limit for limit in (stated, max_positions, trained) if limit is not None))
+    # sentence-transformers cuts at its own length, whatever the tokenizer's is.
+    return int(min(limit for limit in (trained or stated, max_positions) if limit is not None))
