@@ -1,0 +1,64 @@
+"""Where the model runs. In this process: the next windows are read and tokenised while it answers one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torchless.inputs.arguments import Text
+
+from .overlap import ahead
+from .questions import Answered, Question, Respondent, prepared
+from .rows import Block
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What became of a window.
+
+    Attributes:
+        window: its rows.
+        answered: the answers to its texts, without those that are wrong, in order.
+        wrong: why the model cannot read a text, by its place among the texts.
+    """
+
+    window: Block
+    answered: Answered
+    wrong: dict[int, str]
+
+
+class Answering(Protocol):
+    """A place where a model runs."""
+
+    def answers(self, windows: Iterator[Block]) -> Generator[Answers, None, None]:
+        """The answers to every window, in order.
+
+        Raises:
+            InferenceError: the model failed.
+        """
+        ...
+
+
+def texts_of(window: Block) -> list[Text]:
+    """The texts of the rows that have no problem."""
+    return [text for text in window.texts if text is not None]
+
+
+class Here:
+    """This process."""
+
+    def __init__(self, question: Question) -> None:
+        """Load the model; errors as `Classifier.load`."""
+        self._respondent: Respondent = question.load()
+
+    def answers(self, windows: Iterator[Block]) -> Generator[Answers, None, None]:
+        """The answers to every window, in order."""
+        with closing(ahead(self._ready(windows))) as ready:
+            for window, (texts, wrong) in ready:
+                yield Answers(window, self._respondent.answer(texts), wrong)
+
+    def _ready(self, windows: Iterator[Block]) -> Iterator[tuple[Block, tuple[Any, dict[int, str]]]]:
+        for window in windows:
+            yield window, prepared(self._respondent, texts_of(window))
