@@ -28,6 +28,26 @@ class Answers:
     answered: Answered
     wrong: dict[int, str]
 
+    def refused(self) -> dict[int, str]:
+        """Why the model cannot read a text, by the place of its row."""
+        good = [place for place, text in enumerate(self.window.texts) if text is not None]
+        return {good[place]: reason for place, reason in self.wrong.items()}
+
+    def columns(self) -> list[Any]:
+        """Of each new column one value per row, None where the row has no answer."""
+        rows, refused = len(self.window.texts), self.refused()
+        places = [place for place, text in enumerate(self.window.texts) if text is not None and place not in refused]
+        return [_spread(values, places, rows) for values in self.answered.columns]
+
+
+def _spread(values: Any, places: list[int], rows: int) -> Any:
+    if len(places) == rows:
+        return values
+    spread: list[Any] = [None] * rows
+    for place, value in zip(places, values, strict=True):
+        spread[place] = value
+    return spread
+
 
 class Answering(Protocol):
     """A place where a model runs."""

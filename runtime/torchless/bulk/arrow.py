@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torchless.errors import MissingExtraError
@@ -42,7 +43,7 @@ def arrow_field(arrow: Any, column: Column) -> Any:
     return arrow.field(column.name, arrow_type(arrow, column.type))
 
 
-def arrow_array(arrow: Any, values: list[Any], column: Column) -> Any:
+def arrow_array(arrow: Any, values: Sequence[Any], column: Column) -> Any:
     """The values of a new column, null where they are None."""
     type_ = arrow_type(arrow, column.type)
     if not isinstance(column.type, tuple):
@@ -52,6 +53,6 @@ def arrow_array(arrow: Any, values: list[Any], column: Column) -> Any:
     size = column.type[1]
     blank = np.zeros(size, np.float32)
     rows = [blank if value is None else value for value in values]
-    flat = np.concatenate(rows) if rows else np.zeros(0, np.float32)
+    flat = np.concatenate(rows) if len(rows) else np.zeros(0, np.float32)
     missing = arrow.array([value is None for value in values], arrow.bool_())
     return arrow.FixedSizeListArray.from_arrays(arrow.array(flat, arrow.float32()), type=type_, mask=missing)

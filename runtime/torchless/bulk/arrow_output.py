@@ -58,9 +58,7 @@ class ArrowOutput:
         else:
             table = content.table.unify_dictionaries()
         arrays = list(table.columns)
-        arrays += [
-            arrow_array(self._arrow, list(values), each) for values, each in zip(answers, self._columns, strict=True)
-        ]
+        arrays += [arrow_array(self._arrow, values, each) for values, each in zip(answers, self._columns, strict=True)]
         table = self._arrow.Table.from_arrays(arrays, schema=self.schema)
         sink = self._arrow.BufferOutputStream()
         with self._arrow.ipc.new_stream(sink, self.schema) as stream:

@@ -70,16 +70,7 @@ class ArrowSource:
         name = files[0].name
         self._keys = [first_present(names, self.names, name) for names in wanted.names()]
         for key in self._keys:
-            self._check(key, name)
-
-    def _check(self, key: str, name: str) -> None:
-        if self.names.count(key) > 1:
-            raise InputError(f"{name}: expected one column {key}, got {self.names.count(key)}.")
-        found = self.schema.field(key).type
-        plain = found.value_type if self._arrow.types.is_dictionary(found) else found
-        kinds = (self._arrow.string(), self._arrow.large_string(), self._arrow.string_view())
-        if plain not in kinds:
-            raise InputError(f"{name}: expected a column of strings, got {found} in {key}. Name another with --column.")
+            refuse_no_strings(self._arrow, self.schema, key, name)
 
     def blocks(self, skip: int) -> Iterator[Block]:
         """All rows after the first `skip`, in blocks.
@@ -101,23 +92,11 @@ class ArrowSource:
                             yield self._block(batch, file.name, begin, max(0, skip - begin))
 
     def _block(self, batch: Any, name: str, first: int, skip: int) -> Block:
-        texts: list[Any] = []
-        problems: dict[int, Problem] = {}
-        columns = [_strings(self._arrow, batch.column(self.names.index(key))) for key in self._keys]
-        for place, values in enumerate(zip(*columns, strict=True)):
-            try:
-                broken = next((value for value in values if isinstance(value, UnicodeDecodeError)), None)
-                if broken is not None:
-                    raise InputError(f"not UTF-8 (byte 0x{broken.object[broken.start]:02x} at offset {broken.start})")
-                texts.append(self._wanted.text(values))
-            except InputError as error:
-                problems[place] = Problem.of(name, None, str(error))
-                texts.append(None)
-        each = batch.nbytes // max(1, batch.num_rows) + 1
-        table = self._arrow.Table.from_batches([batch], self.schema)
-        block = Block(texts, problems, [each] * len(texts), ArrowRows(table))
-        block = block.part(skip, len(texts)) if skip else block
-        block.share = (first + len(texts)) / max(1, self.rows or 1)
+        columns = [batch.column(self.names.index(key)) for key in self._keys]
+        block = block_of(self._arrow, self._arrow.Table.from_batches([batch], self.schema), columns, self._wanted, name)
+        rows = len(block.texts)
+        block = block.part(skip, rows) if skip else block
+        block.share = (first + rows) / max(1, self.rows or 1)
         return block
 
     @contextmanager
@@ -131,6 +110,46 @@ class ArrowSource:
             if isinstance(error, InputError) or type(error).__module__.startswith("torchless"):
                 raise
             raise InputError(f"{file.name}: cannot be read as {file.format.kind}: {_first_line(error)}.") from error
+
+
+def block_of(arrow: Any, table: Any, columns: Sequence[Any], wanted: Wanted, name: str) -> Block:
+    """The rows of a table with their texts.
+
+    Args:
+        arrow: pyarrow.
+        table: all columns.
+        columns: those that make a text, an array each.
+        wanted: how they make it.
+        name: where the rows come from, for messages.
+    """
+    texts: list[Any] = []
+    problems: dict[int, Problem] = {}
+    for place, values in enumerate(zip(*(_strings(arrow, column) for column in columns), strict=True)):
+        try:
+            broken = next((value for value in values if isinstance(value, UnicodeDecodeError)), None)
+            if broken is not None:
+                raise InputError(f"not UTF-8 (byte 0x{broken.object[broken.start]:02x} at offset {broken.start})")
+            texts.append(wanted.text(values))
+        except InputError as error:
+            problems[place] = Problem.of(name, None, str(error))
+            texts.append(None)
+    each = table.nbytes // max(1, table.num_rows) + 1
+    return Block(texts, problems, [each] * len(texts), ArrowRows(table))
+
+
+def refuse_no_strings(arrow: Any, schema: Any, key: str, name: str) -> None:
+    """Refuse a column that there is twice, or that holds no strings.
+
+    Raises:
+        InputError: so it is.
+    """
+    count = schema.names.count(key)
+    if count > 1:
+        raise InputError(f"{name}: expected one column {key}, got {count}.")
+    found = schema.field(key).type
+    plain = found.value_type if arrow.types.is_dictionary(found) else found
+    if plain not in (arrow.string(), arrow.large_string(), arrow.string_view()):
+        raise InputError(f"{name}: expected a column of strings, got {found} in {key}. Name another with --column.")
 
 
 def _first_line(error: Exception) -> str:

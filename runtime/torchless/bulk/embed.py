@@ -55,4 +55,4 @@ class _Embedding:
             prepared, pooling=asked.pooling, normalize=asked.normalize, windows=asked.windows
         )
         tokens = len(prepared.batch.input_ids)
-        return Answered([list(answers.vectors), *how_read(asked, answers)], {}, int(answers.truncated.sum()), tokens)
+        return Answered([answers.vectors, *how_read(asked, answers)], {}, int(answers.truncated.sum()), tokens)

@@ -6,6 +6,7 @@ A question can be pickled: it is sent to other machines, and loads its model the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
@@ -33,7 +34,7 @@ class Answered:
         tokens: how many tokens were read; 0 where that is not known.
     """
 
-    columns: list[list[Any]]
+    columns: Sequence[Any]
     counts: dict[str, int] = field(default_factory=dict)
     truncated: int = 0
     tokens: int = 0

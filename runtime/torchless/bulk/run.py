@@ -109,28 +109,16 @@ def _answer_all(job: Job, begun: Begun, answering: Answering) -> int:
 def _window(job: Job, begun: Begun, answers: Answers) -> tuple[Any, Totals, dict[int, Problem]]:
     """A window as it is kept."""
     window, answered = answers.window, answers.answered
-    good = [place for place, text in enumerate(window.texts) if text is not None]
-    problems = dict(window.problems)
-    for place, reason in answers.wrong.items():
-        problems[good[place]] = Problem.of(begun.files[0].name, None, reason)
+    name = begun.files[0].name
+    problems = window.problems | {place: Problem.of(name, None, why) for place, why in answers.refused().items()}
     first = begun.kept.totals.rows + 1
     numbered = {first + place: problems[place] for place in sorted(problems)}
     if job.strict and numbered:
         row, problem = next(iter(numbered.items()))
         raise BadRowError(f"{problem.where(row)}: {problem.reason}. Without --strict such rows go to a file of errors.")
-    places = [place for place in good if place not in problems]
-    columns = [_spread(values, places, len(window.texts)) for values in answered.columns]
+    columns = answers.columns()
     totals = Totals(len(window.texts), answered.truncated, answered.tokens, len(problems), answered.counts)
     return begun.target.encode(window, columns), totals, numbered
-
-
-def _spread(values: list[Any], places: list[int], rows: int) -> list[Any]:
-    if len(places) == rows:
-        return values
-    spread: list[Any] = [None] * rows
-    for place, value in zip(places, values, strict=True):
-        spread[place] = value
-    return spread
 
 
 def _complete(begun: Begun) -> Path | None:

@@ -101,7 +101,7 @@ def run(options: argparse.Namespace, question: Callable[[Model], Question]) -> i
     )
     try:
         if options.ray:
-            from torchless.ray import Cluster
+            from torchless.bulk.cluster import Cluster
 
             with Cluster(options.ray, options.ray_actors, options.ray_cpus) as cluster:
                 return _report(options.output, run_job(job, cluster.answering, "Ray"))
