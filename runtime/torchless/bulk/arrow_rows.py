@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,7 @@ class ArrowSource:
         for key in self._keys:
             refuse_no_strings(self._arrow, self.schema, key, name)
 
-    def blocks(self, skip: int) -> Iterator[Block]:
+    def blocks(self, skip: int) -> Generator[Block, None, None]:
         """All rows after the first `skip`, in blocks.
 
         Raises:

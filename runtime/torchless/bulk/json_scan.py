@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator
+from contextlib import closing
 from typing import Any
 
 from torchless.errors import InputError
@@ -10,36 +11,38 @@ from torchless.errors import InputError
 from .rows import Block
 
 
-def keys(blocks: Iterable[Block]) -> list[str]:
+def keys(blocks: Generator[Block, None, None]) -> list[str]:
     """Every key of every object, in the order in which they first appear."""
     found: dict[str, None] = {}
-    for block in blocks:
-        for record in block.content.records:
-            found.update(dict.fromkeys(record.fields))
+    with closing(blocks):
+        for block in blocks:
+            for record in block.content.records:
+                found.update(dict.fromkeys(record.fields))
     return list(found)
 
 
-def schema(blocks: Iterable[Block], arrow: Any, name: str) -> Any:
+def schema(blocks: Generator[Block, None, None], arrow: Any, name: str) -> Any:
     """The pyarrow.Schema that all objects fit.
 
     Raises:
         InputError: the values of a key have types that no Arrow type holds together.
     """
     types: dict[str, Any] = {}
-    for block in blocks:
-        columns: dict[str, list[Any]] = {}
-        for record in block.content.records:
-            for key, value in record.fields.items():
-                columns.setdefault(key, []).append(value)
-        for key, values in columns.items():
-            types[key] = _wider(arrow, types.get(key), values, key, name)
+    with closing(blocks):
+        for block in blocks:
+            columns: dict[str, list[Any]] = {}
+            for record in block.content.records:
+                for key, value in record.fields.items():
+                    columns.setdefault(key, []).append(value)
+            for key, values in columns.items():
+                types[key] = _wider(arrow, types.get(key), values, key, name)
     return arrow.schema([arrow.field(key, arrow.string() if arrow.types.is_null(t) else t) for key, t in types.items()])
 
 
 def _wider(arrow: Any, known: Any, values: list[Any], key: str, name: str) -> Any:
     """A type that holds these values and those of before."""
     try:
-        found = arrow.infer_type(values)
+        found = arrow.array(values).type  # infer_type overlooks some mixtures
         if known is None or known == found:
             return found
         fields = [arrow.schema([arrow.field("", each)]) for each in (known, found)]

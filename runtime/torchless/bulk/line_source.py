@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from torchless.errors import InputError
@@ -50,7 +50,7 @@ class LineSource:
                     f"got {', '.join(reader.names)}."
                 )
 
-    def blocks(self, skip: int) -> Iterator[Block]:
+    def blocks(self, skip: int) -> Generator[Block, None, None]:
         """All rows after the first `skip`, in blocks.
 
         Raises:

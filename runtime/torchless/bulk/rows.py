@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -138,7 +138,7 @@ class Source(Protocol):
     names: list[str]
     rows: int | None
 
-    def blocks(self, skip: int) -> Iterator[Block]:
+    def blocks(self, skip: int) -> Generator[Block, None, None]:
         """All rows after the first `skip`, in order.
 
         Raises:

@@ -94,6 +94,7 @@ def _array_or_table(value: str) -> str:
     from torchless.bulk.formats import WRITABLE, is_table
 
     if not is_table(value) and Path(value).suffix != ".npy":
-        known = ", ".join([".npy", *WRITABLE])
-        raise argparse.ArgumentTypeError(f"expected a name that ends in one of {known}, got {value!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a name that ends in .npy, got {value!r}; a table's ends in one of {', '.join(WRITABLE)}"
+        )
     return value
