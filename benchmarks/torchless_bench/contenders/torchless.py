@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from torchless import Classifier, Encoder, TextPair
+from torchless.bulk.answering import Here
+from torchless.bulk.classify import Classify
+from torchless.bulk.embed import Embed
+from torchless.bulk.job import Job
+from torchless.bulk.questions import Model, Question
+from torchless.bulk.run import run
 
 from .contender import Floats, LoadedContender, Setup
 
@@ -42,9 +50,27 @@ def _classifier(setup: Setup, precision: str) -> LoadedContender:
     def logits(texts: list[Any]) -> Floats:
         return classifier.logits([TextPair(*text) if isinstance(text, tuple) else text for text in texts])
 
-    return LoadedContender(logits, lambda texts, _: classifier.predict(texts), batch_sizes=_ITS_OWN)
+    question = Classify(Model(str(setup.bundle), precision, setup.device, threads=setup.threads))
+    return LoadedContender(
+        logits, lambda texts, _: classifier.predict(texts), batch_sizes=_ITS_OWN, whole_file=_files(question)
+    )
 
 
 def _encoder(setup: Setup, precision: str) -> LoadedContender:
     encoder = Encoder.load(setup.bundle, precision=precision, threads=setup.threads)
-    return LoadedContender(encoder.embed, lambda texts, _: list(encoder.embed(texts)), batch_sizes=_ITS_OWN)
+    question = Embed(Model(str(setup.bundle), precision, threads=setup.threads))
+    return LoadedContender(
+        encoder.embed, lambda texts, _: list(encoder.embed(texts)), batch_sizes=_ITS_OWN, whole_file=_files(question)
+    )
+
+
+def _files(question: Question) -> Callable[[Path, Path, int], object]:
+    """What `torchless predict --input … --output …` does; the model is loaded once, for the first file."""
+    loaded: list[Here] = []
+
+    def here(asked: Question) -> Here:
+        if not loaded:
+            loaded.append(Here(asked))
+        return loaded[0]
+
+    return lambda source, output, _: run(Job(str(source), str(output), question), here)

@@ -6,6 +6,7 @@ Then it answers requests until stdin ends:
     {"do": "answer", "batches": [[text, …], …]}             {"answers": [[…], …]}, a row per text of all batches
     {"do": "time", "batches": …, "seconds": s, "calls": n}  {"seconds": [one number per call, …]}
     {"do": "list", "texts": [text, …], "batch_size": b}     {"seconds": [one number for the whole list]}
+    {"do": "file", "texts": [text, …], "batch_size": b}     {"seconds": [one number from a CSV file to another]}
 
 An exception is answered with {"error": …}, and a package that is not installed with {"missing": name}.
 """
@@ -23,6 +24,8 @@ from time import perf_counter
 from typing import IO, Any
 
 from torchless_bench.contenders.contender import LoadedContender, Setup, load
+
+from . import files
 
 
 def main() -> None:
@@ -56,6 +59,8 @@ def _answer(contender: LoadedContender, request: dict[str, Any]) -> dict[str, An
     if request["do"] == "time":
         batches = [_texts(batch) for batch in request["batches"]]
         return {"seconds": _time(contender, batches, request["seconds"], request["calls"])}
+    if request["do"] == "file":
+        return {"seconds": [files.time(contender, request["texts"], request["batch_size"])]}
     gc.collect()
     start = perf_counter()
     contender.whole_list(request["texts"], request["batch_size"])
