@@ -1,4 +1,4 @@
-"""Where the model runs. In this process: the next windows are read and tokenised while it answers one."""
+"""Where the model runs. In this process: the next chunks are read and tokenised while it answers one."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from .rows import Block
 
 @dataclass(frozen=True)
 class Answers:
-    """What became of a window.
+    """What became of a chunk.
 
     Attributes:
-        window: its rows.
+        chunk: its rows.
         answered: the answers to its texts, without those that are wrong, in order.
         wrong: why the model cannot read a text, by its place among the texts.
     """
 
-    window: Block
+    chunk: Block
     answered: Answered
     wrong: dict[int, str]
 
     def refused(self) -> dict[int, str]:
         """Why the model cannot read a text, by the place of its row."""
-        good = [place for place, text in enumerate(self.window.texts) if text is not None]
+        good = [place for place, text in enumerate(self.chunk.texts) if text is not None]
         return {good[place]: reason for place, reason in self.wrong.items()}
 
     def columns(self) -> list[Any]:
         """Of each new column one value per row, None where the row has no answer."""
-        rows, refused = len(self.window.texts), self.refused()
-        places = [place for place, text in enumerate(self.window.texts) if text is not None and place not in refused]
+        rows, refused = len(self.chunk.texts), self.refused()
+        places = [place for place, text in enumerate(self.chunk.texts) if text is not None and place not in refused]
         return [_spread(values, places, rows) for values in self.answered.columns]
 
 
@@ -52,8 +52,8 @@ def _spread(values: Any, places: list[int], rows: int) -> Any:
 class Answering(Protocol):
     """A place where a model runs."""
 
-    def answers(self, windows: Iterator[Block]) -> Generator[Answers, None, None]:
-        """The answers to every window, in order.
+    def answers(self, chunks: Iterator[Block]) -> Generator[Answers, None, None]:
+        """The answers to every chunk, in order.
 
         Raises:
             InferenceError: the model failed.
@@ -61,9 +61,9 @@ class Answering(Protocol):
         ...
 
 
-def texts_of(window: Block) -> list[Text]:
+def texts_of(chunk: Block) -> list[Text]:
     """The texts of the rows that have no problem."""
-    return [text for text in window.texts if text is not None]
+    return [text for text in chunk.texts if text is not None]
 
 
 class Here:
@@ -73,12 +73,12 @@ class Here:
         """Load the model; errors as `Classifier.load`."""
         self._respondent: Respondent = question.load()
 
-    def answers(self, windows: Iterator[Block]) -> Generator[Answers, None, None]:
-        """The answers to every window, in order."""
-        with closing(ahead(self._ready(windows))) as ready:
-            for window, (texts, wrong) in ready:
-                yield Answers(window, self._respondent.answer(texts), wrong)
+    def answers(self, chunks: Iterator[Block]) -> Generator[Answers, None, None]:
+        """The answers to every chunk, in order."""
+        with closing(ahead(self._ready(chunks))) as ready:
+            for chunk, (texts, wrong) in ready:
+                yield Answers(chunk, self._respondent.answer(texts), wrong)
 
-    def _ready(self, windows: Iterator[Block]) -> Iterator[tuple[Block, tuple[Any, dict[int, str]]]]:
-        for window in windows:
-            yield window, prepared(self._respondent, texts_of(window))
+    def _ready(self, chunks: Iterator[Block]) -> Iterator[tuple[Block, tuple[Any, dict[int, str]]]]:
+        for chunk in chunks:
+            yield chunk, prepared(self._respondent, texts_of(chunk))

@@ -1,4 +1,4 @@
-"""Windows as Parquet and Arrow files, with the types of the input's columns."""
+"""Chunks as Parquet and Arrow files, with the types of the input's columns."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class ArrowOutput:
         except self._arrow.ArrowException as error:
             raise InputError(f"--output {name}: {written.kind} cannot hold the input's columns: {error}.") from error
 
-    def encode(self, window: Block, answers: Sequence[Sequence[Any]]) -> Iterator[bytes]:
-        """The rows of a window with their answers, as an Arrow stream."""
-        content = window.content
+    def encode(self, chunk: Block, answers: Sequence[Sequence[Any]]) -> Iterator[bytes]:
+        """The rows of a chunk with their answers, as an Arrow stream."""
+        content = chunk.content
         if isinstance(content, LineRows):
             table = table_of(self._arrow, content, self._input)
         else:
@@ -66,7 +66,7 @@ class ArrowOutput:
         yield memoryview(sink.getvalue())  # type: ignore[misc]  # a buffer is written like bytes
 
     def assemble(self, parts: Iterable[Path], path: Path) -> None:
-        """Write the file of the windows' streams.
+        """Write the file of the chunks' streams.
 
         Raises:
             OutputError: the disk is full, or the folder cannot be written.
@@ -87,7 +87,7 @@ class ArrowOutput:
         )
 
     def _groups(self, parts: Sequence[Path]) -> Iterator[Any]:
-        """The rows of all windows, in tables that are large enough for a row group."""
+        """The rows of all chunks, in tables that are large enough for a row group."""
         held: list[Any] = []
         rows = size = 0
         for table in map(self._read, parts):

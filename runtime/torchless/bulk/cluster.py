@@ -1,6 +1,6 @@
 """Where the model runs: on the machines of a Ray cluster, one loaded model per actor.
 
-This process reads, keeps and writes the windows; an actor that dies is started again by Ray, and its window with it.
+This process reads, keeps and writes the chunks; an actor that dies is started again by Ray, and its chunk with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .questions import Answered, Question, Respondent, prepared
 from .rows import Block
 
 LOCAL = "local"
-_WAITING = 2  # windows per actor: one that it answers, and the next
+_WAITING = 2  # chunks per actor: one that it answers, and the next
 _REACH_SECONDS = 5.0
 
 
@@ -167,20 +167,20 @@ class _Actors:
             lines = [line for line in str(error).splitlines() if line.strip()]
             raise InferenceError(f"Ray could not answer: {lines[-1].strip() if lines else error}") from error
 
-    def answers(self, windows: Iterator[Block]) -> Generator[Answers, None, None]:
-        """The answers to every window, in order."""
+    def answers(self, chunks: Iterator[Block]) -> Generator[Answers, None, None]:
+        """The answers to every chunk, in order."""
         sent: deque[tuple[Block, Any]] = deque()
         busy: dict[Any, int] = {}  # answers that are waited for, and the actor
         try:
-            for window in windows:
+            for chunk in chunks:
                 while len(sent) >= _WAITING * len(self._actors):
                     yield self._next(sent, busy)
                 self._forget_finished(busy)
                 load = [list(busy.values()).count(place) for place in range(len(self._actors))]
                 place = load.index(min(load))
-                reference = self._actors[place].answer.remote(texts_of(window))
+                reference = self._actors[place].answer.remote(texts_of(chunk))
                 busy[reference] = place
-                sent.append((window, reference))
+                sent.append((chunk, reference))
             while sent:
                 yield self._next(sent, busy)
         finally:
@@ -189,10 +189,10 @@ class _Actors:
                     self._ray.kill(actor)
 
     def _next(self, sent: deque[tuple[Block, Any]], busy: dict[Any, int]) -> Answers:
-        window, reference = sent.popleft()
+        chunk, reference = sent.popleft()
         answered, wrong = self._get(reference)
         busy.pop(reference, None)
-        return Answers(window, answered, wrong)
+        return Answers(chunk, answered, wrong)
 
     def _forget_finished(self, busy: dict[Any, int]) -> None:
         if busy:

@@ -1,7 +1,7 @@
-"""The finished windows of a run, kept beside its output until that is complete.
+"""The finished chunks of a run, kept beside its output until that is complete.
 
-A folder OUTPUT.unfinished holds run.json, which says what the run was asked, and two files for each window: its rows as
-the output has them, and a summary. A window counts once its summary is there.
+A folder OUTPUT.unfinished holds run.json, which says what the run was asked, and two files for each chunk: its rows as
+the output has them, and a summary. A chunk counts once its summary is there.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ class Totals:
 
 
 def folder_of(output: Path) -> Path:
-    """Where the finished windows of an output are kept."""
+    """Where the finished chunks of an output are kept."""
     return output.with_name(output.name + ".unfinished")
 
 
 class Kept:
-    """The finished windows.
+    """The finished chunks.
 
     Attributes:
         folder: where they lie.
         totals: of their rows.
-        windows: how many there are.
+        chunks: how many there are.
     """
 
     def __init__(self, output: Path) -> None:
@@ -76,7 +76,7 @@ class Kept:
         """
         self.folder = folder_of(output)
         self.totals = Totals()
-        self.windows = 0
+        self.chunks = 0
         with writing(self.folder):
             self.folder.mkdir(parents=False, exist_ok=True)
             self._lock = (self.folder / _LOCK).open("w")
@@ -110,8 +110,8 @@ class Kept:
                 f"{self.folder} holds an unfinished run with another {' and another '.join(changed)}. Repeat the "
                 "command of then to continue it, or drop it with --restart."
             )
-        while self._whole(self.windows):
-            self.windows += 1
+        while self._whole(self.chunks):
+            self.chunks += 1
 
     def _before(self) -> Identity | None:
         try:
@@ -123,9 +123,9 @@ class Kept:
     def _names(self) -> list[str]:
         return [each.name for each in self.folder.iterdir() if each.suffix in (".rows", ".json")]
 
-    def _whole(self, window: int) -> bool:
-        """Whether a window is there as it was written; its totals are counted."""
-        rows, summary = self._paths(window)
+    def _whole(self, chunk: int) -> bool:
+        """Whether a chunk is there as it was written; its totals are counted."""
+        rows, summary = self._paths(chunk)
         try:
             found = json.loads(summary.read_bytes())
             size, checksum = _checksum(rows)
@@ -136,11 +136,11 @@ class Kept:
         self.totals.add(Totals(**found["totals"]))
         return True
 
-    def _paths(self, window: int) -> tuple[Path, Path]:
-        return self.folder / f"{window:08}.rows", self.folder / f"{window:08}.json"
+    def _paths(self, chunk: int) -> tuple[Path, Path]:
+        return self.folder / f"{chunk:08}.rows", self.folder / f"{chunk:08}.json"
 
     def add(self, pieces: Iterable[bytes], totals: Totals, problems: dict[int, Problem]) -> None:
-        """Keep a window.
+        """Keep a chunk.
 
         Args:
             pieces: its rows, as the output has them.
@@ -150,7 +150,7 @@ class Kept:
         Raises:
             OutputError: the disk is full.
         """
-        rows, summary = self._paths(self.windows)
+        rows, summary = self._paths(self.chunks)
         size = checksum = 0
         with replacing(rows) as file:
             for piece in pieces:
@@ -160,17 +160,17 @@ class Kept:
         found["problems"] = [{"row": row, **asdict(problem)} for row, problem in problems.items()]
         with replacing(summary) as file:
             file.write(json.dumps(found).encode())
-        self.windows += 1
+        self.chunks += 1
         self.totals.add(totals)
 
     def parts(self) -> list[Path]:
-        """The rows of every window, in order."""
-        return [self._paths(window)[0] for window in range(self.windows)]
+        """The rows of every chunk, in order."""
+        return [self._paths(chunk)[0] for chunk in range(self.chunks)]
 
     def problems(self) -> Iterable[dict[str, Any]]:
         """The rows without answer, in order."""
-        for window in range(self.windows):
-            yield from json.loads(self._paths(window)[1].read_bytes())["problems"]
+        for chunk in range(self.chunks):
+            yield from json.loads(self._paths(chunk)[1].read_bytes())["problems"]
 
     def remove(self) -> None:
         """Remove the folder: the output is complete."""

@@ -1,4 +1,4 @@
-"""Windows as lines of CSV, TSV and JSON lines. A row that had this format keeps its bytes, and answers are added."""
+"""Chunks as lines of CSV, TSV and JSON lines. A row that had this format keeps its bytes, and answers are added."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ class LineOutput:
         if twice and written.kind == "jsonl":
             raise InputError(f"two columns are called {twice[0]}, which JSON lines cannot hold. Write .csv or .tsv.")
 
-    def encode(self, window: Block, answers: Sequence[Sequence[Any]]) -> Iterator[bytes]:
-        """The rows of a window with their answers (of each new column one value per row), piece by piece."""
-        for start in range(0, len(window.texts), _ROWS):
-            content = window.content.part(start, min(start + _ROWS, len(window.texts)))
+    def encode(self, chunk: Block, answers: Sequence[Sequence[Any]]) -> Iterator[bytes]:
+        """The rows of a chunk with their answers (of each new column one value per row), piece by piece."""
+        for start in range(0, len(chunk.texts), _ROWS):
+            content = chunk.content.part(start, min(start + _ROWS, len(chunk.texts)))
             new = list(zip(*(column[start : start + _ROWS] for column in answers), strict=True))
             rows = self._json(content, new) if self._kind == "jsonl" else self._cells(content, new)
             yield "".join(rows).encode(errors="replace")
 
     def assemble(self, parts: Iterable[Path], path: Path) -> None:
-        """Write the file of the windows' bytes.
+        """Write the file of the chunks' bytes.
 
         Raises:
             OutputError: the disk is full, or the folder cannot be written.

@@ -39,7 +39,7 @@ class Progress:
             share: of the input that has been read, from 0 to 1.
         """
         now = self._clock()
-        if self._kept_share is None:  # of a run that goes on, about as much as its first window came from
+        if self._kept_share is None:  # of a run that goes on, about as much as its first chunk came from
             self._kept_share = share * self._kept / max(1, totals.rows)
         if now - self._shown < (_TERMINAL_SECONDS if self._terminal else _LOG_SECONDS):
             return

@@ -1,4 +1,4 @@
-"""A whole run: windows of rows are answered, kept, and joined into the output when all of them are there."""
+"""A whole run: chunks of rows are answered, kept, and joined into the output when all of them are there."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from torchless.running.memory import trim
 
 from . import side_file
 from .answering import Answering, Answers
+from .chunks import Budget, chunks
 from .job import Begun, Job, begin
 from .kept import Totals
 from .overlap import Behind
 from .progress import Progress
 from .questions import Question
 from .rows import Problem
-from .windows import Budget, windows
 
 
 class BadRowError(InputError):
@@ -80,7 +80,7 @@ def run(job: Job, answering: Callable[[Question], Answering], where: str = "onnx
 
 
 def _answer_all(job: Job, begun: Begun, answering: Answering) -> int:
-    """Keep every window that is not kept yet; returns how many tokens were read."""
+    """Keep every chunk that is not kept yet; returns how many tokens were read."""
     kept = begun.kept
     budget = Budget.of(
         job.memory, sum(4 * column.type[1] for column in begun.columns if isinstance(column.type, tuple))
@@ -90,13 +90,13 @@ def _answer_all(job: Job, begun: Begun, answering: Answering) -> int:
 
     def keep(answers: Answers) -> None:
         nonlocal tokens
-        pieces, totals, problems = _window(job, begun, answers)
+        pieces, totals, problems = _chunk(job, begun, answers)
         kept.add(pieces, totals, problems)
         tokens += totals.tokens
         trim()
-        progress.show(kept.totals, tokens, answers.window.share)
+        progress.show(kept.totals, tokens, answers.chunk.share)
 
-    rest = windows(begun.source.blocks(kept.totals.rows), budget)
+    rest = chunks(begun.source.blocks(kept.totals.rows), budget)
     try:
         with closing(answering.answers(rest)) as answered, Behind(keep) as behind:
             for answers in answered:
@@ -106,23 +106,23 @@ def _answer_all(job: Job, begun: Begun, answering: Answering) -> int:
     return tokens
 
 
-def _window(job: Job, begun: Begun, answers: Answers) -> tuple[Any, Totals, dict[int, Problem]]:
-    """A window as it is kept."""
-    window, answered = answers.window, answers.answered
+def _chunk(job: Job, begun: Begun, answers: Answers) -> tuple[Any, Totals, dict[int, Problem]]:
+    """A chunk as it is kept."""
+    chunk, answered = answers.chunk, answers.answered
     name = begun.files[0].name
-    problems = window.problems | {place: Problem.of(name, None, why) for place, why in answers.refused().items()}
+    problems = chunk.problems | {place: Problem.of(name, None, why) for place, why in answers.refused().items()}
     first = begun.kept.totals.rows + 1
     numbered = {first + place: problems[place] for place in sorted(problems)}
     if job.strict and numbered:
         row, problem = next(iter(numbered.items()))
         raise BadRowError(f"{problem.where(row)}: {problem.reason}. Without --strict such rows go to a file of errors.")
     columns = answers.columns()
-    totals = Totals(len(window.texts), answered.truncated, answered.tokens, len(problems), answered.counts)
-    return begun.target.encode(window, columns), totals, numbered
+    totals = Totals(len(chunk.texts), answered.truncated, answered.tokens, len(problems), answered.counts)
+    return begun.target.encode(chunk, columns), totals, numbered
 
 
 def _complete(begun: Begun) -> Path | None:
-    """Join the windows, and put the output in its place; returns the side file."""
+    """Join the chunks, and put the output in its place; returns the side file."""
     kept, beside = begun.kept, side_file.side_file_of(begun.output)
     whole = kept.folder / "output"
     begun.target.assemble(kept.parts(), whole)

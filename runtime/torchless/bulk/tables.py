@@ -37,12 +37,12 @@ def answered_table(
     keys = [first_present(names, table.column_names, "the data set") for names in wanted.names()]
     for key in keys:
         refuse_no_strings(arrow, table.schema, key, "the data set")
-    window = block_of(arrow, table, [table.column(key) for key in keys], wanted, "the data set")
-    texts, wrong = prepared(respondent, texts_of(window))
-    answers = Answers(window, respondent.answer(texts), wrong)
+    chunk = block_of(arrow, table, [table.column(key) for key in keys], wanted, "the data set")
+    texts, wrong = prepared(respondent, texts_of(chunk))
+    answers = Answers(chunk, respondent.answer(texts), wrong)
     values = list(answers.columns())
     if error_column:
-        reasons = {place: problem.reason for place, problem in window.problems.items()} | answers.refused()
+        reasons = {place: problem.reason for place, problem in chunk.problems.items()} | answers.refused()
         values.append([reasons.get(place) for place in range(table.num_rows)])
     for column, each in zip(added, values, strict=True):
         table = table.append_column(arrow_field(arrow, column), arrow_array(arrow, each, column))

@@ -12,17 +12,17 @@ from .rows import Block
 class Target(Protocol):
     """A format of outputs."""
 
-    def encode(self, window: Block, answers: Sequence[Sequence[Any]]) -> Iterator[bytes]:
-        """The rows of a window as they are kept.
+    def encode(self, chunk: Block, answers: Sequence[Sequence[Any]]) -> Iterator[bytes]:
+        """The rows of a chunk as they are kept.
 
         Args:
-            window: its rows.
+            chunk: its rows.
             answers: of each new column one value per row, None where there is none.
         """
         ...
 
     def assemble(self, parts: Iterable[Path], path: Path) -> None:
-        """Write the file of all windows that were kept.
+        """Write the file of all chunks that were kept.
 
         Raises:
             OutputError: the disk is full.

@@ -36,6 +36,6 @@ def score(tiny: Path) -> Score:
 
 
 @pytest.fixture(autouse=True)
-def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows of ten rows, so that small files have several."""
-    monkeypatch.setattr("torchless.bulk.windows.MOST_ROWS", 10)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of ten rows, so that small files have several."""
+    monkeypatch.setattr("torchless.bulk.chunks.MOST_ROWS", 10)

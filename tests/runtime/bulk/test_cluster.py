@@ -17,8 +17,8 @@ ROWS = 200
 PREAMBLE = """
 import json, os, signal, sys
 from pathlib import Path
-import torchless.bulk.windows
-torchless.bulk.windows.MOST_ROWS = 10
+import torchless.bulk.chunks
+torchless.bulk.chunks.MOST_ROWS = 10
 from torchless.bulk.answering import Here
 from torchless.bulk.classify import Classify
 from torchless.bulk.cluster import Cluster, ray
@@ -50,13 +50,13 @@ def ran(tiny: Path, tmp_path: Path, script: str) -> str:
 
 
 def test_two_processes_answer_as_one(tiny: Path, tmp_path: Path) -> None:
-    """One of them is killed after the first window: nothing is lost, and nothing is there twice."""
+    """One of them is killed after the first chunk: nothing is lost, and nothing is there twice."""
     script = """
 killed = []
 class Killing:
     def __init__(self, actors): self.actors = actors
-    def answers(self, windows):
-        for number, answers in enumerate(self.actors.answers(windows)):
+    def answers(self, chunks):
+        for number, answers in enumerate(self.actors.answers(chunks)):
             if number == 0:
                 killed.append(self.actors.processes[0])
                 os.kill(killed[0], signal.SIGKILL)

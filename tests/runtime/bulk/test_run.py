@@ -26,17 +26,17 @@ HEADER = "id,text\n"
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Forty-five rows: five windows."""
+    """Forty-five rows: five chunks."""
     path = tmp_path / "in.csv"
     path.write_text(HEADER + "".join(f"{row},text number {row}\n" for row in range(45)), encoding="utf-8")
     return path
 
 
 class Failing(Here):
-    """Fails after three windows."""
+    """Fails after three chunks."""
 
-    def answers(self, windows: Iterator[Block]) -> Iterator[Answers]:  # type: ignore[override]
-        for number, answers in enumerate(super().answers(windows)):
+    def answers(self, chunks: Iterator[Block]) -> Iterator[Answers]:  # type: ignore[override]
+        for number, answers in enumerate(super().answers(chunks)):
             if number == 3:
                 raise InferenceError("the model failed")
             yield answers
@@ -65,7 +65,7 @@ def test_a_run_that_failed_continues_and_makes_the_same_bytes(
     assert not folder_of(output).exists()
 
 
-def test_a_window_that_was_damaged_is_answered_again(score: Any, source: Path, tmp_path: Path) -> None:
+def test_a_chunk_that_was_damaged_is_answered_again(score: Any, source: Path, tmp_path: Path) -> None:
     whole, output = tmp_path / "whole.csv", tmp_path / "out.csv"
     score(source, whole)
     with pytest.raises(InferenceError):
@@ -111,9 +111,9 @@ def test_a_run_that_is_killed_continues(tiny: Path, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "torchless", "predict", str(tiny), "--input", str(many), "--output", str(name)]
         return subprocess.Popen(command, stderr=subprocess.PIPE)
 
-    for windows in (1, 4):
+    for chunks in (1, 4):
         process = begun(output)
-        while process.poll() is None and len(list(folder_of(output).glob("*.json"))) < windows:
+        while process.poll() is None and len(list(folder_of(output).glob("*.json"))) < chunks:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.communicate()

@@ -1,4 +1,4 @@
-"""Rows into windows: what is planned, answered and kept together."""
+"""Rows into chunks: what is planned, answered and kept together."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torchless.inputs.arguments import characters
 
 from .rows import Block
 
-MOST_ROWS = 4096  # enough of each length to fill batches; a crash loses the windows that are in work
-_WINDOWS = 5  # being read, read, being answered, answered, being written
-_BYTES_PER_CHARACTER = 16  # of a text in memory while its window is in work: the text, its tokens, its row
+MOST_ROWS = 4096  # enough of each length to fill batches; a crash loses the chunks that are in work
+_CHUNKS = 5  # being read, read, being answered, answered, being written
+_BYTES_PER_CHARACTER = 16  # of a text in memory while its chunk is in work: the text, its tokens, its row
 _BYTES_PER_BYTE = 8  # of a row's other columns
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How large a window may be.
+    """How large a chunk may be.
 
     Attributes:
         rows: at most so many.
@@ -31,21 +31,21 @@ class Budget:
 
     @classmethod
     def of(cls, memory: int, answer_bytes: int) -> Budget:
-        """The windows that fit into some memory.
+        """The chunks that fit into some memory.
 
         Args:
-            memory: for all windows in work, in bytes.
+            memory: for all chunks in work, in bytes.
             answer_bytes: of one row's answer while it is written.
         """
-        each = memory // _WINDOWS
+        each = memory // _CHUNKS
         rows = max(1, min(MOST_ROWS, each // max(1, answer_bytes)))
         return cls(rows, max(1, each // _BYTES_PER_BYTE), max(1, each // _BYTES_PER_CHARACTER))
 
 
-def windows(blocks: Iterable[Block], budget: Budget) -> Iterator[Block]:
-    """Cut and join blocks into windows.
+def chunks(blocks: Iterable[Block], budget: Budget) -> Iterator[Block]:
+    """Cut and join blocks into chunks.
 
-    Where a window ends depends on its own rows alone: a run that begins where one ended makes the same windows.
+    Where a chunk ends depends on its own rows alone: a run that begins where one ended makes the same chunks.
     """
     parts: list[Block] = []
     rows = size = held = 0
