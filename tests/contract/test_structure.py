@@ -45,8 +45,10 @@ LIBRARY = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "shipping": LIBRARY,
     "compat": LIBRARY,
+    "bulk": LIBRARY,
     "serve": LIBRARY | {"torchless", "shipping"},
-    "cli": LIBRARY | {"torchless", "shipping", "serve"},
+    "ray": LIBRARY | {"bulk", "serve"},
+    "cli": LIBRARY | {"torchless", "shipping", "serve", "bulk", "ray"},
     "torchless": LIBRARY | {"shipping"},
     "package": {"shipping"},
     "push": {"shipping"},

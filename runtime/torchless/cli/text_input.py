@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair, characters, refuse_lone_surrogate
@@ -15,6 +15,10 @@ from torchless.inputs.text_files import FORMATS, TEXT_COLUMNS, columns, format_o
 from torchless.inputs.windows import Windows
 
 from .stdin import Arriving, comes_bit_by_bit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from torchless.bulk.rows import Source
 
 # At most so many are read, answered and written together, which bounds memory; a longer text stands alone.
 CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 1 << 20
@@ -28,11 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input",
         metavar="FILE",
         type=file_name,
-        help="file of texts: .csv, .tsv, .jsonl, .json, or one text per line; - is stdin",
+        help="file of texts: .csv, .tsv, .jsonl, .json, .parquet, .arrow, .feather, or one text per line, each also "
+        "with .gz or .zst; a folder or a pattern of such files; - is stdin",
     )
     parser.add_argument(
         "--input-format",
-        choices=FORMATS,
+        choices=(*FORMATS, "parquet", "arrow", "feather"),
         help="format of that file; jsonl: one object per line, json: that or an array of objects, text: one text per "
         "line (default: by the extension; .txt or none is text)",
     )
@@ -82,6 +87,9 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
     if options.pair is not None:
         refuse_lone_surrogate(options.pair, "--pair")
+    if options.input and (beyond := _beyond_lines(options)):
+        yield from beyond
+        return
     if not options.input and "-" not in options.texts:
         yield from _chunks(_from_arguments(options.texts, ()), options.pair, lambda: False)
         return
@@ -98,7 +106,34 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         yield from _chunks(rows, options.pair, waits)
 
 
-def _chunks(rows: Iterable[tuple[str, ...]], pair: str | None, waits: Callable[[], bool]) -> Iterator[list[Text]]:
+def _beyond_lines(options: argparse.Namespace) -> Iterator[list[Text]] | None:
+    """The texts of Parquet and Arrow files, compressed files, folders and patterns; None for any other input."""
+    from torchless.bulk.formats import ARROW, split_name
+
+    path, (extension, compression) = Path(options.input), split_name(options.input)
+    several = path.is_dir() or (not path.exists() and any(character in options.input for character in "*?["))
+    arrow = (options.input_format or extension.lstrip(".")) in (*ARROW, "ipc")
+    if options.input == "-" or not (several or compression or arrow):
+        return None
+    from torchless.bulk.input_files import find
+    from torchless.bulk.job import source_of
+    from torchless.bulk.rows import Wanted
+
+    wanted = Wanted((options.column,) if options.column else TEXT_COLUMNS, options.pair_column, options.pair)
+    return _strictly(source_of(find(options.input, options.input_format), wanted))
+
+
+def _strictly(source: Source) -> Iterator[list[Text]]:
+    row = 0
+    for block in source.blocks(0):
+        for place in sorted(block.problems):
+            problem = block.problems[place]
+            raise InputError(f"{problem.where(row + place + 1)}: {problem.reason}.")
+        row += len(block.texts)
+        yield from _chunks(((text,) for text in block.texts if text is not None), None, lambda: False)
+
+
+def _chunks(rows: Iterable[tuple[Any, ...]], pair: str | None, waits: Callable[[], bool]) -> Iterator[list[Text]]:
     """A row is a text, or the two of a pair; `pair` is the second text of all of them."""
     chunk: list[Text] = []
     size = 0
