@@ -47,6 +47,12 @@ def tiny() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_ranker() -> Path:
+    """A random model that reads pairs and answers one number, in both precisions."""
+    return ROOT / "tests" / "data" / "tiny-ranker"
+
+
+@pytest.fixture(scope="session")
 def our_errors() -> set[type[Exception]]:
     """Every class in torchless.errors."""
     from torchless import errors

@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 BELOW = set(MAY_IMPORT)
 MAY_IMPORT |= {"classifier": BELOW, "encoder": BELOW, "zero_shot": BELOW | {"classifier"}}
+MAY_IMPORT |= {"reranker": BELOW | {"classifier"}}
 LIBRARY = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "shipping": LIBRARY,

@@ -1,12 +1,14 @@
-"""Make tests/data/tiny: a bundle of a few dozen kilobytes, so that runtime tests need neither torch nor a network.
+"""Make tests/data/tiny and tiny-ranker: small bundles, so that runtime tests need neither torch nor a network.
 
     python tests/data/make_tiny.py
 
-The weights are random and seeded; what the model says means nothing, but it says it through every code path.
+The weights are random and seeded; what the models say means nothing, but they say it through every code path.
+tiny-ranker has one output, on whose activation sentence-transformers and transformers' pipeline disagree.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -14,9 +16,12 @@ from torchless_export import export
 from torchless_export.quality import Gates
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 
+HERE, ANY_LABEL = Path(__file__).parent, Gates(max_disagreement=1, max_score_error=1)
+ONE_NUMBER = {"id2label": {0: "LABEL_0"}, "label2id": {"LABEL_0": 0}, "problem_type": "regression"}
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = make(RANDOM_CHECKPOINTS["distilbert"], Path(folder) / "tiny")
-        export(
-            checkpoint, Path(__file__).parent / "tiny", gates=Gates(max_disagreement=1, max_score_error=1), say=print
-        )
+    bert = RANDOM_CHECKPOINTS["bert"]
+    ranker = dataclasses.replace(bert, settings={**bert.settings, **ONE_NUMBER})
+    for name, random in {"tiny": RANDOM_CHECKPOINTS["distilbert"], "tiny-ranker": ranker}.items():
+        with tempfile.TemporaryDirectory() as folder:
+            export(make(random, Path(folder) / name), HERE / name, gates=ANY_LABEL, say=print)

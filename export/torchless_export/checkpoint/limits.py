@@ -5,18 +5,17 @@ from __future__ import annotations
 from torchless_export.errors import UnsupportedModelError
 
 from .checkpoint import Checkpoint
-from .sentence import SentenceSettings
 
 _MOST = 1_000_000  # tokens that a bundle can allow; transformers writes 1e30 where no length was set
 
 
-def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: SentenceSettings | None) -> int:
+def max_tokens(checkpoint: Checkpoint, max_positions: int | None, trained: int | None) -> int:
     """The longest text in tokens: what the position table holds, or less where a setting says so.
 
     Args:
         checkpoint: its tokenizer may name a length.
         max_positions: rows of the model's position table; None where there is none.
-        sentence: settings of sentence-transformers; None where there are none.
+        trained: what settings of sentence-transformers name; None where they name none.
 
     Raises:
         UnsupportedModelError: the tokenizer's length is no number or leaves a text no token, or nothing names a length.
@@ -34,5 +33,4 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: Sent
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
             f"names no max_position_embeddings, got {stated:g}."
         )
-    trained = sentence.max_tokens if sentence else None
     return int(min(limit for limit in (stated, max_positions, trained) if limit is not None))

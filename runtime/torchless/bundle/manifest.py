@@ -96,6 +96,7 @@ class Manifest:
         truncation_side: where a text that is too long loses tokens; "left" takes format version 2.
         activation_scales: where int8's come from: calibration alone, or for some inputs each row; "row" takes format
             version 2.
+        reranker_activation: what `Reranker` applies to logits, where that is not `activation`; None where it is.
     """
 
     created_by: str
@@ -115,6 +116,12 @@ class Manifest:
     normalize: bool = True
     truncation_side: Side = "right"
     activation_scales: ActivationScales = "static"
+    reranker_activation: Activation | None = None
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it ranks documents: it reads pairs, and has one output."""
+        return self.pairs and len(self.labels) == 1
 
     @property
     def format_version(self) -> int:
@@ -184,6 +191,7 @@ def _optional(root: Fields) -> dict[str, Any]:
         "normalize": lambda: root.boolean("normalize"),
         "truncation_side": lambda: root.choice("truncation_side", get_args(Side)),
         "activation_scales": lambda: root.choice("activation_scales", get_args(ActivationScales)),
+        "reranker_activation": lambda: root.choice("reranker_activation", get_args(Activation)),
     }
     return {name: field() for name, field in read.items() if name in root.values}
 
