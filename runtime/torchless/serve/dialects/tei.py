@@ -1,4 +1,4 @@
-"""Hugging Face's text-embeddings-inference: /predict, /embed, /tokenize, /info.
+"""Hugging Face's text-embeddings-inference: /predict, /embed, /tokenize, /info; /rerank is in rerank.py.
 
 Formats: router/src/http/types.rs at 0d124dc. An empty list is answered with an empty list (TEI: 400).
 """
@@ -17,6 +17,7 @@ from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError,
 from torchless.serve.operation import Dialect, Operation, public_message
 
 from .labels import Scored, rank
+from .rerank import RERANK
 
 # One text; [text]; [text, text pair]; or a batch of those, each in a list of its own.
 Inputs = str | list[str | list[str]]
@@ -85,6 +86,7 @@ class Kind(msgspec.Struct, omit_defaults=True):
     """What a model is: one of these."""
 
     classifier: Labels | None = None
+    reranker: Labels | None = None
     embedding: Pooling | None = None
 
 
@@ -94,6 +96,7 @@ class Model(msgspec.Struct):
     name: str
     labels: list[str]
     activation: str
+    ranks: bool
     hidden_size: int
     max_tokens: int
     precision: str
@@ -156,7 +159,8 @@ async def info(call: Call, _body: None) -> Info:
     kind = Kind(embedding=Pooling(model.pooling))
     if labels:
         names = {str(index): label for index, label in enumerate(labels)}
-        kind = Kind(classifier=Labels(names, {label: index for index, label in enumerate(labels)}))
+        both = Labels(names, {label: index for index, label in enumerate(labels)})
+        kind = Kind(reranker=both) if manifest.ranks else Kind(classifier=both)
     return Info(
         model_id=manifest.source.name,
         model_sha=manifest.source.revision,
@@ -178,6 +182,7 @@ async def info(call: Call, _body: None) -> Info:
                 name=each.name,
                 labels=list(each.manifest.labels),
                 activation=each.manifest.activation,
+                ranks=each.manifest.ranks,
                 hidden_size=each.manifest.hidden_size,
                 max_tokens=each.manifest.max_tokens,
                 precision=each.precision,
@@ -229,6 +234,7 @@ TEI = Dialect(
     "The paths and bodies of Hugging Face's text-embeddings-inference.",
     (
         Operation("POST", "/predict", predict, "Label texts", PredictRequest, (list[Scored], list[list[Scored]])),
+        RERANK,
         Operation("POST", "/embed", embed, "Embed texts", EmbedRequest, list[list[float]]),
         Operation(
             "POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]], small_bytes=1024

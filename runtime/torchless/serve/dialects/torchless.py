@@ -17,6 +17,7 @@ from torchless.serve.logs import log_error
 from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
 
+from .rank import RANK
 from .tei import Error, error
 from .zero_shot import ZERO_SHOT
 
@@ -133,8 +134,9 @@ def _hash(html: bytes, element: str) -> str:
 
 TORCHLESS = Dialect(
     "torchless",
-    "The server itself, and labels of your own.",
+    "The server itself, ranking, and labels of your own.",
     (
+        RANK,
         ZERO_SHOT,
         Operation("GET", "/health", health, "Alive", None, Health, public=True),
         Operation("GET", "/ready", ready, "Ready", None, Health, readiness=True, public=True),
