@@ -9,6 +9,7 @@ from torchless.bundle.manifest import Activation, Manifest
 from torchless.zero_shot import entailment_index
 
 _TEXT = "I hate this so much"
+_QUERY, _DOCUMENTS = "Who plays the guitar?", ("A man plays a guitar", "Someone makes music")
 _SCORES: dict[Activation, str] = {
     "softmax": "The scores of a text sum to 1 (softmax).",
     "sigmoid": "Each label has a score of its own (sigmoid).",
@@ -32,7 +33,8 @@ def _header(manifest: Manifest) -> str:
         f"license: {json.dumps(manifest.source.license)}" if manifest.source.license else "",
         "library_name: torchless",
     ]
-    lines += [f"pipeline_tag: {'text-classification' if manifest.labels else 'feature-extraction'}", "---"]
+    tag = "text-classification" if manifest.labels else "feature-extraction"
+    lines += [f"pipeline_tag: {'text-ranking' if manifest.ranks else tag}", "---"]
     return "\n".join(filter(None, lines)) + "\n"
 
 
@@ -40,6 +42,8 @@ def _origin(manifest: Manifest) -> str:
     source = manifest.source
     revision = f", revision `{source.revision}`" if source.revision else ""
     labels = f"Labels: {', '.join(manifest.labels)}. {_SCORES[manifest.activation]} " if manifest.labels else ""
+    if labels and manifest.ranks:
+        labels += f"It ranks documents by a query{_ranking_scores(manifest)}. "
     what = labels or f"An encoder without a head. {_vectors(manifest)} "
     texts = "Texts, and pairs of texts," if manifest.pairs else "Texts"
     return (
@@ -49,6 +53,12 @@ def _origin(manifest: Manifest) -> str:
         f"{what}{texts} are read up to {manifest.max_tokens} tokens. "
         f"Licence: {source.license or 'not stated by the source'}.\n"
     )
+
+
+def _ranking_scores(manifest: Manifest) -> str:
+    """What differs between the scores of ranking and those of classifying."""
+    how = {"softmax": "a softmax", "sigmoid": "a sigmoid, from 0 to 1", "none": "the model's own numbers"}
+    return f"; scores are then {how[manifest.reranker_activation]}" if manifest.reranker_activation else ""
 
 
 def _vectors(manifest: Manifest) -> str:
@@ -70,11 +80,15 @@ def _usage(manifest: Manifest) -> str:
         commands.append(f'torchless {shell[0]} . "A man plays a guitar" --pair "Someone makes music"{shell[1]}')
         calls.append(f'model.{call[0]}([TextPair("A man plays a guitar", "Someone makes music")]{call[1]})')
         names.append("TextPair")
+    if manifest.ranks:
+        commands.append(f'torchless rank . "{_QUERY}" "{_DOCUMENTS[0]}" "{_DOCUMENTS[1]}"')
+        calls.append(f'Reranker(model).rank("{_QUERY}", ["{_DOCUMENTS[0]}", "{_DOCUMENTS[1]}"])')
+        names.append("Reranker")
     if manifest.pairs and entailment_index(manifest.labels) is not None:
         commands.append(f'torchless predict . "{_TEXT}" --candidate-labels "complaint,praise"')
         calls.append(f'ZeroShotClassifier(model).rank(["{_TEXT}"], ["complaint", "praise"])')
         names.append("ZeroShotClassifier")
-    python = [f"from torchless import {', '.join(names)}", "", f'model = {kind}.load(".")', *calls]
+    python = [f"from torchless import {', '.join(sorted(names))}", "", f'model = {kind}.load(".")', *calls]
     shell_lines = ["pip install torchless", *commands, "torchless verify ."]
     return "## Run it\n\n" + _block("sh", shell_lines) + "\n" + _block("python", python)
 
