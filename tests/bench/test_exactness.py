@@ -9,9 +9,10 @@ import pytest
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import TextPair
-from torchless_bench.exactness import datasets
+from torchless_bench.exactness import datasets, ranking
 from torchless_bench.exactness.bodies import ARCHITECTURES, write_as
 from torchless_bench.exactness.measures import Exactness, metric
+from torchless_bench.exactness.models import TrainedModel
 
 
 def test_changed_labels_and_differences_are_taken_from_pytorch_and_the_metric_from_the_right_answers() -> None:
@@ -70,3 +71,17 @@ def test_a_body_says_the_same_as_another_architecture(architecture: str) -> None
         if architecture in ("bert", "distilbert", "roberta", "electra"):
             states = getattr(model, model.base_model_prefix)(input_ids=ids).last_hidden_state
             assert torch.allclose(states, bert(input_ids=ids).last_hidden_state, atol=1e-4)
+
+
+def test_spearman_compares_orders_and_ties_share_their_ranks() -> None:
+    numbers = np.array([1.0, 2.0, 2.0, 10.0])
+    assert ranking.spearman(numbers, np.exp(numbers)) == pytest.approx(1)
+    assert ranking.spearman(numbers, np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(0.9486832981)  # scipy's
+    assert ranking.pearson(numbers, 3 * numbers + 1) == pytest.approx(1)
+
+
+def test_a_set_without_scores_of_pairs_has_no_correlation(tmp_path: Path) -> None:
+    rows = datasets.Rows(["one", "two"], [[1.0], [2.0]])
+    model = TrainedModel("emotion:bert", tmp_path, datasets.Dataset("regression", ("a",), rows, rows))
+    with pytest.raises(InputError, match="expected a set that scores pairs, such as stsb, got emotion:bert"):
+        ranking.markdown(model)
