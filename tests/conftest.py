@@ -53,6 +53,12 @@ def tiny_ranker() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_tagger() -> Path:
+    """A random model of the same body that labels tokens, with both precisions and six tags."""
+    return ROOT / "tests" / "data" / "tiny-tagger"
+
+
+@pytest.fixture(scope="session")
 def our_errors() -> set[type[Exception]]:
     """Every class in torchless.errors."""
     from torchless import errors

@@ -35,7 +35,7 @@ def measure(random: RandomCheckpoint) -> Cells:
     wide = _WIDE_DISTILBERT if random.model_type == "distilbert" else _WIDE
     wide = {name: size for name, size in wide.items() if name != "num_hidden_layers" or name not in random.settings}
     texts = built_in()
-    workload = Workload("8 mixed", "batch", [texts[start : start + 8] for start in range(0, 48, 8)])
+    workload = Workload("8 mixed", "batch", [[*texts[start : start + 8]] for start in range(0, 48, 8)])
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         checkpoint = make(replace(random, settings={**random.settings, **wide}), work / "checkpoint")

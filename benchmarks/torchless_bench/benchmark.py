@@ -18,10 +18,11 @@ from torchless.errors import InputError
 from torchless.running.threads import available_threads
 from torchless_export import samples
 
-from . import hardware_and_versions, random_distilbert, workload_texts
-from .contenders.contender import Contender, Setup
+from . import fingerprint, hardware_and_versions, random_distilbert, schedule, workload_texts
+from .beside import Beside, model_config
+from .contenders.contender import Contender, Input, Setup
 from .contenders.tables import CLASSIFIERS, ENCODERS, GPU_CLASSIFIERS
-from .measuring import cold_start, flops, installed_size
+from .journal import Journal
 from .measuring.agreement import INT8_DISAGREEMENT
 from .measuring.contest import Contest, Pace
 from .reporting import markdown
@@ -44,19 +45,26 @@ def benchmark(options: argparse.Namespace) -> str:
         The report in Markdown.
 
     Raises:
-        InputError: an option does not fit.
+        InputError: an option does not fit, or `--resume` finds another run.
         BenchError: the reference cannot run the checkpoint, so there is nothing to compare with.
         BundleError: the bundle cannot be used.
         ExportError: the checkpoint of `--shape` cannot be exported.
     """
     contenders = _contenders(options)
-    status_line = StatusLine()
-    with tempfile.TemporaryDirectory(prefix="torchless-bench-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="torchless-bench-") as temporary, StatusLine() as status_line:
         work = Path(options.work or temporary).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        setup = _setup(options, work, status_line)
-        results = _measure(options, contenders, setup, status_line)
-    status_line.clear()
+        try:
+            setup = _setup(options, work, status_line)
+            run = fingerprint.of(options, contenders, setup)
+            journal = Journal.resume(work, run) if options.resume else Journal.begin(work, run)
+            if options.resume:
+                status_line.note(f"--resume: {len(journal)} measurements of {work} are kept")
+            results = _measure(options, contenders, setup, journal, status_line)
+        except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
+            if options.work:
+                status_line.note("What was measured is kept; the same command with --resume goes on from there.")
+            raise
     page = markdown.report(results)
     if options.output:
         write(results, page, Path(options.output))
@@ -75,9 +83,14 @@ def write(results: Results, page: str, folder: Path) -> None:
 
 
 def _contenders(options: argparse.Namespace) -> list[Contender]:
-    table = ENCODERS if options.embed else CLASSIFIERS if options.device == "cpu" else GPU_CLASSIFIERS
+    tables = {"classify": CLASSIFIERS, "pairs": CLASSIFIERS, "embed": ENCODERS}
+    table = tables[options.task] if options.device == "cpu" else GPU_CLASSIFIERS
     if options.contenders is None:
-        return [contender for contender in table if contender.quick or not options.quick]
+        return [
+            contender
+            for contender in table
+            if (contender.quick or not options.quick) and (contender.limited or not options.isa)
+        ]
     unknown = set(options.contenders) - {contender.name for contender in table}
     if unknown:
         known = ", ".join(contender.name for contender in table)
@@ -94,46 +107,78 @@ def _setup(options: argparse.Namespace, work: Path, status_line: StatusLine) -> 
             raise InputError(f"--against {options.against}: there is no such folder.")
         opened = Bundle.open(options.model)
         opened.fetch()
-        return Setup(checkpoint, opened.path.resolve(), work, threads, options.device)
-    checkpoint, bundle = work / "checkpoint", work / "bundle"
+        return Setup(checkpoint, opened.path.resolve(), work, threads, options.device, isa=options.isa)
+    setup = Setup(work / "checkpoint", work / "bundle", work, threads, options.device, isa=options.isa)
+    if not (options.resume and setup.bundle.exists()):
+        _make_shape(options, setup, status_line)
+    return setup
+
+
+def _make_shape(options: argparse.Namespace, setup: Setup, status_line: StatusLine) -> None:
     status_line.show(f"making a random {options.shape} …")
-    random_distilbert.make(options.shape, checkpoint, Path(options.against) if options.against else None)
+    random_distilbert.make(options.shape, setup.checkpoint, Path(options.against) if options.against else None)
     precisions: list[Precision] = ["fp32", "int8" if options.device == "cpu" else "fp16"]
-    random_distilbert.export(checkpoint, bundle, precisions, say=lambda line: status_line.show(f"exporting: {line} …"))
-    return Setup(checkpoint, bundle, work, threads, options.device)
+    random_distilbert.export(
+        setup.checkpoint, setup.bundle, precisions, say=lambda line: status_line.show(f"exporting: {line} …")
+    )
 
 
 def _measure(
-    options: argparse.Namespace, contenders: Sequence[Contender], setup: Setup, status_line: StatusLine
+    options: argparse.Namespace,
+    contenders: Sequence[Contender],
+    setup: Setup,
+    journal: Journal,
+    status_line: StatusLine,
 ) -> Results:
     bundle = Bundle.open(setup.bundle)
-    labelled = samples.labelled(Path(options.evaluate), bundle.manifest.labels) if options.evaluate else None
+    where = samples.Columns(options.column, options.pair_column)
+    labelled = samples.labelled(Path(options.evaluate), bundle.manifest.labels, where) if options.evaluate else None
     workloads, pace = _workloads(options, bundle), _pace(options)
-    with Contest(contenders, setup, status_line) as contest:
-        contest.load()
-        _compare(contest, options, workloads, labelled)
+    beside = Beside(options, setup, journal, status_line)
+    with Contest(contenders, setup, status_line, journal) as contest:
+        contest.recall()
+        config = model_config(setup)
+        schedule.plan(status_line.time_left, journal, contest.entries, workloads, pace, config)
+        beside.plan([entry for entry in contest.entries if entry.ranked], config)
+        if not _complete(contest, journal, workloads):
+            contest.load()
+            _compare(contest, options, workloads, labelled)
         for workload in workloads:
             contest.time(workload, pace)
+    (whole_list,) = (workload for workload in workloads if workload.kind == "list")
     return Results(
         entries=contest.entries,
         workloads=workloads,
-        cold_starts=_cold_starts(options, setup, bundle, pace, status_line),
-        peak_gflops=_peak_gflops(setup, status_line),
-        forward_gflop=_forward_gflop(options, setup),
-        sizes_mb=_sizes_mb(options, setup, status_line),
+        cold_starts=beside.cold_starts(bundle.manifest.variants),
+        servers=beside.servers(whole_list.batches[0]),
+        memory=beside.memory(contest.entries, whole_list.batches[0], whole_list.name),
+        peak_gflops=beside.peak_gflops(),
+        forward_gflop=beside.forward_gflop(),
+        sizes_mb=beside.sizes_mb(),
         others_cpu_share=contest.others_cpu_share,
         common=_common_fields(options, setup, bundle),
     )
 
 
+def _complete(contest: Contest, journal: Journal, workloads: Sequence[Workload]) -> bool:
+    """Whether no contender has to be loaded: all were compared, and everything was timed."""
+    compared = all(entry.agreement or entry.problem for entry in contest.entries)
+    return compared and all(journal.found("time", workload.name) for workload in workloads)
+
+
 def _workloads(options: argparse.Namespace, bundle: Bundle) -> list[Workload]:
+    pairs = options.task == "pairs"
+    if pairs and not bundle.manifest.pairs:
+        raise InputError(f"--task pairs: {bundle.path} reads single texts.")
     tokenizer = tokenizers.Tokenizer.from_file(str(bundle.path / TOKENIZER))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return all_workloads(
-        workload_texts.TextMaker(lambda text: len(tokenizer.encode(text).ids)),
+        workload_texts.TextMaker(lambda *texts: len(tokenizer.encode(*texts).ids), pairs=pairs),
         bundle.manifest.max_tokens,
-        workload_texts.read(Path(options.texts)) if options.texts else None,
+        workload_texts.read(Path(options.texts), samples.Columns(options.column, options.pair_column))
+        if options.texts
+        else None,
         list_texts=_QUICK_LIST_TEXTS if options.quick else _LIST_TEXTS,
         lengths=_QUICK_LENGTHS if options.quick else LENGTHS,
     )
@@ -152,54 +197,26 @@ def _compare(
 ) -> None:
     """Compare answers on the built-in sample, on a text of every length, and on the labelled file if there is one."""
     one_per_length = [workload.batches[0][0] for workload in workloads if workload.kind == "single"]
+    lines = samples.built_in()
+    built_in: list[Input] = [*zip(lines[::2], lines[1::2], strict=True)] if options.task == "pairs" else [*lines]
     contest.compare(
-        [*samples.built_in(), *one_per_length],
-        ([str(text) for text in labelled.texts], labelled.labels) if labelled else None,
-        task="embed" if options.embed else "classify",
+        [*built_in, *one_per_length],
+        ([workload_texts.given(text) for text in labelled.texts], labelled.labels) if labelled else None,
+        task=options.task,
         # With random weights a tiny difference can change the label, so int8 may change any of them.
         max_disagreement=1.0 if options.shape else INT8_DISAGREEMENT,
     )
 
 
-def _cold_starts(
-    options: argparse.Namespace, setup: Setup, bundle: Bundle, pace: Pace, status_line: StatusLine
-) -> dict[str, cold_start.ColdStart]:
-    if options.embed or options.device != "cpu":
-        return {}
-    status_line.show("cold starts …")
-    return cold_start.measure(setup, bundle.manifest.variants, rounds=3 if options.quick else max(pace.rounds, 5))
-
-
-def _peak_gflops(setup: Setup, status_line: StatusLine) -> dict[str, float]:
-    if setup.device != "cpu":
-        return {}
-    status_line.show("the machine's peak …")
-    return flops.peak_gflops(setup.threads)
-
-
-def _forward_gflop(options: argparse.Namespace, setup: Setup) -> dict[str, float]:
-    config = json.loads((setup.checkpoint / "config.json").read_text(encoding="utf-8"))
-    return {
-        "packed": flops.forward_gflop(config, 8, 32, first_token_only=not options.embed),
-        "whole": flops.forward_gflop(config, 8, 32, first_token_only=False),
-    }
-
-
-def _sizes_mb(options: argparse.Namespace, setup: Setup, status_line: StatusLine) -> dict[str, float]:
-    if not options.installed_size:
-        return {}
-    status_line.show("installing Torchless and PyTorch into empty folders …")
-    return installed_size.measure(setup.work)
-
-
 def _common_fields(options: argparse.Namespace, setup: Setup, bundle: Bundle) -> dict[str, Any]:
     name = f"{options.shape}, random weights" if options.shape else bundle.manifest.source.name
     gpu = {"gpu": hardware_and_versions.gpu()} if setup.device == "cuda" else {}
+    limit = {"isa": setup.isa} if setup.isa else {}
     return {
         "model": name,
-        "task": "embed" if options.embed else "classify",
+        "task": options.task,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "threads": setup.threads,
-        "hardware": hardware_and_versions.hardware() | gpu,
+        "hardware": hardware_and_versions.hardware(setup.isa) | gpu | limit,
         "versions": hardware_and_versions.versions(),
     }

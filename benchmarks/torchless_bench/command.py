@@ -8,6 +8,7 @@ import sys
 from torchless.errors import InputError, MissingExtraError
 
 _NEEDED = ("torch", "transformers", "onnx", "safetensors", "matplotlib")
+TASKS = ("classify", "pairs", "embed")
 SHAPE_NAMES = ("distilbert-base", "minilm-l6", "tiny")
 
 
@@ -24,8 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work",
         metavar="FOLDER",
-        help="folder that keeps converted models for the next run, a folder of its own for each model "
-        "(default: a temporary folder)",
+        help="folder that keeps converted models for the next run and what was measured for --resume, a folder of its "
+        "own for each model (default: a temporary folder)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run that was interrupted: the same command with the same --work; what was measured is not "
+        "measured again (default: begin anew)",
     )
     parser.add_argument(
         "--output",
@@ -49,7 +56,20 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         choices=SHAPE_NAMES,
         help="instead of MODEL, a DistilBERT of this shape with random weights, exported for this run (default: MODEL)",
     )
-    parser.add_argument("--embed", action="store_true", help="measure embeddings (default: classification)")
+    parser.add_argument(
+        "--task",
+        choices=TASKS,
+        default="classify",
+        help="what the model is asked for: labels of texts, labels of pairs of texts, or embeddings "
+        "(default: classify)",
+    )
+    parser.add_argument(
+        "--embed", dest="task", action="store_const", const="embed", help="the same as --task embed (default: classify)"
+    )
+    _add_file_arguments(parser)
+
+
+def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluate",
         metavar="FILE",
@@ -60,6 +80,16 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="texts (.txt, .csv, .tsv, .jsonl, .json) for the batches and the list "
         "(default: made texts with SST-2's lengths)",
+    )
+    parser.add_argument(
+        "--column",
+        metavar="NAME",
+        help="column of --texts and --evaluate with the text (default: text or sentence)",
+    )
+    parser.add_argument(
+        "--pair-column",
+        metavar="NAME",
+        help="with --task pairs, the column of --texts and --evaluate that has the second text (default: none)",
     )
 
 
@@ -91,6 +121,12 @@ def _add_contest_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fewer contenders, lengths, texts and rounds: less than 3 minutes on two cores (default: all of them)",
     )
+    parser.add_argument(
+        "--isa",
+        choices=["avx2"],
+        help="let all contenders find a CPU with AVX2 and nothing newer; needs Linux and a CPU whose CPUID can fault "
+        "(default: the whole CPU)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -104,12 +140,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("expected MODEL and --against CHECKPOINT, or --shape SHAPE.")
     if options.shape and options.model:
         raise InputError("--shape makes its own bundle; leave MODEL out.")
-    if options.embed and options.evaluate:
-        raise InputError(
-            "--evaluate measures the accuracy of labels, and embeddings have none. Leave one of the two out."
-        )
-    if options.embed and options.device != "cpu":
-        raise InputError("--embed: embeddings are measured on the CPU only. Leave --device out.")
+    _refuse_contradictions(options)
     try:
         from .benchmark import benchmark
 
@@ -121,6 +152,31 @@ def run(options: argparse.Namespace) -> int:
         raise MissingExtraError("torchless bench", error.name, "bench") from error
     print(benchmark(options), file=sys.stdout)
     return 0
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    if options.task == "embed" and options.evaluate:
+        raise InputError(
+            "--evaluate measures the accuracy of labels, and embeddings have none. Leave one of the two out."
+        )
+    if options.task != "classify" and options.device != "cpu":
+        what = {"embed": "embeddings", "pairs": "pairs"}[options.task]
+        raise InputError(f"--task {options.task}: {what} are measured on the CPU only. Leave --device out.")
+    files = options.texts or options.evaluate
+    if options.task == "pairs" and files and not options.pair_column:
+        raise InputError("--task pairs: expected --pair-column NAME, the column of the file with the second texts.")
+    if options.pair_column and options.task != "pairs":
+        raise InputError("--pair-column goes with --task pairs.")
+    if (options.column or options.pair_column) and not files:
+        raise InputError("--column and --pair-column go with --texts FILE or --evaluate FILE.")
+    if options.resume and not options.work:
+        raise InputError("--resume: expected --work FOLDER, the one of the run that was interrupted.")
+    if options.isa:
+        from .measuring import avx2
+
+        problem = "--device cuda runs on a GPU" if options.device != "cpu" else avx2.why_not()
+        if problem:
+            raise InputError(f"--isa {options.isa} is not possible: {problem}.")
 
 
 def _names(value: str) -> list[str]:

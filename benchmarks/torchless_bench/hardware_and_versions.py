@@ -7,24 +7,28 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+# This file imports the standard library alone: avx2.py reads it before anything may look at the CPU.
+
+InstructionSet = Literal["avx2"]
 # The instruction sets by which libraries choose their kernels.
 _INSTRUCTION_SETS = (
     "avx2", "fma", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm",
 )  # fmt: skip
+_UP_TO_AVX2 = ("avx2", "fma")
 _PACKAGES = (
     "torchless", "numpy", "onnxruntime", "onnxruntime-gpu", "tokenizers", "torch", "transformers", "optimum",
     "optimum-onnx", "openvino", "nncf", "ctranslate2", "sentence-transformers", "fastembed",
 )  # fmt: skip
 
 
-def hardware() -> dict[str, Any]:
-    """The CPU's model, number of cores and instruction sets, the memory in GiB, and the system."""
+def hardware(isa: InstructionSet | None = None) -> dict[str, Any]:
+    """The CPU's model, number of cores and instruction sets (to `isa`), the memory in GiB, and the system."""
     return {
         "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "instruction_sets": instruction_sets(),
+        "instruction_sets": instruction_sets(isa),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
     }
@@ -47,10 +51,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def instruction_sets() -> list[str]:
-    """The CPU's instruction sets by which libraries choose their kernels; empty where there is no /proc/cpuinfo."""
-    flags = set((_cpuinfo("flags") or _cpuinfo("Features")).split())
-    return [name for name in _INSTRUCTION_SETS if name in flags]
+def instruction_sets(isa: InstructionSet | None = None) -> list[str]:
+    """The CPU's instruction sets by which libraries choose their kernels; empty where there is no /proc/cpuinfo.
+
+    Args:
+        isa: leaves out those that are newer.
+    """
+    found = cpu_flags()
+    return [name for name in _INSTRUCTION_SETS if name in found and (isa is None or name in _UP_TO_AVX2)]
+
+
+def cpu_flags() -> set[str]:
+    """What /proc/cpuinfo says that the CPU can do; empty where there is none."""
+    return set((_cpuinfo("flags") or _cpuinfo("Features")).split())
 
 
 def _cpuinfo(field: str) -> str:

@@ -1,31 +1,35 @@
-"""A line on stderr that says what a run is doing, shown only on a terminal."""
+"""What a run is doing and how long it will take: a line on a terminal, elsewhere a line per minute."""
 
 from __future__ import annotations
 
-import shutil
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torchless.cli import status_line
+
+from .time_left import TimeLeft
 
 
-class StatusLine:
-    """The line, which is overwritten in place."""
+class StatusLine(status_line.StatusLine):
+    """The line; it ends with the time left where the run has planned its steps.
+
+    Attributes:
+        time_left: the steps that are still to come.
+    """
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self.time_left = TimeLeft()
+        super().__init__(at_once=True, ending=self._left)
 
-    def show(self, line: str) -> None:
-        """Replace the line."""
-        if self._terminal:
-            columns = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[K{line[:columns]}")
-            sys.stderr.flush()
+    @contextmanager
+    def step(self, kind: str, name: str) -> Iterator[None]:
+        """A planned step, from its beginning to its end."""
+        self.time_left.begin(kind, name)
+        try:
+            yield
+        finally:
+            self.time_left.end(kind, name)
 
-    def note(self, line: str) -> None:
-        """Write a line that stays, on a terminal or not; the status line continues below it."""
-        sys.stderr.write(("\r\x1b[K" if self._terminal else "") + line + "\n")
-        sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Remove the line."""
-        if self._terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+    def _left(self) -> str:
+        left = self.time_left.text()
+        return f" · {left}" if left else ""

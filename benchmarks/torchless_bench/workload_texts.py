@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torchless.errors import InputError
-from torchless.inputs.text_files import TEXT_COLUMNS, columns
-from torchless_export.samples import built_in
+from torchless.inputs.arguments import Text
+from torchless_export.samples import Columns, built_in
 
-CountTokens = Callable[[str], int]
+from .contenders.contender import Input
+
+_FIRST = Columns()
+
+CountTokens = Callable[..., int]  # of a text, or of a pair given as two arguments
 # The lengths of SST-2's sentences: log-normal, half of them below 22 tokens, cut at 5 and 64.
 MEDIAN_TOKENS, SIGMA, SHORTEST, LONGEST = 22.0, 0.6, 5, 64
 
@@ -24,34 +28,42 @@ class TextMaker:
         InputError: the tokenizer has no such word.
     """
 
-    def __init__(self, count_tokens: CountTokens, seed: int = 0) -> None:
+    def __init__(self, count_tokens: CountTokens, seed: int = 0, *, pairs: bool = False) -> None:
+        """Make texts, or pairs of texts: the first a third of the tokens, as a hypothesis or a query is shorter."""
         self._count = count_tokens
         self._random = random.Random(seed)
         words = sorted({word.lower() for line in built_in() for word in line.split() if word.isalpha()})
         self._words = [word for word in words if count_tokens(f"a {word}") - count_tokens("a") == 1]
         self._special_tokens = count_tokens("")
+        self._pairs = pairs
         if not self._words:
             raise InputError(
                 "no word of the built-in sample is one token of this tokenizer, "
                 "so no texts of a known length can be made."
             )
 
-    def of_length(self, tokens: int) -> str:
-        """A text of exactly this many tokens, special tokens included.
+    def of_length(self, tokens: int) -> Input:
+        """A text, or a pair, of exactly this many tokens, special tokens included.
 
         Raises:
             InputError: this tokenizer can make no such text.
         """
-        words = self._random.choices(self._words, k=max(0, tokens - self._special_tokens))
+        if not self._pairs:
+            return self._words_of(tokens, self._count)
+        first = " ".join(self._random.choices(self._words, k=max(1, (tokens - self._special_tokens) // 3)))
+        return first, self._words_of(tokens, lambda second: self._count(first, second))
+
+    def _words_of(self, tokens: int, count: Callable[[str], int]) -> str:
+        words = self._random.choices(self._words, k=max(0, tokens - count("")))
         for _ in range(20):
-            difference = self._count(" ".join(words)) - tokens
+            difference = count(" ".join(words)) - tokens
             if difference == 0:
                 return " ".join(words)
             # A tokenizer that splits a text's first word differently can be off by one: add or remove words.
             words = words[:-difference] if difference > 0 else words + self._random.choices(self._words, k=-difference)
         raise InputError(f"no text of exactly {tokens} tokens can be made with this tokenizer.")
 
-    def of_mixed_lengths(self, count: int) -> list[str]:
+    def of_mixed_lengths(self, count: int) -> list[Input]:
         """This many texts, with lengths distributed as SST-2's are."""
         return [self.of_length(length) for length in self._lengths(count)]
 
@@ -60,23 +72,24 @@ class TextMaker:
         return [min(LONGEST, max(SHORTEST, round(length))) for length in drawn]
 
 
-def read(path: Path) -> list[str]:
-    """The texts of a .txt, .csv, .tsv, .jsonl or .json file; empty ones are left out.
+def read(path: Path, where: Columns = _FIRST) -> list[Input]:
+    """The texts or pairs of a .txt, .csv, .tsv, .jsonl or .json file; empty texts are left out.
 
     Raises:
         InputError: the file cannot be read, or holds no text.
     """
-    try:
-        with path.open("rb") as file:
-            texts = [text for (text,) in columns(file, path.name, TEXT_COLUMNS) if text.strip()]
-    except OSError as error:
-        raise InputError(f"--texts {path}: {error.strerror}.") from error
+    texts = [given(text) for text in where.of(path)[0] if not isinstance(text, str) or text.strip()]
     if not texts:
         raise InputError(f"--texts {path}: expected texts, got none.")
     return texts
 
 
-def draw(texts: Sequence[str], count: int, seed: int = 0) -> list[str]:
+def given(text: Text) -> Input:
+    """A text or pair as contenders are given it."""
+    return text if isinstance(text, str) else (text.first, text.second)
+
+
+def draw(texts: Sequence[Input], count: int, seed: int = 0) -> list[Input]:
     """`count` of these texts in a random order that depends on the seed alone; repeated if there are fewer."""
     shuffled = random.Random(seed).sample(texts, len(texts))
     return [shuffled[index % len(shuffled)] for index in range(count)]

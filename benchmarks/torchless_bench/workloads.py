@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from .contenders.contender import Input
 from .workload_texts import TextMaker, draw
 
 LENGTHS = (8, 16, 32, 64, 128, 256, 512)
@@ -28,7 +29,7 @@ class Workload:
 
     name: str
     kind: WorkloadKind
-    batches: Sequence[list[str]]
+    batches: Sequence[list[Input]]
     tokens: int | None = None
 
     @property
@@ -38,7 +39,7 @@ class Workload:
 
 
 def all_workloads(
-    maker: TextMaker, max_tokens: int, own_texts: Sequence[str] | None, list_texts: int, lengths: Sequence[int]
+    maker: TextMaker, max_tokens: int, own_texts: Sequence[Input] | None, list_texts: int, lengths: Sequence[int]
 ) -> list[Workload]:
     """Every workload, shortest calls first.
 
@@ -50,7 +51,7 @@ def all_workloads(
         lengths: numbers of tokens of the single texts.
     """
 
-    def mixed(count: int, seed: int) -> list[str]:
+    def mixed(count: int, seed: int) -> list[Input]:
         return draw(own_texts, count, seed) if own_texts else maker.of_mixed_lengths(count)
 
     single = [

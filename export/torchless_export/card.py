@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from torchless.bundle.manifest import Activation, Manifest
+from torchless.bundle.manifest import Activation, GraphKind, Manifest
 from torchless.zero_shot import entailment_index
 
 _TEXT = "I hate this so much"
 _QUERY, _DOCUMENTS = "Who plays the guitar?", ("A man plays a guitar", "Someone makes music")
+_TAGGED_TEXT = "Ada Lovelace was born in London"
+_TASKS: dict[GraphKind, str] = {
+    "classifier": "text-classification",
+    "token_classifier": "token-classification",
+    "encoder": "feature-extraction",
+}
+_LOADERS: dict[GraphKind, str] = {
+    "classifier": "Classifier",
+    "token_classifier": "TokenClassifier",
+    "encoder": "Encoder",
+}
 _SCORES: dict[Activation, str] = {
     "softmax": "The scores of a text sum to 1 (softmax).",
     "sigmoid": "Each label has a score of its own (sigmoid).",
@@ -20,9 +31,10 @@ _SCORES: dict[Activation, str] = {
 def model_card(manifest: Manifest) -> str:
     """Markdown with the YAML header that model hubs read."""
     parts = [_header(manifest), _origin(manifest), _usage(manifest), _parity(manifest.quality["parity"])]
-    parts += [_compared(name, manifest.quality[name]) for name in ("fp16", "int8") if name in manifest.quality]
-    if "accuracy" in manifest.quality:
-        parts.append(_accuracy(manifest.quality["accuracy"]))
+    kind, quality = manifest.kind, manifest.quality
+    parts += [_compared(name, quality[name], kind) for name in ("fp16", "int8") if name in quality]
+    if "accuracy" in quality:
+        parts.append(_accuracy(quality["accuracy"], kind))
     parts.append(_files(manifest))
     return "\n".join(parts)
 
@@ -33,18 +45,21 @@ def _header(manifest: Manifest) -> str:
         f"license: {json.dumps(manifest.source.license)}" if manifest.source.license else "",
         "library_name: torchless",
     ]
-    tag = "text-classification" if manifest.labels else "feature-extraction"
-    lines += [f"pipeline_tag: {'text-ranking' if manifest.ranks else tag}", "---"]
+    task = "text-ranking" if manifest.ranks else _TASKS[manifest.kind]
+    lines += [f"pipeline_tag: {task}", "---"]
     return "\n".join(filter(None, lines)) + "\n"
 
 
 def _origin(manifest: Manifest) -> str:
     source = manifest.source
     revision = f", revision `{source.revision}`" if source.revision else ""
-    labels = f"Labels: {', '.join(manifest.labels)}. {_SCORES[manifest.activation]} " if manifest.labels else ""
-    if labels and manifest.ranks:
-        labels += f"It ranks documents by a query{_ranking_scores(manifest)}. "
-    what = labels or f"An encoder without a head. {_vectors(manifest)} "
+    what = f"An encoder without a head. {_vectors(manifest)} "
+    if manifest.kind == "classifier":
+        what = f"Labels: {', '.join(manifest.labels)}. {_SCORES[manifest.activation]} "
+    elif manifest.kind == "token_classifier":
+        what = f"A tagger: it labels the tokens of a text. Tags: {', '.join(manifest.labels)}. "
+    if manifest.ranks:
+        what += f"It ranks documents by a query{_ranking_scores(manifest)}. "
     texts = "Texts, and pairs of texts," if manifest.pairs else "Texts"
     return (
         f"# {source.name}, without torch\n\n"
@@ -71,10 +86,11 @@ def _vectors(manifest: Manifest) -> str:
 
 
 def _usage(manifest: Manifest) -> str:
-    kind = "Classifier" if manifest.labels else "Encoder"
+    kind = _LOADERS[manifest.kind]
     shell, call = _call(manifest)
-    commands = [f'torchless {shell[0]} . "{_TEXT}"{shell[1]}']
-    calls = [f'model.{call[0]}(["{_TEXT}"]{call[1]})']
+    text = _TAGGED_TEXT if manifest.kind == "token_classifier" else _TEXT
+    commands = [f'torchless {shell[0]} . "{text}"{shell[1]}']
+    calls = [f'model.{call[0]}(["{text}"]{call[1]})']
     names = [kind]
     if manifest.pairs:
         commands.append(f'torchless {shell[0]} . "A man plays a guitar" --pair "Someone makes music"{shell[1]}')
@@ -95,8 +111,10 @@ def _usage(manifest: Manifest) -> str:
 
 def _call(manifest: Manifest) -> tuple[tuple[str, str], tuple[str, str]]:
     """The command and its options, the method and its arguments."""
-    if not manifest.labels:
+    if manifest.kind == "encoder":
         return ("embed", ""), ("embed", "")
+    if manifest.kind == "token_classifier":
+        return ("tag", ""), ("tag", "")
     if manifest.activation == "sigmoid" and len(manifest.labels) > 1:
         return ("predict", " --threshold 0.5"), ("rank", ", threshold=0.5")
     return ("predict", ""), ("predict", "")
@@ -119,13 +137,17 @@ def _parity(parity: dict[str, Any]) -> str:
     )
 
 
-def _compared(precision: str, report: dict[str, Any]) -> str:
+def _compared(precision: str, report: dict[str, Any], kind: GraphKind) -> str:
     left_out = f"**{precision} is not in this bundle**: {report['left_out']}.\n\n" if "left_out" in report else ""
     if "texts" not in report:  # its graphs could not be written or run
         return f"## {precision}\n\n{left_out}"
-    rows = []
+    rows, tagger = [], kind == "token_classifier"
     if report["disagreement"] is not None:
-        rows += [("texts with other labels", f"{report['disagreement']:.2%}")]
+        what = "tokens with other tags" if tagger else "texts with other labels"
+        rows += [(what, f"{report['disagreement']:.2%}" + (f" of {report['tokens']}" if tagger else ""))]
+    if tagger:
+        share = f"{report['entity_disagreement']:.2%} of {report['entities']}"
+        rows += [("entities that one of the two alone finds", share)]
     if report["score_error"] is not None:
         rows += [("scores, typical difference", f"{report['score_error']:.2%} of their spread")]
     if report["max_logit_difference"] is not None:
@@ -133,7 +155,7 @@ def _compared(precision: str, report: dict[str, Any]) -> str:
     rows += [("embeddings, smallest cosine", f"{report['min_embedding_cosine']:.5f}")]
     if report["neighbour_max_score_difference"] is not None:
         changed = report["neighbour_labels_changed"]
-        labels = "" if changed is None else f", {changed} texts changed labels"
+        labels = "" if changed is None else f", {changed} {'tokens changed tags' if tagger else 'texts changed labels'}"
         moved = f"scores within {report['neighbour_max_score_difference']:.1e}{labels}"
         rows += [(f"{report['neighbour_texts']} texts alone against mixed batches", moved)]
     scales = f"Static scales from {report['calibration']}; c" if report["calibration"] else "C"
@@ -143,12 +165,17 @@ def _compared(precision: str, report: dict[str, Any]) -> str:
     )
 
 
-def _accuracy(accuracy: dict[str, Any]) -> str:
+def _accuracy(accuracy: dict[str, Any], kind: GraphKind) -> str:
     rows = [
         (name, f"{accuracy[key]:.2%}")
         for name, key in (("PyTorch", "torch"), ("fp32", "fp32"), ("fp16", "fp16"), ("int8", "int8"))
         if accuracy[key] is not None
     ]
+    if kind == "token_classifier":
+        return (
+            f"## Entity F1\n\nOn {accuracy['texts']} texts with {accuracy['entities']} entities ({accuracy['file']}), "
+            "micro-averaged; an entity is right with its exact beginning, end and type, as seqeval has it.\n\n"
+        ) + _table(rows)
     return f"## Accuracy\n\nOn {accuracy['texts']} labelled texts ({accuracy['file']}).\n\n" + _table(rows)
 
 

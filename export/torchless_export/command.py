@@ -9,6 +9,7 @@ import shlex
 import sys
 import warnings
 
+from torchless.cli.status_line import StatusLine
 from torchless.errors import InputError, MissingExtraError
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ _GATES = {
     "max_score_error": 0.2,
     "min_embedding_cosine": 0.9,
     "max_accuracy_drop": 0.005,
+    "max_entity_disagreement": 0.1,
 }  # as in reports.Gates, which --help has no time to import
 _GRAPHS = ("auto", "packed", "padded", "optimum")
 # What a repeated command keeps where it differs from these defaults.
@@ -80,52 +82,55 @@ def _add_texts(group: argparse._ArgumentGroup) -> None:
     add(
         "--calibration",
         metavar="FILE",
-        help=f"text for the int8 scales, .txt, {kinds} (default: a built-in sample in the model's languages)",
+        help=f"text for the int8 scales, .txt, {kinds}, for a model that labels tokens also .conll (default: a "
+        "built-in sample in the model's languages)",
     )
     add(
         "--evaluate",
         metavar="FILE",
-        help=f"labelled text for accuracy, {kinds} (default: accuracy is not measured)",
+        help=f"labelled text for accuracy, {kinds}; for a model that labels tokens CoNLL (a token and its tag per "
+        "line), or .jsonl with spans or with tokens and tags (default: accuracy is not measured)",
     )
     add("--column", metavar="C", help="column or key that holds the text in those files (default: text or sentence)")
     add("--pair-column", metavar="C", help="column or key that holds the second text of each pair (default: no pairs)")
 
 
 def _add_gates(group: argparse._ArgumentGroup) -> None:
-    def add(flag: str, metavar: str, kind: Callable[[str], float], text: str) -> None:
+    def add(flag: str, text: str, metavar: str = "SHARE", kind: Callable[[str], float] | None = None) -> None:
         default = _GATES[flag.strip("-").replace("-", "_")]
-        group.add_argument(flag, metavar=metavar, type=kind, default=default, help=f"{text} (default: {default:g})")
+        text = f"{text} (default: {default:g})"
+        group.add_argument(flag, metavar=metavar, type=kind or _share, default=default, help=text)
 
     add(
         "--max-difference",
+        "largest allowed difference between fp32 and PyTorch, of any logit or hidden state",
         "X",
         _positive,
-        "largest allowed difference between fp32 and PyTorch, of any logit or hidden state",
     )
     add(
         "--max-disagreement",
-        "SHARE",
-        _share,
-        "largest allowed share of texts whose labels differ between fp32 and int8 or fp16",
+        "largest allowed share of texts whose labels differ between fp32 and int8 or fp16; of a model that labels "
+        "tokens, share of tokens",
+    )
+    add(
+        "--max-entity-disagreement",
+        "of a model that labels tokens, largest allowed share of the entities found that either fp32 alone finds, or "
+        "int8 or fp16 alone",
     )
     add(
         "--max-score-error",
-        "SHARE",
-        _share,
         "largest allowed typical difference between the logits of fp32 and of int8 or fp16, as a share of their spread "
         "in fp32",
     )
     add(
         "--min-embedding-cosine",
-        "COSINE",
-        _share,
         "smallest allowed cosine between an embedding in fp32 and in int8 or fp16, for 99%% of texts",
+        "COSINE",
     )
     add(
         "--max-accuracy-drop",
-        "SHARE",
-        _share,
-        "largest allowed accuracy drop of int8 or fp16 below PyTorch, as a share; measured with --evaluate",
+        "largest allowed accuracy drop of int8 or fp16 below PyTorch, as a share; of a model that labels tokens, drop "
+        "of entity F1; measured with --evaluate",
     )
 
 
@@ -148,22 +153,23 @@ def run(options: argparse.Namespace) -> int:
     gates = Gates(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Gates)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OldSpellingWarning)  # said above, in words of the command line
-        report = export(
-            options.checkpoint,
-            options.out,
-            precisions=options.precision,
-            graph=options.graph,
-            engine=options.engine,
-            encoder_only=options.encoder_only,
-            pairs=not options.no_pairs,
-            calibration=options.calibration,
-            evaluate=options.evaluate,
-            columns=Columns(options.column, options.pair_column),
-            gates=gates,
-            revision=options.revision,
-            trust_remote_code=options.trust_remote_code,
-            say=_say,
-        )
+        with StatusLine(keep=True) as status:
+            report = export(
+                options.checkpoint,
+                options.out,
+                precisions=options.precision,
+                graph=options.graph,
+                engine=options.engine,
+                encoder_only=options.encoder_only,
+                pairs=not options.no_pairs,
+                calibration=options.calibration,
+                evaluate=options.evaluate,
+                columns=Columns(options.column, options.pair_column),
+                gates=gates,
+                revision=options.revision,
+                trust_remote_code=options.trust_remote_code,
+                say=lambda line: status.show(f"{line} …"),
+            )
     _tell(options, report, gates)
     return 0
 
@@ -191,11 +197,6 @@ def _again(options: argparse.Namespace, added: Sequence[str]) -> str:
     return shlex.join([*words, *added])
 
 
-def _say(line: str) -> None:
-    if sys.stderr.isatty():
-        print(f"{line} …", file=sys.stderr, flush=True)
-
-
 def _summary(report: ExportReport) -> list[str]:
     parity, accuracy = report.parity, report.accuracy
     logits = "" if parity.max_logit_difference is None else f"logits within {parity.max_logit_difference:.1e}, "
@@ -209,7 +210,7 @@ def _summary(report: ExportReport) -> list[str]:
         variants = {name: getattr(accuracy, name) for name in ("fp32", "fp16", "int8")}
         shares = {"PyTorch": accuracy.torch, **variants}
         told = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share is not None)
-        lines.append(f"accuracy: {told} ({accuracy.texts} texts)")
+        lines.append(f"{accuracy.metric}: {told} ({accuracy.sample})")
     lines += [f"{precision} is left out: {'; '.join(findings)}" for precision, findings in report.left_out.items()]
     return lines
 
@@ -218,12 +219,11 @@ def _compared(precision: str, quality: QualityReport) -> list[str]:
     parts = [f"embeddings with a cosine of {quality.min_embedding_cosine:.4f} or more"]
     if quality.score_error is not None:
         parts.insert(0, f"scores differ by {quality.score_error:.2%} of their spread")
-    if quality.disagreement is not None:
-        parts.insert(0, f"{quality.disagreement:.2%} of texts have other labels")
+    if quality.changed is not None:
+        parts.insert(0, quality.changed)
     lines = [f"{precision} against fp32: {', '.join(parts)} ({quality.texts} texts, {quality.compared_on})"]
     if quality.neighbour_max_score_difference is not None:
-        changed = quality.neighbour_labels_changed
-        labels = "" if changed is None else f", {changed} texts changed labels"
+        labels = "" if quality.neighbours_changed is None else f", {quality.neighbours_changed}"
         lines.append(
             f"{precision} alone against in batches: scores within {quality.neighbour_max_score_difference:.1e}{labels} "
             f"({quality.neighbour_texts} texts)"

@@ -6,6 +6,7 @@ A gate fails only where the true value is beyond it with a confidence of 95 %.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 _Z = 1.6448536269514722  # the standard normal quantile of CONFIDENCE, one-sided
@@ -48,3 +49,31 @@ def drop_at_least(lost: int, won: int, trials: int) -> float:
     drop = (lost - won) / texts
     variance = ((lost + won + 1) / texts - drop**2) / texts
     return float(drop - _Z * np.sqrt(variance))
+
+
+def f1_drop_at_least(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
+    """Lower bound of a drop in F1, from what two models find in the same texts.
+
+    Paired and linearised: F1 is a ratio of two sums over texts, whose variance is that of each text's share in it
+    (the delta method; Cochran, Sampling Techniques, chapter 6). Entities of one text count together.
+
+    Args:
+        first: of each text the entities that are right, that were found, and that there are: int64 (texts, 3).
+        second: the same of the second model.
+
+    Returns:
+        How far the second model's F1 lies below the first's at least; negative where it may lie above.
+    """
+    scores, shares = zip(*map(_linearised, (first, second)), strict=True)
+    texts = len(first)
+    variance = float(np.var(shares[0] - shares[1], ddof=1)) / texts if texts > 1 else 0.0
+    return float(scores[0] - scores[1] - _Z * np.sqrt(variance))
+
+
+def _linearised(counts: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
+    """F1, and how far each text moves it: float64 (texts,)."""
+    right, both = 2.0 * counts[:, 0], (counts[:, 1] + counts[:, 2]).astype(np.float64)
+    if not both.any():
+        return 0.0, np.zeros(len(counts))
+    score = float(right.sum() / both.sum())
+    return score, (right - score * both) / both.mean()

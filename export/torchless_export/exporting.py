@@ -9,7 +9,7 @@ from typing import Literal
 
 import torchless
 from torchless import Bundle
-from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Precision
+from torchless.bundle.manifest import GOLDEN, TOKENIZER, GraphKind, Manifest, Precision
 from torchless.errors import InferenceError, InputError
 
 from . import file_names, old_spellings, samples, writers
@@ -19,9 +19,9 @@ from .checkpoint.limits import max_tokens
 from .checkpoint.sentence import SentenceSettings
 from .errors import CheckpointError, ExportError, QualityError
 from .golden import golden_answers
+from .measures import Measures, measures_of
 from .other_servers import files_for_other_servers
 from .parity import check_parity
-from .quality import measure_accuracy, measure_quality
 from .reference import Reference
 from .reports import ExportReport, Gates, QualityReport
 from .weights import WeightsFile
@@ -62,7 +62,8 @@ def export(
             where the architecture has a family, else optimum.
         engine: deprecated, as are "lean" and "standard" for `graph`: they work with a warning for one release.
         encoder_only: leave the head out, and do not require one of the checkpoint.
-        pairs: let the bundle read pairs of texts too, where tokenizer and model tell the two apart.
+        pairs: let the bundle read pairs of texts too, where tokenizer and model tell the two apart; a model that labels
+            tokens reads single texts.
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl, .json); None takes texts that
             the model's tokenizer reads.
         evaluate: labelled text (.csv, .tsv, .jsonl, .json) to measure accuracy on.
@@ -88,27 +89,30 @@ def export(
     with replacing_folder(Path(out)) as folder:
         say("reading the checkpoint")
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
+        kind: GraphKind = "encoder" if encoder_only else source.head
         way = writers.choose(source, ways)
         wanted = writers.resolve(precisions, way)
-        writer = writers.open_writer(way, source, head=not encoder_only, say=say)
+        writer = writers.open_writer(way, source, kind, say=say)
         source = source.with_outputs(writer.outputs)
-        draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=pairs))
+        reads_pairs = pairs and kind != "token_classifier"
+        draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=reads_pairs))
         tokenizer = source.transformers_tokenizer.backend_tokenizer
-        texts = samples.choose(draft.manifest, calibration, evaluate, columns, tokenizer)
+        measures = measures_of(kind)
+        texts = measures.texts(draft.manifest, calibration, evaluate, columns, tokenizer)
 
         say("writing the fp32 graphs")
         draft.add_file(TOKENIZER, source.tokenizer_json())
         _add_variant(draft, writer, "fp32", texts)
         say("comparing them with PyTorch")
-        reference = Reference(source, draft.manifest.max_tokens, head=not encoder_only)
-        parity = check_parity(Bundle.open(folder), reference, gates.max_difference)
+        reference = Reference(source, draft.manifest.max_tokens, kind)
+        parity = check_parity(Bundle.open(folder), reference, gates.max_difference, texts.compared.texts)
 
         others: list[Precision] = [name for name in wanted if name != "fp32"]
-        quality, left_out = _add_compared(draft, writer, others, texts, say, required=precisions is not None)
+        quality, left_out = _add_compared(draft, writer, others, texts, measures, say, required=precisions is not None)
         accuracy = None
         if texts.labelled:
             say(f"measuring accuracy on {len(texts.labelled.texts)} texts")
-            accuracy = measure_accuracy(folder, reference, texts.labelled, quality)
+            accuracy = measures.accuracy(folder, reference, texts.labelled, quality)
         for precision, found in quality.items():
             if findings := found.findings(precision, gates, accuracy):
                 if precisions is not None:
@@ -175,6 +179,7 @@ def _add_compared(
     writer: Writer,
     precisions: Sequence[Precision],
     texts: samples.Texts,
+    measures: Measures,
     say: Callable[[str], None],
     *,
     required: bool,
@@ -188,7 +193,7 @@ def _add_compared(
             say(f"writing the {precision} graphs" + (f", calibrated on {scales}" if scales else ""))
             _add_variant(draft, writer, precision, texts)
             say(f"comparing {precision} with fp32")
-            quality[precision] = measure_quality(draft.folder, precision, texts.compared_on(precision), scales)
+            quality[precision] = measures.quality(draft.folder, precision, texts.compared_on(precision), scales)
         except (ExportError, InferenceError) as error:
             if required:
                 raise

@@ -42,5 +42,6 @@ def graphs(layout: Layout, precision: Precision, kinds: Iterable[Kind]) -> dict[
     if layout == "packed":
         return {kind: f"{kind}.{precision}.onnx" for kind in kinds}
     names: dict[Kind, str] = {kind: f"{kind}{_SUFFIXES[precision]}.onnx" for kind in kinds}
-    names["classifier" if "classifier" in names else "encoder"] = main_graph(precision)
+    head: Iterable[Kind] = ("classifier", "token_classifier")
+    names[next((kind for kind in head if kind in names), "encoder")] = main_graph(precision)
     return names

@@ -16,6 +16,7 @@ from torchless.inputs.arguments import Text
 from torchless.inputs.tokens import Tokenizer
 
 from . import samples
+from .heads import with_head
 
 # How far another machine's logits may lie from the recorded ones. fp32 differs by rounding alone; in int8 a rounding
 # difference can tip a value to the next of its 256 levels (docs/decisions/0004-int8.md), in fp16 sums have 11 bits.
@@ -50,9 +51,11 @@ def _answers(bundle: Bundle, precision: Precision, texts: list[Text]) -> dict[st
     encoder = Encoder.load(bundle.path, precision=precision)
     embeddings = encoder.embed(texts[:_EMBEDDED_TEXTS], pooling="mean", normalize=True)
     answers["embeddings"] = _rounded(embeddings, digits=4)
-    if bundle.manifest.variants[precision].classifier is not None:
-        logits = Classifier.load(bundle.path, precision=precision).logits(texts)
-        answers["logits"] = _rounded(logits, digits=6)
+    model = with_head(bundle.path, precision)
+    if model is not None:
+        logits = model.logits(texts)
+        rows = logits if isinstance(model, Classifier) else np.concatenate(logits)  # per text, or per token of all
+        answers["logits"] = _rounded(rows, digits=6)
     return answers
 
 

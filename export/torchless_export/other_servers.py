@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from .file_names import CONFIG, POOLING, SPECIAL_TOKENS, TOKENIZER_CONFIG, main_
 # transformers.js's names of precisions, and which it takes where its user names none: else q8 in a browser, fp32 in
 # Node, whether the file is there or not.
 _DTYPES: dict[Precision, str] = {"fp32": "fp32", "int8": "q8", "fp16": "fp16"}
+_HEADS = re.compile("For(Sequence|Token)Classification$")
 _LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
 
 
@@ -43,7 +45,7 @@ def _config(source: Checkpoint, manifest: Manifest) -> dict[str, Any]:
     config = {**sizes, **labels, **stated}
     if not manifest.labels:  # a classifier's body is no classifier
         named = config.get("architectures") or []
-        config["architectures"] = [name.replace("ForSequenceClassification", "Model") for name in named]
+        config["architectures"] = [_HEADS.sub("Model", name) for name in named]
     given = config.get("transformers.js_config")
     found = [precision for precision in _DTYPES if precision in manifest.variants]
     ours: dict[str, Any] = {"use_external_data_format": {main_graph(precision): True for precision in found}}

@@ -9,24 +9,35 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless import Bundle, Classifier, Encoder
+from torchless import Bundle, Encoder
 from torchless.answers.numerics import cosines
 from torchless.inputs.arguments import Text
 
 from .errors import ParityError
+from .heads import with_head
 from .reference import Reference
 from .reports import ParityReport
 from .samples import of_many_lengths, pairs_of_many_lengths
 from .token_ids import first_difference
-from .tokenizer_texts import of_vocabulary, spread
+from .tokenizer_texts import odd, of_vocabulary, spread
 
 Compared = tuple[NDArray[np.float32], NDArray[np.float32]]  # ours, PyTorch's
 _BATCH_TEXTS = 8
+_MORE = 32  # texts
 _LARGE = 10  # root mean square of hidden states from which on float32's rounding alone can exceed the gate
 
 
-def check_parity(bundle: Bundle, reference: Reference, max_difference: float) -> ParityReport:
+def check_parity(
+    bundle: Bundle, reference: Reference, max_difference: float, more: Sequence[Text] = ()
+) -> ParityReport:
     """Compare the fp32 variant of a bundle with PyTorch, on texts and, where it reads them, on pairs.
+
+    Args:
+        bundle: ours.
+        reference: PyTorch's.
+        max_difference: the gate.
+        more: texts of the model's own kind; a model that answers for every token is compared on some of them and on
+            odd ones too.
 
     Raises:
         ParityError: it does not answer as PyTorch does; the error carries the report.
@@ -34,6 +45,8 @@ def check_parity(bundle: Bundle, reference: Reference, max_difference: float) ->
     manifest = bundle.manifest
     difference = first_difference(bundle, reference)
     texts: list[Text] = list(_readable(reference, manifest.max_tokens))
+    if reference.kind == "token_classifier":
+        texts += _with_tokens(reference, [*odd(), *spread([text for text in more if isinstance(text, str)], _MORE)])
     pairs: list[Text] = list(pairs_of_many_lengths(manifest.max_tokens)) if manifest.pairs else []
     expected_ids = [*reference.input_ids(texts), *(reference.input_ids(pairs) if pairs else [])]
     batch = bundle.tokenizer().encode([*texts, *pairs])
@@ -71,7 +84,12 @@ def _readable(reference: Reference, max_tokens: int) -> list[str]:
     if max(map(len, ids)) <= reference.tokenizer.num_special_tokens_to_add():
         texts = spread(list(of_vocabulary(reference.tokenizer, max_tokens)), len(texts))
         ids = reference.input_ids(texts)
-    return [text for text, row in zip(texts, ids, strict=True) if row]  # PyTorch has no answer without tokens
+    return [text for text, row in zip(texts, ids, strict=True) if row]
+
+
+def _with_tokens(reference: Reference, texts: Sequence[str]) -> list[str]:
+    """Those that have tokens: without them PyTorch has no answer."""
+    return [text for text, row in zip(texts, reference.input_ids(texts), strict=True) if row]
 
 
 def _answers(
@@ -85,8 +103,7 @@ def _answers(
         kinds: single texts, and pairs.
     """
     encoder = Encoder.load(bundle.path, precision="fp32")
-    head = bundle.manifest.variants["fp32"].classifier is not None
-    classifier = Classifier.load(bundle.path, precision="fp32") if head else None
+    model = with_head(bundle.path, "fp32")
     # One after the other: threads that have run out of work spin for a while, and slow whatever runs next.
     run = [(texts, *reference.run(texts)) for texts in kinds]
     hidden: list[Compared] = []
@@ -95,8 +112,8 @@ def _answers(
         for group in _alone_and_batched(len(texts)):
             asked = texts[group]
             hidden += zip(encoder.hidden_states(asked), states[group], strict=True)
-            if classifier and answers is not None:
-                logits += zip(classifier.logits(asked), answers[group], strict=True)
+            if model and answers is not None:
+                logits += zip(model.logits(asked), answers[group], strict=True)
     return hidden, logits
 
 

@@ -29,6 +29,8 @@ COLUMNS = (
     "hidden states",
     "logits",
     "int8: other labels",
+    "logits of tokens",
+    "int8: other tags",
     "fp32, times faster",
     "int8, times faster",
 )
@@ -36,7 +38,13 @@ HEADER = f"| {' | '.join(COLUMNS)} |"
 _RULE = "|---" * len(COLUMNS) + "|"
 NONE = "-"
 # The labels of a random head are as good as a coin's, so int8 may change any of them.
-ANY_LABEL = Gates(max_disagreement=1.0, max_score_error=1.0, min_embedding_cosine=0.0, max_accuracy_drop=1.0)
+ANY_LABEL = Gates(
+    max_disagreement=1.0,
+    max_score_error=1.0,
+    min_embedding_cosine=0.0,
+    max_accuracy_drop=1.0,
+    max_entity_disagreement=1.0,
+)
 
 Cells = Mapping[str, str]  # by column
 Key = tuple[str, str]  # architecture, version of transformers
@@ -52,17 +60,33 @@ def measure(random: RandomCheckpoint) -> Cells:
         checkpoint, bundle = make(random, Path(folder) / "checkpoint"), Path(folder) / "bundle"
         report = export(checkpoint, bundle, gates=ANY_LABEL)
         layout = Bundle.open(bundle).manifest.layout
-    return {"graph": "packed" if layout == "packed" else "optimum", **_differences(report)}
-
-
-def _differences(report: ExportReport) -> Cells:
-    quality = report.quality.get("int8")
     return {
+        "graph": "packed" if layout == "packed" else "optimum",
         "hidden states": f"{report.parity.max_hidden_difference:.1e}",
-        "logits": f"{report.parity.max_logit_difference:.1e}",
-        "int8: other labels": NONE
-        if quality is None or quality.disagreement is None
-        else f"{quality.disagreement:.1%}",
+        **_differences(report, "logits", "int8: other labels"),
+        **measure_tagger(random),
+    }
+
+
+def measure_tagger(random: RandomCheckpoint) -> Cells:
+    """The same of the architecture with a head for tokens; no cells where transformers has none."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES as KNOWN
+
+    if random.model_type not in KNOWN:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = make(random, Path(folder) / "checkpoint", tagger=True)
+        report = export(checkpoint, Path(folder) / "bundle", gates=ANY_LABEL)
+    return _differences(report, "logits of tokens", "int8: other tags")
+
+
+def _differences(report: ExportReport, logits: str, labels: str) -> Cells:
+    """The cells of two columns, by their names."""
+    quality = report.quality.get("int8")
+    changed = None if quality is None else quality.disagreement
+    return {
+        logits: f"{report.parity.max_logit_difference:.1e}",
+        labels: NONE if changed is None else f"{changed:.1%}",
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless import Classifier, Encoder
+from torchless import Bundle, Classifier, Encoder
 from torchless.answers.numerics import ACTIVATIONS, cosines
 from torchless.bundle.manifest import Activation, Precision
 from torchless.inputs.arguments import Text, characters
@@ -22,7 +22,7 @@ from .samples import Labelled, Sample
 from .spec import Floats
 
 _BATCH_TEXTS = 32
-_NEIGHBOUR_TEXTS = 200
+NEIGHBOUR_TEXTS = 200
 _EXCEPTIONS = 0.01  # share of texts whose embeddings may be further from fp32 than the gate allows
 
 
@@ -74,14 +74,20 @@ def low_cosine(cosines: NDArray[np.float64]) -> float:
     return float(ordered[below])
 
 
+def cosines_with_fp32(folder: Path, precision: Precision, texts: Sequence[Text]) -> NDArray[np.float64]:
+    """Cosines between the mean-pooled embeddings of a variant and of fp32: (texts,)."""
+    encoders = [Encoder.load(folder, precision=each) for each in ("fp32", precision)]
+    exact, embeddings = (encoder.embed(texts, pooling="mean", normalize=True) for encoder in encoders)
+    return cosines(exact, embeddings)
+
+
 def measure_quality(folder: Path, precision: Precision, sample: Sample, calibration: str | None) -> QualityReport:
     """Compare a variant of a bundle with its fp32 variant."""
     texts = sample.texts
-    encoders = [Encoder.load(folder, precision=each) for each in ("fp32", precision)]
-    exact_embeddings, embeddings = (encoder.embed(texts, pooling="mean", normalize=True) for encoder in encoders)
-    manifest = encoders[1].manifest
+    similar = cosines_with_fp32(folder, precision, texts)
+    manifest = Bundle.open(folder).manifest
     disagreement = error = difference = moved = neighbours_changed = None
-    neighbours = texts[:_NEIGHBOUR_TEXTS]
+    neighbours = texts[:NEIGHBOUR_TEXTS]
     if manifest.variants[precision].classifier is not None:
         exact_classifier, classifier = (Classifier.load(folder, precision=each) for each in ("fp32", precision))
         exact, logits = exact_classifier.logits(texts), classifier.logits(texts)
@@ -95,7 +101,6 @@ def measure_quality(folder: Path, precision: Precision, sample: Sample, calibrat
         moved = float(np.abs(scores(alone) - scores(together)).max())
         changed = _changed(alone, together, manifest.activation)
         neighbours_changed = None if changed is None else int(changed.sum())
-    similar = cosines(exact_embeddings, embeddings)
     return QualityReport(
         calibration=calibration,
         texts=len(texts),
@@ -119,7 +124,7 @@ def measure_accuracy(folder: Path, reference: Reference, sample: Labelled, varia
         precision: Classifier.load(folder, precision=precision).logits(sample.texts).argmax(axis=1) == labels
         for precision in measured
     }
-    expected = _reference_logits(reference, sample.texts).argmax(axis=1) == labels
+    expected = np.array(reference_logits(reference, sample.texts)).argmax(axis=1) == labels
     shares = {precision: float(each.mean()) for precision, each in right.items()}
     return Accuracy(
         file=sample.name,
@@ -137,8 +142,8 @@ def measure_accuracy(folder: Path, reference: Reference, sample: Labelled, varia
     )
 
 
-def _reference_logits(reference: Reference, texts: Sequence[Text]) -> Floats:
-    """PyTorch's logits (texts, labels)."""
+def reference_logits(reference: Reference, texts: Sequence[Text]) -> list[Floats]:
+    """PyTorch's logits of each text: (labels,), or (tokens_i, labels) of a head that classifies tokens."""
     order = sorted(range(len(texts)), key=lambda index: characters(texts[index]))  # like lengths pad least
     expected: dict[int, Floats] = {}
     for start in range(0, len(order), _BATCH_TEXTS):
@@ -146,4 +151,4 @@ def _reference_logits(reference: Reference, texts: Sequence[Text]) -> Floats:
         _, logits = reference.run([texts[index] for index in group])
         assert logits is not None
         expected.update(zip(group, logits, strict=True))
-    return np.array([expected[index] for index in range(len(texts))])
+    return [expected[index] for index in range(len(texts))]

@@ -13,9 +13,10 @@ from .families import RANDOM_CHECKPOINTS, RandomCheckpoint
 from .families.random_checkpoint import BERT_TOKENS, ROBERTA_TOKENS
 from .samples import built_in
 
-__all__ = ["FOREIGN", "LABELS", "RANDOM_CHECKPOINTS", "RandomCheckpoint", "make"]
+__all__ = ["FOREIGN", "LABELS", "RANDOM_CHECKPOINTS", "TAGS", "RandomCheckpoint", "make"]
 
 LABELS = ("negative", "neutral", "positive")
+TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 _SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 # Without a family: through optimum.
@@ -55,12 +56,13 @@ FOREIGN: dict[str, RandomCheckpoint] = {
 }
 
 
-def make(random: RandomCheckpoint, folder: Path) -> Path:
-    """Write a random classifier of three labels as transformers saves it; the same one every time."""
+def make(random: RandomCheckpoint, folder: Path, *, tagger: bool = False) -> Path:
+    """Write a random classifier of texts, or of tokens, as transformers saves it; the same one every time."""
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     tokenizer = _tokenizer(random)
+    labels, loader = (TAGS, AutoModelForTokenClassification) if tagger else (LABELS, AutoModelForSequenceClassification)
     config = AutoConfig.for_model(
         random.model_type,
         **{
@@ -69,13 +71,13 @@ def make(random: RandomCheckpoint, folder: Path) -> Path:
             "pad_token_id": tokenizer.pad_token_id,
             "bos_token_id": tokenizer.cls_token_id,
             "eos_token_id": tokenizer.sep_token_id,
-            "id2label": dict(enumerate(LABELS)),
-            "label2id": {name: index for index, name in enumerate(LABELS)},
+            "id2label": dict(enumerate(labels)),
+            "label2id": {name: index for index, name in enumerate(labels)},
             **random.settings,
         },
     )
     torch.manual_seed(11)
-    model = AutoModelForSequenceClassification.from_config(config)
+    model = loader.from_config(config)
     # The usual initialisation is so small that every text answers alike. What is added shrinks with the hidden size, as
     # sums over it grow: activations stay where float32 is as exact as in a trained model.
     noise = 0.15 * (_SIZES["hidden_size"] / config.hidden_size) ** 0.5

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from torchless.bundle.manifest import GraphKind
 from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
@@ -18,13 +19,25 @@ from .samples import built_in
 from .tokenizer_texts import of_vocabulary
 
 _T = TypeVar("_T")
+Arrays = list[NDArray[np.float32]]  # one per text
+_LOADERS: Mapping[GraphKind, str] = {
+    "encoder": "AutoModel",
+    "classifier": "AutoModelForSequenceClassification",
+    "token_classifier": "AutoModelForTokenClassification",
+}
+_WHAT: Mapping[GraphKind, str] = {
+    "encoder": "a body without a head",
+    "classifier": "a text classifier",
+    "token_classifier": "a token classifier",
+}
 
 
 class Reference:
     """A checkpoint loaded by transformers, in float32 on the CPU.
 
     Attributes:
-        head: whether the model has its head.
+        kind: which head the model has; "encoder" for none.
+        inputs: what its forward pass takes, by name.
         max_tokens: where texts are cut; None reads them whole.
         tokenizer: the checkpoint's own, with a `backend_tokenizer`.
         slow_tokenizer: what that was converted from, which then answers in `tokens`; None where it was not converted.
@@ -35,14 +48,14 @@ class Reference:
         UnsupportedModelError: transformers cannot load it; the cause is chained.
     """
 
-    def __init__(self, checkpoint: Checkpoint, max_tokens: int | None, *, head: bool) -> None:
-        self._checkpoint, self.head = checkpoint, head
+    def __init__(self, checkpoint: Checkpoint, max_tokens: int | None, kind: GraphKind) -> None:
+        self._checkpoint, self.kind = checkpoint, kind
         model, found = self._tried(self._loaded)
         self._model: Any = model.eval()
         self.missing = sorted(found["missing_keys"])
         self.unexpected = sorted(found["unexpected_keys"])
         # Not every model takes all that its tokenizer answers: DistilBERT has no token types.
-        self._inputs = set(inspect.signature(self._model.forward).parameters)
+        self.inputs = set(inspect.signature(self._model.forward).parameters)
         self._model.base_model.register_forward_hook(self._keep_states)
         self._states: Any = None
         self.tokenizer: Any = checkpoint.transformers_tokenizer
@@ -51,11 +64,11 @@ class Reference:
 
     def _loaded(self) -> Any:
         import torch
-        from transformers import AutoModel, AutoModelForSequenceClassification
+        import transformers
 
-        kind = AutoModelForSequenceClassification if self.head else AutoModel
+        loader = getattr(transformers, _LOADERS[self.kind])
         labels: dict[str, Any] = {"num_labels": len(self._checkpoint.labels)} if self.head else {}
-        return kind.from_pretrained(
+        return loader.from_pretrained(
             self._checkpoint.folder,
             local_files_only=True,
             dtype=torch.float32,
@@ -71,11 +84,16 @@ class Reference:
         except (ExportError, MemoryError):
             raise
         except Exception as error:
-            kind = "a text classifier" if self.head else "a body without a head"
+            kind = _WHAT[self.kind]
             raise UnsupportedModelError(
                 f"{self._checkpoint.folder}: transformers cannot run {self._checkpoint.config['model_type']!r} as "
                 f"{kind} ({type(error).__name__}: {error})."
             ) from error
+
+    @property
+    def head(self) -> bool:
+        """Whether the model has a head."""
+        return self.kind != "encoder"
 
     @property
     def model(self) -> Any:
@@ -93,8 +111,8 @@ class Reference:
         longest = max(map(len, tokens["input_ids"]))
         fill = {"input_ids": self._checkpoint.padding_id}
         masks = [[1] * len(row) for row in tokens["input_ids"]]
-        given = {name: tokens[name] for name in tokens if name in self._inputs}
-        if "attention_mask" in self._inputs:
+        given = {name: tokens[name] for name in tokens if name in self.inputs}
+        if "attention_mask" in self.inputs:
             given["attention_mask"] = masks
         return {
             name: torch.tensor([[*row, *[fill.get(name, 0)] * (longest - len(row))] for row in rows])
@@ -125,14 +143,14 @@ class Reference:
         cut = {"truncation": self.max_tokens is not None, "max_length": self.max_tokens}
         return (self.slow_tokenizer or self.tokenizer)(*given, **{**cut, **options})
 
-    def run(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
+    def run(self, texts: Sequence[Text]) -> tuple[Arrays, Arrays | None]:
         """Run texts or pairs without any padding, as the pipeline runs one text: not every model is indifferent to it.
 
         Texts of one length share a pass where the model allows that.
 
         Returns:
-            The last hidden states of each text, float32 (tokens_i, hidden_size), and the logits, float32
-            (texts, labels), or None without a head.
+            The last hidden states of each text, float32 (tokens_i, hidden_size), and its logits, float32 (labels,), or
+            (tokens_i, labels) of a head that classifies tokens; None without a head.
 
         Raises:
             UnsupportedModelError: the model cannot be run; the cause is chained.
@@ -141,14 +159,14 @@ class Reference:
         states: dict[int, NDArray[np.float32]] = {}
         logits: dict[int, NDArray[np.float32]] = {}
         for group in self._groups([len(ids) for ids in tokens["input_ids"]]):
-            inputs = {name: [tokens[name][index] for index in group] for name in tokens if name in self._inputs}
+            inputs = {name: [tokens[name][index] for index in group] for name in tokens if name in self.inputs}
             hidden, answers = self._tried(partial(self._pass, inputs))
             states.update(zip(group, hidden, strict=True))
             logits.update(zip(group, answers, strict=True))
         order = range(len(texts))
-        return [states[index] for index in order], np.stack([logits[index] for index in order]) if self.head else None
+        return [states[index] for index in order], [logits[index] for index in order] if self.head else None
 
-    def run_exactly(self, texts: Sequence[Text]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32] | None]:
+    def run_exactly(self, texts: Sequence[Text]) -> tuple[Arrays, Arrays | None]:
         """`run` in float64, which tells how far PyTorch's own float32 is from exact; every array is float64."""
         self._model.double()
         try:
@@ -168,7 +186,7 @@ class Reference:
         return list(by_length.values())
 
     def _pass(self, inputs: Mapping[str, list[list[int]]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Hidden states float32 (texts, tokens, hidden_size), and logits (texts, labels); the states without a head."""
+        """Hidden states float32 (texts, tokens, hidden_size), and each text's logits; the states without a head."""
         import torch
 
         with torch.inference_mode():

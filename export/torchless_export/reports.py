@@ -24,12 +24,16 @@ class Gates:
 
     Attributes:
         max_difference: largest allowed absolute difference between fp32 and PyTorch, of a hidden state or logit.
-        max_disagreement: largest allowed share of texts whose labels differ between fp32 and int8 or fp16.
+        max_disagreement: largest allowed share of texts whose labels differ between fp32 and int8 or fp16; of a tagger,
+            of tokens.
+        max_entity_disagreement: of a tagger, largest allowed share of the entities found in fp32, or in int8 or fp16,
+            that only one of the two finds.
         max_score_error: largest allowed typical difference between the logits of fp32 and of int8 or fp16, as a share
             of the spread of fp32's logits over the texts. It needs no labels and few texts.
         min_embedding_cosine: smallest allowed cosine between a mean-pooled embedding in fp32 and in int8 or fp16; one
             text of a hundred may have less.
-        max_accuracy_drop: largest allowed drop of accuracy of int8 or fp16 below PyTorch, as a share of labelled texts.
+        max_accuracy_drop: largest allowed drop of accuracy of int8 or fp16 below PyTorch, as a share of labelled texts;
+            of a tagger, of entity F1.
     """
 
     max_difference: float = 1e-4
@@ -37,6 +41,7 @@ class Gates:
     max_score_error: float = 0.2
     min_embedding_cosine: float = 0.9
     max_accuracy_drop: float = 0.005
+    max_entity_disagreement: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,16 @@ class Accuracy:
     int8: float | None
     drop_at_least: Mapping[Precision, float] = field(default_factory=dict)
 
+    @property
+    def metric(self) -> str:
+        """What is measured."""
+        return "accuracy"
+
+    @property
+    def sample(self) -> str:
+        """What it was measured on."""
+        return f"{self.texts} texts"
+
 
 @dataclass(frozen=True)
 class QualityReport:
@@ -143,13 +158,28 @@ class QualityReport:
     def findings(self, precision: Precision, gates: Gates, accuracy: Accuracy | None) -> list[str]:
         """What the gates do not allow."""
         needed = self.needed(precision, gates, accuracy)
-        findings = {
+        words = self._words(precision, gates, accuracy)
+        return [finding for gate, finding in words.items() if gate in needed and finding]
+
+    @property
+    def changed(self) -> str | None:
+        """The share of labels that differ, in words; None for a head without labels."""
+        return None if self.disagreement is None else f"{self.disagreement:.2%} of texts have other labels"
+
+    @property
+    def neighbours_changed(self) -> str | None:
+        """How many labels neighbours change, in words; None for a head without labels."""
+        changed = self.neighbour_labels_changed
+        return None if changed is None else f"{changed} texts changed labels"
+
+    def _words(self, precision: Precision, gates: Gates, accuracy: Accuracy | None) -> dict[str, str | None]:
+        """What each gate has to say, whether it fails or not."""
+        return {
             "max_disagreement": self._on_labels(gates.max_disagreement),
             "max_score_error": self._on_scores(gates.max_score_error),
             "min_embedding_cosine": self._on_embeddings(gates.min_embedding_cosine),
             "max_accuracy_drop": _on_accuracy(precision, accuracy, gates.max_accuracy_drop),
         }
-        return [words for gate, words in findings.items() if gate in needed and words]
 
     def needed(self, precision: Precision, gates: Gates, accuracy: Accuracy | None) -> dict[str, float]:
         """What the gates that fail, by their names in Gates, would have to allow; empty for a variant that passes."""
@@ -210,8 +240,8 @@ def _on_accuracy(precision: Precision, accuracy: Accuracy | None, allowed: float
     if accuracy is None or share is None:
         return None
     return (
-        f"accuracy fell by {accuracy.torch - share:.2%} ({accuracy.torch:.2%} in PyTorch, {share:.2%} in {precision}; "
-        f"{CONFIDENCE:.0%} confidence: by {_drop(precision, accuracy):.2%} or more), allowed {allowed:.2%}"
+        f"{accuracy.metric} fell by {accuracy.torch - share:.2%} ({accuracy.torch:.2%} in PyTorch, {share:.2%} in "
+        f"{precision}; {CONFIDENCE:.0%} confidence: by {_drop(precision, accuracy):.2%} or more), allowed {allowed:.2%}"
     )
 
 

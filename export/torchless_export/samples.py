@@ -16,6 +16,7 @@ from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns
 
+from .conll import is_conll
 from .model_sample import texts_of
 
 CALIBRATION_TEXTS = 2000
@@ -106,13 +107,13 @@ class Texts:
     """What an export runs through the model besides parity's texts.
 
     Attributes:
-        labelled: what accuracy is measured on; None where no file was given.
+        labelled: what accuracy is measured on, Labelled or Tagged; None where no file was given.
         calibration: what int8's scales come from.
         compared: what int8 is compared with fp32 on.
         uncalibrated: what fp16 is compared with fp32 on, which calibrates nothing.
     """
 
-    labelled: Labelled | None
+    labelled: Sample | None
     calibration: Sample
     compared: Sample
     uncalibrated: Sample
@@ -150,9 +151,16 @@ def choose(
     if where.pair and not manifest.pairs:
         raise InputError(f"columns: the bundle reads single texts, got the pairs of column {where.pair!r}.")
     known = labelled(Path(labelled_file), manifest.labels, where) if labelled_file else None
+    return gathered(known, calibration_file, where, tokenizer)
+
+
+def gathered(
+    known: Sample | None, calibration_file: str | os.PathLike[str] | None, where: Columns, tokenizer: Any
+) -> Texts:
+    """The same from labelled texts that have been read."""
     path = Path(calibration_file) if calibration_file else None
     scales, compared = for_int8(path, known, where, of_model(tokenizer))
-    return Texts(known, scales, compared, compared if labelled_file or calibration_file else scales)
+    return Texts(known, scales, compared, compared if known or calibration_file else scales)
 
 
 def of_model(tokenizer: Any) -> Sample:
@@ -162,7 +170,7 @@ def of_model(tokenizer: Any) -> Sample:
 
 
 def for_int8(
-    calibration_file: Path | None, labelled: Labelled | None, where: Columns = _DEFAULT, sample: Sample | None = None
+    calibration_file: Path | None, labelled: Sample | None, where: Columns = _DEFAULT, sample: Sample | None = None
 ) -> tuple[Sample, Sample]:
     """The texts that int8's scales come from, and those that it is compared with fp32 on.
 
@@ -218,9 +226,14 @@ def labelled(path: Path, labels: Sequence[str], where: Columns = _DEFAULT) -> La
     """The rows of a file with a text and a `label` column; labels by name, or all of them by index.
 
     Raises:
-        InputError: the file cannot be read, a label is not one of the model's (the message says which row), or labels
-            could be names as well as indices.
+        InputError: the file cannot be read or has tags of tokens, a label is not one of the model's (the message says
+            which row), or labels could be names as well as indices.
     """
+    if is_conll(path):
+        raise InputError(
+            f"--evaluate {path}: expected labelled texts, because this model classifies whole texts, got CoNLL, whose "
+            "tags are those of tokens. Pass a .csv, .tsv, .jsonl or .json file with a text and a label per row."
+        )
     texts, rows = where.of(path, LABEL_COLUMNS)
     if not rows:
         raise InputError(f"--evaluate {path}: expected labelled texts, got none.")

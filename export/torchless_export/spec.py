@@ -99,17 +99,19 @@ class Layer:
 
 @dataclass(frozen=True)
 class Head:
-    """Logits from a pooled state: out(norm(activation(dense(x)))).
+    """Logits from states: out(norm(activation(dense(x)))).
 
     Attributes:
-        pooling: the first token's state, or the mean over all tokens.
+        dense: None where `out` reads the states as they are, without an activation and a norm.
+        activation: of `dense`.
+        pooling: what x is: the first token's state, the mean over all tokens, or each token's own for "none".
         norm: None where there is none.
     """
 
-    dense: Linear
+    dense: Linear | None
     activation: HiddenActivation
     out: Linear
-    pooling: Literal["first", "mean"] = "first"
+    pooling: Literal["first", "mean", "none"] = "first"
     norm: Norm | None = None
 
 

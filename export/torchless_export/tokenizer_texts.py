@@ -60,6 +60,12 @@ def singles(tokenizer: Any, max_tokens: int) -> list[str]:
     return ["", *_written(), *_surfaces(tokenizer), *of_vocabulary(tokenizer, max_tokens), *_of_unicode()]
 
 
+def odd() -> list[str]:
+    """A few texts of many scripts, with blanks, marks and emoji in places where people leave them."""
+    blanks = [f"{blank * 2}a{blank}b  c{blank}" for blank in " \t\n\u00a0\u200b\u3000"]
+    return [*_WRITTEN, *blanks, *(f"{emoji} a{emoji} {emoji}b" for emoji in _EMOJI)]
+
+
 def pairs(texts: Sequence[str]) -> list[TextPair]:
     """Pairs of these, of both orders, some with an empty text, some too long because of the first, second or both."""
     some = spread(sorted(texts, key=len), 60)

@@ -59,18 +59,13 @@ class Draft:
         """Write the graphs of one precision and the weights that they share."""
         folder = file_names.folder(self.manifest.layout)
         names = file_names.graphs(self.manifest.layout, name, graphs)
-        files: dict[str, str] = {kind: str(PurePosixPath(folder, file)) for kind, file in names.items()}
+        files: dict[str, Any] = {kind: str(PurePosixPath(folder, file)) for kind, file in names.items()}
         for kind, model in graphs.items():
             self.add_file(files[kind], model.SerializeToString(deterministic=True))
         with writing(self._out):
             weights.write(self.folder / folder)
-        self._variants[name] = Variant(
-            str(PurePosixPath(folder, weights.name)),
-            files["encoder"],
-            files.get("classifier"),
-            files.get("lone_encoder"),
-            files.get("lone_classifier"),
-        )
+        files.setdefault("classifier", None)
+        self._variants[name] = Variant(weights=str(PurePosixPath(folder, weights.name)), **files)
 
     def drop_variant(self, name: Precision) -> None:
         """Remove one precision again, if it is there."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .inputs.windows import Windows
     from .reranker import Reranker
     from .shipping.verify import verify
+    from .token_classifier import TokenClassifier
     from .zero_shot import ZeroShotClassifier
 else:
     _HOME = {
@@ -53,6 +54,7 @@ else:
         "Ranked": "answers.documents",
         "Reranker": "reranker",
         "TextPair": "inputs.arguments",
+        "TokenClassifier": "token_classifier",
         "TorchlessError": "errors",
         "Windows": "inputs.windows",
         "ZeroShotClassifier": "zero_shot",
@@ -83,6 +85,7 @@ __all__ = [
     "Ranked",
     "Reranker",
     "TextPair",
+    "TokenClassifier",
     "TorchlessError",
     "Windows",
     "ZeroShotClassifier",

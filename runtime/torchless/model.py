@@ -1,4 +1,4 @@
-"""What `Classifier` and `Encoder` share: a bundle's graph, checked, loaded and ready to run."""
+"""What `Classifier`, `TokenClassifier` and `Encoder` share: a bundle's graph, checked, loaded and ready to run."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ class Model:
             BundleNotFoundError: there is no bundle at `path`.
             BundleError: a file of it cannot be read.
             ManifestError, IntegrityError: the bundle was altered.
-            IncompatibleError: the bundle has no head (use `Encoder`), or not that precision.
+            IncompatibleError: the bundle is of another kind (the message names the class that loads it), or has not
+                that precision.
             InputError: precision, device or threads is not one of those above, or a revision of what has none.
             DeviceError: the device is not there, or has no kernels for the precision.
             InferenceError: onnxruntime cannot load the graph; the cause is chained.
@@ -113,9 +114,7 @@ class Model:
         name, variant = bundle.variant(_precision_for(bundle, device, precision))
         graph, lone = variant.graphs(cls.graph_kind)
         if graph is None:
-            raise IncompatibleError(
-                f"{bundle.path} has no classification head. Load it with Encoder.load({str(bundle.path)!r})."
-            )
+            raise _wrong_kind(bundle, variant.kind)
         files = bundle.files_for(variant)
         bundle.fetch(files)
         for file in (each for each in files if each not in (variant.weights, graph, lone, TOKENIZER)):
@@ -134,7 +133,7 @@ class Model:
         bundle.refuse_change(files)
         expected = bundle.manifest.columns(cls.graph_kind)
         if session.columns != expected:
-            what = "labels" if cls.graph_kind == "classifier" else "numbers per token"
+            what = "numbers per token" if cls.graph_kind == "encoder" else "labels"
             raise IncompatibleError(
                 f"{bundle.path}: manifest.json says {expected} {what}, but {graph} answers {session.columns}. "
                 "Export the bundle again."
@@ -208,6 +207,15 @@ def _reloaded(kind: type[Model], origin: _Origin) -> Model:
 def _graph(bundle: Bundle, variant: Variant, name: str) -> _Read:
     location = variant.weights.rpartition("/")[2]  # a graph names the file beside it
     return bundle.path / name, bundle.read(name), bundle.mapped(variant.weights), location
+
+
+def _wrong_kind(bundle: Bundle, kind: GraphKind) -> IncompatibleError:
+    problem, loader = {
+        "classifier": ("labels whole texts, not tokens", "Classifier"),
+        "token_classifier": ("labels tokens, not whole texts", "TokenClassifier"),
+        "encoder": ("has no classification head", "Encoder"),
+    }[kind]
+    return IncompatibleError(f"{bundle.path} {problem}. Load it with {loader}.load({str(bundle.path)!r}).")
 
 
 def _precision_for(bundle: Bundle, device: str, precision: str) -> str:

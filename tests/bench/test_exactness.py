@@ -9,10 +9,24 @@ import pytest
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import TextPair
+from torchless_bench.contenders import openvino
+from torchless_bench.contenders.contender import Setup
+from torchless_bench.contenders.tables import INT8_CLASSIFIERS
 from torchless_bench.exactness import datasets, ranking
 from torchless_bench.exactness.bodies import ARCHITECTURES, write_as
 from torchless_bench.exactness.measures import Exactness, metric
 from torchless_bench.exactness.models import TrainedModel
+
+
+def test_nncf_is_judged_with_its_floats_in_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By default OpenVINO computes them in bf16 on some CPUs, which changes more labels than NNCF's int8 does."""
+    assert [each.load for each in INT8_CLASSIFIERS if "openvino" in each.name] == [
+        "torchless_bench.contenders.openvino:load_int8_float32"
+    ]
+    given = []
+    monkeypatch.setattr(openvino, "_quantised", lambda _, options: given.append(options))
+    openvino.load_int8_float32(Setup(tmp_path, tmp_path, tmp_path, threads=1))
+    assert given == [{"INFERENCE_PRECISION_HINT": "f32"}]
 
 
 def test_changed_labels_and_differences_are_taken_from_pytorch_and_the_metric_from_the_right_answers() -> None:

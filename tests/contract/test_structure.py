@@ -35,8 +35,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"bundle", "errors", "inputs", "lazy", "running"},
 }
 BELOW = set(MAY_IMPORT)
-MAY_IMPORT |= {"classifier": BELOW, "encoder": BELOW, "zero_shot": BELOW | {"classifier"}}
-MAY_IMPORT |= {"reranker": BELOW | {"classifier"}}
+MAY_IMPORT |= {
+    "classifier": BELOW,
+    "encoder": BELOW,
+    "reranker": BELOW | {"classifier"},
+    "token_classifier": BELOW,
+    "zero_shot": BELOW | {"classifier"},
+}
 LIBRARY = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "shipping": LIBRARY,

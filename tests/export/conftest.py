@@ -48,6 +48,20 @@ def exported_random(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 
 
 @pytest.fixture(scope="session")
+def exported_tagger(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
+    """The same with a head for tokens."""
+
+    @cache
+    def exported_tagger(name: str) -> Exported:
+        folder = tmp_path_factory.mktemp(name)
+        checkpoint = make(RANDOM_CHECKPOINTS[name], folder / "checkpoint", tagger=True)
+        report = export(checkpoint, folder / "bundle", precisions=["fp32", "fp16", "int8"], gates=ANY_LABEL)
+        return checkpoint, folder / "bundle", report
+
+    return exported_tagger
+
+
+@pytest.fixture(scope="session")
 def expected_logits() -> Callable[..., Any]:
     """PyTorch's logits for texts, and the padded inputs that they come from."""
 

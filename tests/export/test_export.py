@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from torchless import Bundle, Classifier, Encoder, verify
+from torchless.bundle.manifest import GraphKind
 from torchless.cli import main
 from torchless.errors import InputError, OutputError
 from torchless_export import ExportReport, export
@@ -133,8 +134,8 @@ def test_a_graph_that_is_not_the_model_fails_parity(
 
     right = families.FAMILIES["distilbert"]
 
-    def wrong(config: Any, tensors: Any, head: bool) -> Any:
-        return replace(right(config, tensors, head), activation="relu")
+    def wrong(config: Any, tensors: Any, kind: GraphKind) -> Any:
+        return replace(right(config, tensors, kind), activation="relu")
 
     monkeypatch.setitem(families.FAMILIES, "distilbert", wrong)
     with pytest.raises(ParityError, match="hidden states differ by") as caught:

@@ -16,8 +16,10 @@ from torchless.cli import main
 from torchless.errors import InferenceError
 from torchless_export import export, exporting
 from torchless_export.errors import QualityError
+from torchless_export.measures import measures_of
 from torchless_export.precision import rounding
 from torchless_export.quality import Gates
+from torchless_export.reports import QualityReport
 
 STRICT = Gates(max_disagreement=1, max_score_error=1e-6)
 STRICT_FLAGS = ["--max-disagreement", "1.0", "--max-score-error", "1e-06"]
@@ -93,7 +95,7 @@ def test_int8_that_cannot_run_is_left_out_unless_it_was_asked_for(
     def fail(*_: object) -> None:
         raise InferenceError("the graph answered NaN")
 
-    monkeypatch.setattr(exporting, "measure_quality", fail)
+    monkeypatch.setattr(exporting, "measures_of", lambda kind: replace(measures_of(kind), quality=fail))
     with pytest.raises(InferenceError, match="NaN"):
         export(checkpoint, tmp_path / "out", precisions=["fp32", "int8"])
     assert main(["export", str(checkpoint), str(tmp_path / "out")]) == 0
@@ -139,8 +141,12 @@ def test_a_small_calibration_file_leads_to_text_to_compare_on(
 def test_a_gate_that_no_value_opens_is_not_advised(
     checkpoint: Path, tmp_path: Path, train: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = exporting.measure_quality
-    monkeypatch.setattr(exporting, "measure_quality", lambda *given: replace(measure(*given), score_error=np.inf))
+    ours = measures_of("classifier")
+
+    def measured(*given: Any) -> QualityReport:
+        return replace(ours.quality(*given), score_error=np.inf)
+
+    monkeypatch.setattr(exporting, "measures_of", lambda _: replace(ours, quality=measured))
     why, command = last_line(capsys, str(checkpoint), str(tmp_path / "out"), "--calibration", str(train))
     assert why == "Write the same bundle without trying int8"
     assert command[-2:] == ["--precision", "fp32"]

@@ -30,7 +30,7 @@ def exported(exported_random: Callable[[str], Exported]) -> Exported:
 
 @pytest.fixture(scope="module")
 def reference(exported: Exported) -> Reference:
-    return Reference(Checkpoint.open(str(exported[0])), 64, head=True)
+    return Reference(Checkpoint.open(str(exported[0])), 64, "classifier")
 
 
 def bundle_with(exported: Exported, folder: Path, **tokenizer: Any) -> Bundle:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from torchless import Classifier
+from torchless import Classifier, TokenClassifier
 from torchless_export import export
 from torchless_export.quality import Gates
 
@@ -23,8 +23,14 @@ LENIENT = Gates(max_disagreement=1, max_score_error=1, max_accuracy_drop=1)
 PROGRAM = """
 import { env, pipeline } from "@huggingface/transformers";
 
-const { settings, model, options, texts } = JSON.parse(process.argv[2]);
+const { settings, model, options, texts } = JSON.parse(process.argv[2]);  // `tags` is of this program alone
 Object.assign(env, settings);
+if (settings.tags) {
+  const tag = await pipeline("token-classification", model, options);
+  const tagged = await tag(texts, { ignore_labels: [] });
+  console.log(JSON.stringify(tagged.map((text) => text.map(({ entity, score }) => [entity, score]))));
+  process.exit(0);
+}
 const classify = await pipeline("text-classification", model, options);
 const answers = await classify(texts, { top_k: null });
 const labels = Object.values(classify.model.config.id2label);
@@ -103,3 +109,19 @@ def test_what_the_bundle_lacks_is_not_asked_for(checkpoint: Path, ask: Ask, tmp_
     export(checkpoint, tmp_path / "bundle", graph="padded", precisions=["int8"], gates=LENIENT)
     scores = ask(["good"], "bundle", {"localModelPath": str(tmp_path), "allowRemoteModels": False})
     np.testing.assert_allclose(scores, Classifier.load(tmp_path / "bundle").scores(["good"]), atol=0.02)
+
+
+def test_a_tagger_s_tokens_have_our_tags(
+    exported_tagger: Callable[[str], Exported], ask: Ask, sentences: list[str], tmp_path: Path
+) -> None:
+    checkpoint, _, _ = exported_tagger("bert")
+    export(checkpoint, tmp_path / "bundle", graph="padded", precisions=["fp32"])
+    here: dict[str, Any] = {"localModelPath": str(tmp_path), "allowRemoteModels": False, "tags": True}
+    # Read whole, and without unknown tokens, which transformers.js leaves out.
+    texts = [text for text in sentences if len(text) < 60 and text.isascii()][:8]
+    answers: Any = ask(texts, "bundle", here)
+    tagger = TokenClassifier.load(tmp_path / "bundle")
+    for text, tokens in zip(texts, answers, strict=True):
+        expected = tagger.tag([text], aggregation="none", ignore_labels=[])[0]
+        assert [tag for tag, _ in tokens] == [span.label for span in expected]
+        np.testing.assert_allclose([score for _, score in tokens], [span.score for span in expected], atol=1e-4)

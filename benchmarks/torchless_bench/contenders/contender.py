@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchless.model import Device
+from torchless_bench.hardware_and_versions import InstructionSet
 
 Floats = NDArray[np.float32]
 ContenderKind = Literal["exact", "int8", "fp16"]
+Input = str | tuple[str, str]  # a text, or a pair as the tokenizers of transformers take it
 CPU_BATCH_SIZES = (1, 8, 32)
 
 
@@ -30,6 +32,7 @@ class Setup:
         device: where to run.
         calibration: texts that static int8 is calibrated on, one JSON object with `text` and, for pairs, `pair` per
             line; None takes the built-in sample.
+        isa: the newest instructions that libraries may find on the CPU; None lets them find all.
     """
 
     checkpoint: Path
@@ -38,6 +41,18 @@ class Setup:
     threads: int
     device: Device = "cpu"
     calibration: Path | None = None
+    isa: InstructionSet | None = None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Setup:
+        """What `to_json` wrote."""
+        paths = {name: Path(fields[name]) for name in ("checkpoint", "bundle", "work")}
+        calibration = Path(fields["calibration"]) if fields["calibration"] else None
+        return cls(**{**fields, **paths, "calibration": calibration})
+
+    def to_json(self) -> dict[str, Any]:
+        """Fields that JSON can hold."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -45,20 +60,20 @@ class LoadedContender:
     """A contender, ready to be timed.
 
     Attributes:
-        answer: the logits or embeddings of one batch of texts, float32 (texts, columns), where columns are labels or
+        answer: the logits or embeddings of one batch of Input, float32 (texts, columns), where columns are labels or
             the hidden size. Tokenises, too.
         whole_list: a label or an embedding for each text of a list, at a batch size.
         batch_sizes: the batch sizes to try `whole_list` with. A contender that cuts lists by itself names only one.
     """
 
-    answer: Callable[[list[str]], Floats]
-    whole_list: Callable[[list[str], int], Sequence[Any]]
+    answer: Callable[[list[Any]], Floats]
+    whole_list: Callable[[list[Any], int], Sequence[Any]]
     batch_sizes: Sequence[int] = CPU_BATCH_SIZES
 
     @classmethod
     def batched(
         cls,
-        logits: Callable[[list[str]], Floats],
+        logits: Callable[[list[Any]], Floats],
         label_names: Sequence[str],
         batch_sizes: Sequence[int] = CPU_BATCH_SIZES,
     ) -> LoadedContender:
@@ -67,8 +82,8 @@ class LoadedContender:
         The loop sorts the texts by length first, which keeps padding small.
         """
 
-        def labels(texts: list[str], batch_size: int) -> list[str]:
-            order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        def labels(texts: list[Input], batch_size: int) -> list[str]:
+            order = sorted(range(len(texts)), key=lambda index: len("".join(texts[index])))
             found = [""] * len(texts)
             for start in range(0, len(order), batch_size):
                 group = order[start : start + batch_size]
@@ -89,6 +104,7 @@ class Contender:
         kind: "exact" contenders must answer as the reference does; "int8" and "fp16" ones may differ a little.
         load: "module:function" that takes a Setup and returns a LoadedContender; called in the contender's own process.
         quick: whether `--quick` includes it; contenders that take long to compile or convert are left out.
+        limited: whether `--isa` limits it; a compiler that is started as a program of its own finds the whole CPU.
     """
 
     name: str
@@ -96,6 +112,7 @@ class Contender:
     kind: ContenderKind
     load: str
     quick: bool = True
+    limited: bool = True
 
 
 def load(where: str, setup: Setup) -> LoadedContender:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from .contender import Floats, LoadedContender, Setup
+from .converted import converted
 from .hf_checkpoint import label_names, tokenizer
 
 
@@ -24,12 +25,11 @@ def load_int8(setup: Setup) -> LoadedContender:
 def _load(setup: Setup, kind: str) -> LoadedContender:
     import ctranslate2
 
-    folder = setup.work / f"ctranslate2-{kind}"
-    if not folder.exists():
-        unfinished = setup.work / f"ctranslate2-{kind}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        ctranslate2.converters.TransformersConverter(str(setup.checkpoint)).convert(str(unfinished), quantization=kind)
-        unfinished.rename(folder)
+    def convert(folder: Path) -> None:
+        converter = ctranslate2.converters.TransformersConverter(str(setup.checkpoint))
+        converter.convert(str(folder), quantization=kind)
+
+    folder = converted(setup, f"ctranslate2-{kind}", convert)
     encoder = ctranslate2.Encoder(str(folder), compute_type=kind, intra_threads=setup.threads)
     tokenize, head = tokenizer(setup), _distilbert_head(setup)
 

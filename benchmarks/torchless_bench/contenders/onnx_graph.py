@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from .contender import Floats, LoadedContender, Setup
+from .converted import converted
 from .hf_checkpoint import label_names, tokenizer
 
 
@@ -21,15 +21,12 @@ def plain_body(setup: Setup) -> Path:
 
 
 def _exported(setup: Setup, name: str, task: str) -> Path:
-    folder = setup.work / name
-    if not folder.exists():
+    def export(folder: Path) -> None:
         from optimum.exporters.onnx import main_export
 
-        unfinished = setup.work / f"{name}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        main_export(str(setup.checkpoint), unfinished, task=task, local_files_only=True)
-        unfinished.rename(folder)
-    return folder / "model.onnx"
+        main_export(str(setup.checkpoint), folder, task=task, local_files_only=True)
+
+    return converted(setup, name, export) / "model.onnx"
 
 
 def session_options(setup: Setup) -> Any:

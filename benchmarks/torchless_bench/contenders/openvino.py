@@ -11,8 +11,12 @@ from typing import Any
 from torchless_export.samples import built_in
 
 from .contender import Floats, LoadedContender, Setup
+from .converted import converted
 from .hf_checkpoint import label_names, tokenizer
 from .onnx_graph import plain_graph
+
+_FILE = "model.xml"
+_FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 def load_fp32(setup: Setup) -> LoadedContender:
@@ -20,24 +24,35 @@ def load_fp32(setup: Setup) -> LoadedContender:
     _turn_off_telemetry()
     import openvino
 
-    return _loaded(setup, openvino.convert_model(plain_graph(setup)), {"INFERENCE_PRECISION_HINT": "f32"})
+    return _loaded(setup, openvino.convert_model(plain_graph(setup)), _FLOAT32)
 
 
 def load_int8(setup: Setup) -> LoadedContender:
-    """Static int8 by NNCF, calibrated as the Torchless bundle is."""
+    """Static int8 by NNCF, calibrated as the Torchless bundle is. What stays in floats is bf16 on CPUs that have it."""
+    return _quantised(setup, {})
+
+
+def load_int8_float32(setup: Setup) -> LoadedContender:
+    """The same with its floats in float32 on every CPU: slower, and as exact as NNCF's int8 can be."""
+    return _quantised(setup, _FLOAT32)
+
+
+def _quantised(setup: Setup, options: dict[str, str]) -> LoadedContender:
     _turn_off_telemetry()
     import nncf
     import openvino
 
-    path = setup.work / "openvino-int8.xml"
-    if not path.exists():
+    def quantise(folder: Path) -> None:
         model = openvino.convert_model(plain_graph(setup))
         encode, names = _encoder(setup), {port.any_name for port in model.inputs}
         texts = list(built_in()) if setup.calibration is None else _texts(setup.calibration)
         batches = [{name: array for name, array in encode([text]).items() if name in names} for text in texts]
         model = nncf.quantize(model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER)
-        openvino.save_model(model, path, compress_to_fp16=False)
-    return _loaded(setup, openvino.Core().read_model(path), {})
+        folder.mkdir()
+        openvino.save_model(model, folder / _FILE, compress_to_fp16=False)
+
+    path = converted(setup, "openvino-int8", quantise) / _FILE
+    return _loaded(setup, openvino.Core().read_model(path), options)
 
 
 def _texts(calibration: Path) -> list[Any]:

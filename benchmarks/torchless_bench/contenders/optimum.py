@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .contender import Floats, LoadedContender, Setup
+from .converted import converted
 from .hf_checkpoint import label_names, tokenizer
 from .onnx_graph import plain_graph, session_options
 
@@ -19,12 +20,11 @@ def load_int8(setup: Setup) -> LoadedContender:
     from optimum.onnxruntime import ORTQuantizer
     from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
-    graph = plain_graph(setup)
-    folder = setup.work / "optimum-int8"
-    if not (folder / "model_quantized.onnx").exists():
-        quantizer = ORTQuantizer.from_pretrained(graph.parent)
+    def quantise(folder: Path) -> None:
+        quantizer = ORTQuantizer.from_pretrained(plain_graph(setup).parent)
         quantizer.quantize(AutoQuantizationConfig.avx2(is_static=False, per_channel=False), save_dir=folder)
-    return _loaded(setup, folder / "model_quantized.onnx")
+
+    return _loaded(setup, converted(setup, "optimum-int8", quantise) / "model_quantized.onnx")
 
 
 def _loaded(setup: Setup, graph: Path) -> LoadedContender:

@@ -7,7 +7,10 @@ from pathlib import Path
 from torchless_bench.hardware_and_versions import instruction_sets
 
 from .contender import LoadedContender, Setup
+from .converted import converted
 from .onnx_graph import plain_graph, session_contender
+
+_FILE = "model.onnx"
 
 
 def load_fp32(setup: Setup) -> LoadedContender:
@@ -20,23 +23,24 @@ def load_int8(setup: Setup) -> LoadedContender:
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    path = setup.work / "fused-int8.onnx"
-    if not path.exists():
-        narrow = not {"avx512_vnni", "avx_vnni"} & set(instruction_sets())
+    narrow = not {"avx512_vnni", "avx_vnni"} & set(instruction_sets(setup.isa))
+
+    def quantise(folder: Path) -> None:
+        folder.mkdir()
         quantize_dynamic(
             _fused(setup),
-            path,
+            folder / _FILE,
             weight_type=QuantType.QInt8,
             per_channel=True,
             reduce_range=narrow,
             extra_options={"DefaultTensorType": TensorProto.FLOAT},  # shape inference does not know the fused nodes
         )
-    return session_contender(setup, path)
+
+    return session_contender(setup, converted(setup, "fused-int7" if narrow else "fused-int8", quantise) / _FILE)
 
 
 def _fused(setup: Setup) -> Path:
-    path = setup.work / "fused.onnx"
-    if not path.exists():
+    def fuse(folder: Path) -> None:
         from onnxruntime.transformers.fusion_options import FusionOptions
         from onnxruntime.transformers.optimizer import optimize_model
         from transformers import AutoConfig
@@ -49,5 +53,7 @@ def _fused(setup: Setup) -> Path:
             hidden_size=config.hidden_size,
             optimization_options=FusionOptions("bert"),
         )
-        model.save_model_to_file(str(path))
-    return path
+        folder.mkdir()
+        model.save_model_to_file(str(folder / _FILE))
+
+    return converted(setup, "fused", fuse) / _FILE

@@ -7,7 +7,7 @@ from .contender import Contender
 _HERE = __package__
 CLASSIFIERS = (
     Contender("torch-eager", "PyTorch eager", "exact", f"{_HERE}.pytorch:load_eager"),
-    Contender("torch-compile", "torch.compile", "exact", f"{_HERE}.pytorch:load_compiled", quick=False),
+    Contender("torch-compile", "torch.compile", "exact", f"{_HERE}.pytorch:load_compiled", quick=False, limited=False),
     Contender("torch-int8", "PyTorch dynamic int8", "int8", f"{_HERE}.pytorch:load_int8"),
     Contender("pipeline", "transformers pipeline", "exact", f"{_HERE}.pipeline:load"),
     Contender("optimum", "Optimum ORT fp32", "exact", f"{_HERE}.optimum:load_fp32", quick=False),
@@ -20,6 +20,12 @@ CLASSIFIERS = (
     Contender("ctranslate2-int8", "CTranslate2 int8", "int8", f"{_HERE}.ctranslate2:load_int8"),
     Contender("torchless-fp32", "Torchless fp32", "exact", f"{_HERE}.torchless:load_fp32"),
     Contender("torchless-int8", "Torchless int8", "int8", f"{_HERE}.torchless:load_int8"),
+)
+# What the table of int8 compares: how exact each is, so OpenVINO computes in float32 what NNCF leaves in floats.
+INT8_CLASSIFIERS = (
+    *(each for each in CLASSIFIERS if each.name in ("torch-eager", "torchless-int8")),
+    Contender("openvino-int8-f32", "OpenVINO int8 (NNCF, f32)", "int8", f"{_HERE}.openvino:load_int8_float32"),
+    *(each for each in CLASSIFIERS if each.name in ("ort-fused-int8", "optimum-int8", "torch-int8")),
 )
 GPU_CLASSIFIERS = (
     Contender("torch-eager", "PyTorch eager fp32", "exact", f"{_HERE}.pytorch:load_eager"),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torchless import Classifier, Encoder, TextPair
+from torchless.inputs.arguments import Text
 
-from .contender import Floats, LoadedContender, Setup
+from .contender import Input, LoadedContender, Setup
 
 _ITS_OWN = (0,)  # one batch size, which is not used: Torchless cuts lists into batches itself
 
@@ -39,10 +38,15 @@ def load_int8_encoder(setup: Setup) -> LoadedContender:
 def _classifier(setup: Setup, precision: str) -> LoadedContender:
     classifier = Classifier.load(setup.bundle, precision=precision, device=setup.device, threads=setup.threads)
 
-    def logits(texts: list[Any]) -> Floats:
-        return classifier.logits([TextPair(*text) if isinstance(text, tuple) else text for text in texts])
+    return LoadedContender(
+        lambda texts: classifier.logits(_ours(texts)),
+        lambda texts, _: classifier.predict(_ours(texts)),
+        batch_sizes=_ITS_OWN,
+    )
 
-    return LoadedContender(logits, lambda texts, _: classifier.predict(texts), batch_sizes=_ITS_OWN)
+
+def _ours(texts: list[Input]) -> list[Text]:
+    return [TextPair(*text) if isinstance(text, tuple) else text for text in texts]
 
 
 def _encoder(setup: Setup, precision: str) -> LoadedContender:

@@ -5,5 +5,6 @@ bodies.py        a trained MiniLM, written as other architectures
 training.py      fine-tunes a body on a set: minutes on two cores
 models.py        the models of the table, trained once and kept in a folder
 measures.py      a contender's answers beside PyTorch's
-table.py         the command: `python -m torchless_bench.exactness`
+taggers.py       the same of models that classify tokens, by the export's own report
+table.py         the rows of all others; the command: `python -m torchless_bench.exactness`
 """

@@ -4,6 +4,7 @@
 
 A model is named by its set and its architecture. `--data` holds a folder of each set, as its authors publish it
 (datasets.py says which files). Training takes minutes per model on two cores; what is in `--work` is not made again.
+Of taggers (wnut17) Torchless's fp32 and int8 alone are compared, in a table of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torchless.errors import TorchlessError
 from torchless_bench.measuring.contender_process import ContenderError
 from torchless_bench.status_line import StatusLine
 
-from . import table
+from . import table, taggers
 from .models import prepare
 
 
@@ -32,12 +33,15 @@ def main() -> int:
     options = parser.parse_args()
     status = StatusLine()
     try:
-        for index, name in enumerate(options.models):
+        before: bool | None = None  # whether the model before this one is a tagger
+        for name in options.models:
             model = prepare(name, options.body, options.data, options.work, status.note)
-            found = table.measure(model, status)
+            write = taggers.rows if model.is_tagger else table.rows
+            lines = write(model, status, header=before != model.is_tagger)
             status.clear()
-            sys.stdout.write(table.markdown(model, found, header=index == 0))
+            sys.stdout.write(lines)
             sys.stdout.flush()
+            before = model.is_tagger
     except (TorchlessError, ContenderError) as error:
         status.clear()
         status.note(f"error: {error}")

@@ -37,21 +37,22 @@ _PAST_PADDING = 2  # RoBERTa and MPNet count positions from here
 _BEGIN_NEW = ("rel", "pooler", "encoder.LayerNorm")  # what BERT does not have
 
 
-def write_as(architecture: str, bert: Any, head: Mapping[str, Any]) -> Any:
+def write_as(architecture: str, bert: Any, head: Mapping[str, Any], *, tagger: bool = False) -> Any:
     """A classifier of an architecture with the body of a BERT.
 
     Args:
         architecture: one of ARCHITECTURES.
         bert: a transformers BertModel.
         head: fields of the config that describe the head.
+        tagger: classify tokens, not texts.
 
     Returns:
-        A transformers model for sequence classification, its head untrained.
+        A transformers model for sequence or token classification, its head untrained.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     config = AutoConfig.for_model(architecture, **_fields(architecture, bert.config), **head)
-    model = AutoModelForSequenceClassification.from_config(config)
+    model = (AutoModelForTokenClassification if tagger else AutoModelForSequenceClassification).from_config(config)
     body = getattr(model, model.base_model_prefix)
     if architecture == "modernbert":  # its layers read their norms first: only the words can be taken over
         body.embeddings.tok_embeddings.weight.data.copy_(bert.embeddings.word_embeddings.weight.data)

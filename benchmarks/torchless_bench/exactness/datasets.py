@@ -10,13 +10,19 @@ from typing import Literal
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair
+from torchless_export.conll import Row, opened, sentences
+from torchless_export.tagging.entities import OUTSIDE
 
-Problem = Literal["single_label_classification", "multi_label_classification", "regression"]
+Problem = Literal["single_label_classification", "multi_label_classification", "regression", "token_classification"]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts or pairs, and of each the right answer: one float per output of the head."""
+    """Texts or pairs, and of each the right answer: one float per output of the head.
+
+    For token_classification the texts are words with a blank between them, and there is one float per word: its tag's
+    index.
+    """
 
     texts: list[Text]
     targets: list[list[float]]
@@ -31,16 +37,18 @@ class Dataset:
     """One set.
 
     Attributes:
-        problem: what transformers calls `problem_type`.
+        problem: what transformers calls `problem_type`; token_classification is none of them.
         labels: names of the head's outputs.
         train: what a model is fine-tuned on; calibration takes its texts from here.
         test: what answers are compared on.
+        test_file: the same as its authors publish it; None where it is a part of a file.
     """
 
     problem: Problem
     labels: tuple[str, ...]
     train: Rows
     test: Rows
+    test_file: Path | None = None
 
 
 def read(name: str, folder: Path) -> Dataset:
@@ -97,10 +105,30 @@ def _divided(problem: Problem, labels: tuple[str, ...], rows: Rows) -> Dataset:
     return Dataset(problem, labels, train, rows.every(4))
 
 
+def _tags(folder: Path) -> Dataset:
+    """WNUT 2017: a token, a tab and its tag per line."""
+    paths = [folder / "wnut17train.conll", folder / "emerging.dev.conll"]
+    train, test = (_sentences(path) for path in paths)
+    found = {row.tag or OUTSIDE for sentence in train for row in sentence}
+    labels = (OUTSIDE, *sorted(found - {OUTSIDE}, key=lambda tag: (tag[2:], tag)))
+    ids = {label: float(index) for index, label in enumerate(labels)}
+
+    def rows(sentences: Sequence[Sequence[Row]]) -> Rows:
+        texts: list[Text] = [" ".join(row.token for row in sentence) for sentence in sentences]
+        return Rows(texts, [[ids[row.tag or OUTSIDE] for row in sentence] for sentence in sentences])
+
+    return Dataset("token_classification", labels, rows(train), rows(test), paths[1])
+
+
+def _sentences(path: Path) -> list[list[Row]]:
+    return list(opened(path, sentences))
+
+
 DATASETS: dict[str, Callable[[Path], Dataset]] = {
     "emotion": _classes,
     "trec": _classes,
     "sst2": lambda folder: _classes(folder, "dev", most=6000),
     "goemotions": _emotions,
     "stsb": _similarity,
+    "wnut17": _tags,
 }

@@ -34,6 +34,11 @@ class TrainedModel:
     dataset: datasets.Dataset
 
     @property
+    def is_tagger(self) -> bool:
+        """Whether it classifies tokens."""
+        return self.dataset.problem == "token_classification"
+
+    @property
     def checkpoint(self) -> Path:
         """What transformers wrote."""
         return self.folder / "checkpoint"
@@ -50,7 +55,7 @@ class TrainedModel:
 
 
 def prepare(name: str, body: Path, data: Path, work: Path, say: Callable[[str], None]) -> TrainedModel:
-    """Train and export a model, or find what an earlier run left.
+    """Train a model, and export it unless it is a tagger, or find what an earlier run left.
 
     Args:
         name: "SET:ARCHITECTURE".
@@ -76,6 +81,8 @@ def prepare(name: str, body: Path, data: Path, work: Path, say: Callable[[str], 
     chosen = texts[:: max(1, len(texts) // CALIBRATION_TEXTS)][:CALIBRATION_TEXTS]
     model.calibration.write_text("".join(json.dumps(_row(text)) + "\n" for text in chosen), encoding="utf-8")
     say(f"{name}: exporting")
+    if model.is_tagger:  # `taggers.measure` exports it with its test file
+        return model
     columns = Columns("text", "pair" if isinstance(chosen[0], TextPair) else None)
     export(
         model.checkpoint,

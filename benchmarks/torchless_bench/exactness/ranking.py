@@ -78,10 +78,10 @@ def markdown(model: TrainedModel) -> str:
 
 def torch_scores(model: TrainedModel, pairs: list[TextPair]) -> Values:
     """PyTorch's logit for every pair: (n,)."""
-    reference = Reference(Checkpoint.open(str(model.checkpoint)), None, head=True)
+    reference = Reference(Checkpoint.open(str(model.checkpoint)), None, "classifier")
     _, logits = reference.run(pairs)
     assert logits is not None
-    return logits[:, 0].astype(np.float64)
+    return np.concatenate(list(logits)).astype(np.float64)
 
 
 def pearson(a: Values, b: Values) -> float:

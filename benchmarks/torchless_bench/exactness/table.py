@@ -10,14 +10,13 @@ import numpy as np
 from torchless.inputs.arguments import Text
 from torchless.running.threads import available_threads
 from torchless_bench.contenders.contender import Floats, Setup
-from torchless_bench.contenders.tables import CLASSIFIERS
+from torchless_bench.contenders.tables import INT8_CLASSIFIERS
 from torchless_bench.measuring.contender_process import ContenderError, ContenderProcess
 from torchless_bench.status_line import StatusLine
 
 from .measures import Exactness
 from .models import TrainedModel
 
-CONTENDERS = ("torch-eager", "torchless-int8", "openvino-int8", "ort-fused-int8", "optimum-int8", "torch-int8")
 _TIMED_TEXTS, _TIMED_CALLS, _ROUNDS = 32, 64, 5
 _HEADER = (
     "| model | texts | contender | metric | labels changed | p | mean logit difference | error / spread | ms |\n"
@@ -29,12 +28,11 @@ Found = dict[str, Exactness | str]  # by contender; a string says why there is n
 def measure(model: TrainedModel, status: StatusLine) -> Found:
     """Every contender on a model's test texts, one text at a time: the best case of a dynamic scale."""
     setup = Setup(model.checkpoint, model.bundle, model.folder, available_threads(), calibration=model.calibration)
-    chosen = [each for name in CONTENDERS for each in CLASSIFIERS if each.name == name]
     found: Found = {}
     logits: dict[str, Floats] = {}
     processes: dict[str, ContenderProcess] = {}
     try:
-        for contender in chosen:
+        for contender in INT8_CLASSIFIERS:
             status.note(f"{model.name}: {contender.title}")
             try:
                 log = setup.work / f"{contender.name}.log"
@@ -43,26 +41,30 @@ def measure(model: TrainedModel, status: StatusLine) -> Found:
                 logits[contender.name] = _logits(process, model)
             except ContenderError as error:
                 found[contender.name] = str(error)
-                if contender is chosen[0]:
+                if contender is INT8_CLASSIFIERS[0]:
                     raise
         status.note(f"{model.name}: times")
         times = _times({name: processes[name] for name in logits}, model)
     finally:
         for process in processes.values():
             process.close()
-    targets, exact = np.array(model.dataset.test.targets, np.float32), logits[chosen[0].name]
+    targets, exact = np.array(model.dataset.test.targets, np.float32), logits[INT8_CLASSIFIERS[0].name]
     for name, each in logits.items():
         found[name] = Exactness.of(model.dataset.problem, targets, exact, each, times[name])
     return found
+
+
+def rows(model: TrainedModel, status: StatusLine, *, header: bool) -> str:
+    """The rows of one model, measured."""
+    return markdown(model, measure(model, status), header=header)
 
 
 def markdown(model: TrainedModel, found: Found, *, header: bool) -> str:
     """The rows of one model."""
     rows = [_HEADER] if header else []
     ours = found["torchless-int8"]
-    titles = {contender.name: contender.title for contender in CLASSIFIERS}
-    for name in CONTENDERS:
-        each, begin = found[name], f"| {model.name} | {len(model.dataset.test.texts)} | {titles[name]} | "
+    for contender in INT8_CLASSIFIERS:
+        each, begin = found[contender.name], f"| {model.name} | {len(model.dataset.test.texts)} | {contender.title} | "
         if isinstance(each, str):
             rows.append(f"{begin}{each} |||||||\n")
             continue

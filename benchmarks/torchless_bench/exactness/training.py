@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from torchless.inputs.arguments import Text, TextPair, characters
+from torchless.inputs.text_tokens import word_places
+from torchless_export.tagging.words import first_tokens
 
 from .bodies import write_as
 from .datasets import Dataset, Rows
@@ -17,6 +19,7 @@ _MOST_TOKENS = 128
 _ROWS_SEEN, _LEAST_EPOCHS = 12_000, 3
 _WARM_UP = 0.1  # share of the steps
 _CLIP = 1.0
+_NO_ANSWER = -100  # what PyTorch's losses leave out
 
 
 def train(
@@ -43,12 +46,13 @@ def train(
 
     torch.manual_seed(_SEED)
     tokenizer = AutoTokenizer.from_pretrained(body, local_files_only=True, model_max_length=512)
+    tagger = dataset.problem == "token_classification"
     head = {
-        "problem_type": dataset.problem,
+        **({} if tagger else {"problem_type": dataset.problem}),
         "id2label": dict(enumerate(dataset.labels)),
         "label2id": {label: index for index, label in enumerate(dataset.labels)},
     }
-    model = write_as(architecture, AutoModel.from_pretrained(body, local_files_only=True), head)
+    model = write_as(architecture, AutoModel.from_pretrained(body, local_files_only=True), head, tagger=tagger)
     if model.config.pad_token_id != tokenizer.pad_token_id:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.pad_token_id)
     if getattr(model.config, "type_vocab_size", 1) < 2 or architecture in ("distilbert", "mpnet", "modernbert"):
@@ -72,12 +76,8 @@ def _fit(model: Any, tokenizer: Any, dataset: Dataset, epochs: int, rate: float,
     for epoch in range(epochs):
         total = 0.0
         for texts, targets in _batches(dataset.train, chooser):
-            wanted = torch.tensor(targets)
-            if dataset.problem == "single_label_classification":
-                wanted = wanted.argmax(dim=1)
-            elif dataset.problem == "regression":
-                wanted = wanted[:, 0]
-            loss = model(**encode(tokenizer, texts, _MOST_TOKENS), labels=wanted).loss
+            inputs = encode(tokenizer, texts, _MOST_TOKENS)
+            loss = model(**inputs, labels=_wanted(dataset, inputs, texts, targets)).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
             optimizer.step()
@@ -85,6 +85,26 @@ def _fit(model: Any, tokenizer: Any, dataset: Dataset, epochs: int, rate: float,
             optimizer.zero_grad()
             total += float(loss.detach()) * len(texts)
         say(f"epoch {epoch + 1} of {epochs}: mean loss {total / len(dataset.train.texts):.3f}")
+
+
+def _wanted(dataset: Dataset, inputs: Any, texts: Sequence[Text], targets: Sequence[Sequence[float]]) -> Any:
+    """The right answers as transformers' losses take them."""
+    import torch
+
+    if dataset.problem == "token_classification":
+        wanted = torch.full(inputs["input_ids"].shape, _NO_ANSWER)
+        for row, (text, tags) in enumerate(zip(texts, targets, strict=True)):
+            encoding = inputs.encodings[row]
+            own = [index for index, special in enumerate(encoding.special_tokens_mask) if not special]
+            first = first_tokens(word_places(str(text).split(" "), " "), [encoding.offsets[index][0] for index in own])
+            for token, tag in zip(first, tags, strict=True):
+                if token is not None:
+                    wanted[row, own[token]] = int(tag)
+        return wanted
+    answers = torch.tensor(targets)
+    if dataset.problem == "single_label_classification":
+        return answers.argmax(dim=1)
+    return answers[:, 0] if dataset.problem == "regression" else answers
 
 
 def encode(tokenizer: Any, texts: Sequence[Text], most_tokens: int) -> Any:

@@ -13,7 +13,7 @@ from torchless_bench.contenders.contender import ContenderKind, Floats
 EXACT_DIFFERENCE = 1e-3
 INT8_DISAGREEMENT = 0.05
 INT8_COSINE = 0.9
-BenchmarkTask = Literal["classify", "embed"]
+BenchmarkTask = Literal["classify", "pairs", "embed"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Agreement:
     def problem(self, kind: ContenderKind, task: BenchmarkTask, max_disagreement: float) -> str | None:
         """Why the contender must not be ranked; None if it may be."""
         if kind == "exact":
-            what = "logits" if task == "classify" else "vectors"
+            what = "vectors" if task == "embed" else "logits"
             problem = f"{what} are up to {self.max_difference:.2g} from PyTorch's"
             agrees = self.max_difference <= EXACT_DIFFERENCE
         elif task == "embed":

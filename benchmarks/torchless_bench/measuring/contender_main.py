@@ -6,6 +6,7 @@ Then it answers requests until stdin ends:
     {"do": "answer", "batches": [[text, …], …]}             {"answers": [[…], …]}, a row per text of all batches
     {"do": "time", "batches": …, "seconds": s, "calls": n}  {"seconds": [one number per call, …]}
     {"do": "list", "texts": [text, …], "batch_size": b}     {"seconds": [one number for the whole list]}
+    {"do": "memory"}                                        {"now": MiB, "peak": MiB}, resident; null where unknown
 
 An exception is answered with {"error": …}, and a package that is not installed with {"missing": name}.
 """
@@ -24,13 +25,12 @@ from typing import IO, Any
 
 from torchless_bench.contenders.contender import LoadedContender, Setup, load
 
+_RESIDENT = {"VmRSS": "now", "VmHWM": "peak"}
+
 
 def main() -> None:
     """Load the contender, then answer requests until stdin ends."""
-    where, fields = sys.argv[1], json.loads(sys.argv[2])
-    checkpoint, bundle, work = (Path(fields[name]) for name in ("checkpoint", "bundle", "work"))
-    calibration = Path(fields["calibration"]) if fields["calibration"] else None
-    setup = Setup(checkpoint, bundle, work, fields["threads"], fields["device"], calibration)
+    where, setup = sys.argv[1], Setup.from_json(json.loads(sys.argv[2]))
     channel = _private_stdout()
     _limit_cpus(setup.threads)
     try:
@@ -56,15 +56,28 @@ def _answer(contender: LoadedContender, request: dict[str, Any]) -> dict[str, An
     if request["do"] == "time":
         batches = [_texts(batch) for batch in request["batches"]]
         return {"seconds": _time(contender, batches, request["seconds"], request["calls"])}
+    if request["do"] == "memory":
+        return _resident_mib()
+    texts = _texts(request["texts"])
     gc.collect()
     start = perf_counter()
-    contender.whole_list(request["texts"], request["batch_size"])
+    contender.whole_list(texts, request["batch_size"])
     return {"seconds": [perf_counter() - start]}
 
 
 def _texts(batch: list[Any]) -> list[Any]:
     """Pairs, which are arrays in JSON, as the tuples that transformers' tokenizers take for pairs."""
     return [tuple(text) if isinstance(text, list) else text for text in batch]
+
+
+def _resident_mib() -> dict[str, float | None]:
+    """What the process holds now, and the most that it held; None where the system does not tell."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        lines = []
+    fields = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+    return {what: int(fields[name][0]) / 1024 if name in fields else None for name, what in _RESIDENT.items()}
 
 
 def _time(contender: LoadedContender, batches: Sequence[list[str]], seconds: float, calls: int) -> list[float]:

@@ -6,18 +6,18 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torchless_bench.contenders.contender import Setup
 
 from . import cpu_time
+from .avx2 import command
 from .process_environment import environment
 
+_MAIN = "torchless_bench.measuring.contender_main"
 LOAD_SECONDS, REQUEST_SECONDS = 900.0, 900.0
 _QUIET_WINDOW_S, _QUIET_SHARE, _QUIET_LIMIT_S = 0.02, 0.05, 3.0
 
@@ -46,14 +46,14 @@ class ContenderProcess:
             log: the file for everything that the contender's libraries print.
         """
         self._log = log
-        fields = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(setup).items()}
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "torchless_bench.measuring.contender_main", where, json.dumps(fields)],
+                [*command(setup.isa), _MAIN, where, json.dumps(setup.to_json())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
                 env=environment(setup.threads),
+                start_new_session=True,  # Ctrl-C ends the run, which ends this; else it would look like a crash
             )
         assert self._process.stdout is not None
         self._unread = b""

@@ -1,4 +1,7 @@
-"""The contest: load all contenders, compare their answers, then time them round by round."""
+"""The contest: load all contenders, compare their answers, then time them round by round.
+
+What the journal holds is not measured again.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from torchless.errors import TorchlessError
-from torchless_bench.contenders.contender import Contender, Floats, Setup
+from torchless_bench.contenders.contender import Contender, Floats, Input, Setup
+from torchless_bench.journal import Journal
 from torchless_bench.status_line import StatusLine
 from torchless_bench.workloads import Workload
 
@@ -101,27 +105,41 @@ class Contest:
         others_cpu_share: by workload, the share of the CPUs that processes outside the contest took while it was timed.
     """
 
-    def __init__(self, contenders: Sequence[Contender], setup: Setup, status_line: StatusLine) -> None:
+    def __init__(
+        self, contenders: Sequence[Contender], setup: Setup, status_line: StatusLine, journal: Journal | None = None
+    ) -> None:
         self.entries = [Entry(contender) for contender in contenders]
         self.others_cpu_share: dict[str, float] = {}
         self._setup = setup
         self._status_line = status_line
+        self._journal = Journal() if journal is None else journal
 
     @property
     def reference(self) -> Entry:
         """The entry that all others are compared with."""
         return self.entries[0]
 
+    def recall(self) -> None:
+        """Take over what the journal holds about contenders: their answers, and why some are not ranked."""
+        for entry in self.entries:
+            name = entry.contender.name
+            answers = self._journal.found("answers", name)
+            if answers:
+                entry.agreement, entry.accuracy = Agreement(**answers["agreement"]), answers["accuracy"]
+            entry.problem = self._journal.found("problem", name) or (answers["problem"] if answers else None)
+
     def load(self) -> None:
-        """Load all contenders, one after another. One that cannot be loaded is not ranked.
+        """Load all contenders that are still ranked, one after another. One that cannot be loaded is not ranked.
 
         Raises:
             BenchError: the reference cannot be loaded.
         """
         for entry in self.entries:
             contender = entry.contender
+            if not entry.ranked:
+                continue
             self._status_line.show(f"loading {contender.title} …")
-            with self._may_fail(entry):
+            with self._may_fail(entry), self._status_line.step("load", contender.name):
                 entry.process = ContenderProcess(
                     contender.load, self._setup, self._setup.work / f"{contender.name}.log"
                 )
@@ -131,8 +149,8 @@ class Contest:
 
     def compare(
         self,
-        texts: Sequence[str],
-        labelled: tuple[Sequence[str], Sequence[int]] | None = None,
+        texts: Sequence[Input],
+        labelled: tuple[Sequence[Input], Sequence[int]] | None = None,
         task: BenchmarkTask = "classify",
         max_disagreement: float = INT8_DISAGREEMENT,
     ) -> None:
@@ -147,22 +165,39 @@ class Contest:
         Raises:
             BenchError: the reference does not answer.
         """
+        if all(entry.agreement for entry in self._running()):
+            return
         asked, labels = [*texts, *(labelled[0] if labelled else [])], labelled[1] if labelled else []
         batches = [asked[start : start + _ANSWER_BATCH] for start in range(0, len(asked), _ANSWER_BATCH)]
         expected: Floats | None = None
         for entry in self._running():
+            if entry.agreement and entry is not self.reference:
+                continue
             self._status_line.show(f"comparing answers: {entry.contender.title} …")
-            with self._may_fail(entry):
+            with self._may_fail(entry), self._status_line.step("answers", entry.contender.name):
                 answers = np.array(entry.ask(do="answer", batches=batches)["answers"], np.float32)
                 expected = answers if expected is None else expected
                 entry.agreement = Agreement.between(expected, answers)
                 entry.problem = entry.agreement.problem(entry.contender.kind, task, max_disagreement)
                 entry.accuracy = accuracy(answers[len(texts) :], labels) if labels else None
+                kept = {"agreement": asdict(entry.agreement), "problem": entry.problem, "accuracy": entry.accuracy}
+                self._journal.keep(kept, "answers", entry.contender.name)
             if expected is None:
                 raise BenchError(self.reference)
 
     def time(self, workload: Workload, pace: Pace) -> None:
         """Time a workload in interleaved rounds: every contender once, and the next round in the opposite order."""
+        with self._status_line.step("time", workload.name):
+            kept = self._journal.once(lambda: self._time(workload, pace), "time", workload.name)
+        self.others_cpu_share[workload.name] = kept["others_cpu_share"]
+        for entry in self.entries:
+            name = entry.contender.name
+            if name in kept["times"]:
+                entry.times[workload.name] = kept["times"][name]
+            if name in kept["batch_sizes"]:
+                entry.batch_sizes[workload.name] = kept["batch_sizes"][name]
+
+    def _time(self, workload: Workload, pace: Pace) -> dict[str, Any]:
         rounds = pace.list_rounds if workload.kind == "list" else pace.rounds
         times: dict[str, list[float]] = {}
         for entry in self._running(ranked=True):
@@ -177,9 +212,17 @@ class Contest:
                 with self._may_fail(entry):
                     times.setdefault(entry.contender.name, []).append(_call_seconds(entry, workload, pace))
         capacity = (time.monotonic() - start) * (os.cpu_count() or 1)
-        self.others_cpu_share[workload.name] = max(0.0, self._others_cpu_seconds() - others) / capacity
-        for entry in self._running(ranked=True):  # one that failed in between has too few rounds to be compared
-            entry.times[workload.name] = times[entry.contender.name]
+        # One that failed in between has too few rounds to be compared.
+        timed = [entry for entry in self._running(ranked=True) if entry.contender.name in times]
+        return {
+            "others_cpu_share": max(0.0, self._others_cpu_seconds() - others) / capacity,
+            "times": {entry.contender.name: times[entry.contender.name] for entry in timed},
+            "batch_sizes": {
+                entry.contender.name: entry.batch_sizes[workload.name]
+                for entry in timed
+                if workload.name in entry.batch_sizes
+            },
+        }
 
     def close(self) -> None:
         """End every process."""
@@ -205,6 +248,8 @@ class Contest:
         except ContenderError as error:
             entry.problem = str(error) if isinstance(error, NotInstalledError) else f"failed: {error}"
             entry.close()
+            if entry is not self.reference:  # without the reference the run ends, and is to be tried again
+                self._journal.keep(entry.problem, "problem", entry.contender.name)
             self._status_line.note(f"{entry.contender.title}: {entry.problem}")
 
     def _others_cpu_seconds(self) -> float:

@@ -15,19 +15,21 @@ from typing import Any
 import numpy as np
 
 from torchless_bench.contenders.contender import Floats
+from torchless_bench.hardware_and_versions import InstructionSet
 
+from .avx2 import command
 from .process_environment import environment
 
 _SHAPES = ((256, 768, 3072), (512, 1024, 1024), (1024, 2048, 2048))
 _SECONDS = 0.4
 
 
-def peak_gflops(threads: int) -> dict[str, float]:
+def peak_gflops(threads: int, isa: InstructionSet | None = None) -> dict[str, float]:
     """GFLOP/s of each installed library's best float32 matrix product, measured in a process of its own."""
     found = {}
     for library in _PRODUCTS:
-        command = [sys.executable, "-m", "torchless_bench.measuring.flops", library, str(threads)]
-        result = subprocess.run(command, capture_output=True, text=True, env=environment(threads), check=False)
+        arguments = [*command(isa), "torchless_bench.measuring.flops", library, str(threads)]
+        result = subprocess.run(arguments, capture_output=True, text=True, env=environment(threads), check=False)
         if result.returncode == 0:
             found[library] = float(json.loads(result.stdout))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from torchless_bench.contenders.contender import ContenderKind
 from torchless_bench.measuring.contest import Entry
@@ -18,7 +18,8 @@ _DISTURBED = 0.03  # share of the CPUs above which the report names what other p
 def report(results: Results) -> str:
     """The whole page."""
     sections = [_heading(results), _torchless(results), _times(results), _ratios(results), _answers(results)]
-    sections += [_cold_starts(results), _peak(results), _sizes(results), _problems(results)]
+    sections += [_cold_starts(results), _servers(results), _memory(results), _peak(results), _sizes(results)]
+    sections += [_problems(results)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -128,6 +129,34 @@ def _cold_starts(results: Results) -> str:
     return "## From a new process to its first label\n\n" + _table(["", "seconds", "peak RSS"], rows)
 
 
+def _servers(results: Results) -> str:
+    served = [each for each in results.servers if each.loads]
+    if not served:
+        return ""
+    header, rows = ["requests at a time"], [[str(number)] for number in served[0].loads]
+    for each in served:
+        header += [f"{each.title}: requests/s", "p50 ms", "p99 ms"]
+        for row, load in zip(rows, each.loads.values(), strict=True):
+            row += [_median(load.per_second), _median(load.p50_ms), _median(load.p99_ms)]
+    return "## Servers: one text per request\n\n" + _table(header, rows)
+
+
+def _memory(results: Results) -> str:
+    measured = [(each, results.memory.get(each.contender.name)) for each in results.entries]
+    found = [(entry, memory) for entry, memory in measured if memory]
+    if not found:
+        return ""
+    texts = max(memory.texts for _, memory in found)
+    rows = [
+        [entry.contender.title, *(map(_mib, (memory.loaded_mib, memory.after_mib, memory.peak_mib)))]
+        if not memory.problem
+        else [entry.contender.title, memory.problem, "", ""]
+        for entry, memory in found
+    ]
+    header = ["", "after loading", f"after {texts:,} texts", "peak"]
+    return "## Resident memory\n\n" + _table(header, rows)
+
+
 def _peak(results: Results) -> str:
     if not results.peak_gflops:
         return ""
@@ -150,6 +179,7 @@ def _sizes(results: Results) -> str:
 
 def _problems(results: Results) -> str:
     lines = [f"- {entry.contender.title}: {entry.problem}" for entry in results.entries if entry.problem]
+    lines += [f"- {served.title}: {served.problem}" for served in results.servers if served.problem]
     return "## Not ranked\n\n" + "\n".join(lines) if lines else ""
 
 
@@ -171,6 +201,14 @@ def _times_faster(ratio: Spread | None) -> str:
 
 def _spread(spread: Spread, unit: str) -> str:
     return f"{_short(spread.median)} {unit} ({_short(spread.low)} to {_short(spread.high)})"
+
+
+def _median(values: Sequence[float]) -> str:
+    return _short(Spread.of(values).median)
+
+
+def _mib(value: float | None) -> str:
+    return _NONE if value is None else f"{value:,.0f} MiB"
 
 
 def _short(value: float) -> str:

@@ -28,6 +28,8 @@ def _records(results: Results) -> Iterator[dict[str, Any]]:
             if workload.name in entry.times:
                 yield _time(results, workload, entry)
     yield from _cold_starts(results)
+    yield from _servers(results)
+    yield from _memory(results)
     if results.peak_gflops:
         gflop = results.forward_gflop
         yield {
@@ -75,6 +77,30 @@ def _cold_starts(results: Results) -> Iterator[dict[str, Any]]:
         if not start.problem:
             record |= {"seconds": asdict(Spread.of(start.seconds)), "peak_rss_mib": asdict(start.peak_memory)}
         yield record
+
+
+def _servers(results: Results) -> Iterator[dict[str, Any]]:
+    for served in results.servers:
+        if served.problem:
+            yield {"record": "server", "server": served.title, "problem": served.problem}
+        for number, load in served.loads.items():
+            yield {
+                "record": "server",
+                "server": served.title,
+                "problem": None,
+                "requests_at_a_time": number,
+                "requests_per_s": asdict(Spread.of(load.per_second)),
+                "p50_ms": asdict(Spread.of(load.p50_ms)),
+                "p99_ms": asdict(Spread.of(load.p99_ms)),
+                "statuses": load.statuses,
+            }
+
+
+def _memory(results: Results) -> Iterator[dict[str, Any]]:
+    for entry in results.entries:
+        memory = results.memory.get(entry.contender.name)
+        if memory:
+            yield {"record": "memory", **_identity(entry), **asdict(memory)}
 
 
 def _identity(entry: Entry) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Any
 from torchless_bench.contenders.contender import ContenderKind
 from torchless_bench.measuring.cold_start import ColdStart
 from torchless_bench.measuring.contest import Entry
+from torchless_bench.measuring.memory import Memory
 from torchless_bench.measuring.spread import Spread, ratios
+from torchless_bench.serving.contest import Served
 from torchless_bench.workloads import Workload
 
 
@@ -25,6 +27,8 @@ class Results:
         peak_gflops: by library, the GFLOP/s of its best float32 matrix product on this machine.
         forward_gflop: GFLOP of the workload "8 x 32", as the "packed" graph computes it and as the "whole" model does.
         sizes_mb: installed sizes in MB; empty unless `--installed-size` was given.
+        memory: resident memory by contender.
+        servers: `torchless serve` and other servers; the first is ours.
         others_cpu_share: by workload, the share of the CPUs that processes outside the contest took while it was timed.
     """
 
@@ -35,6 +39,8 @@ class Results:
     peak_gflops: Mapping[str, float] = field(default_factory=dict)
     forward_gflop: Mapping[str, float] = field(default_factory=dict)
     sizes_mb: Mapping[str, float] = field(default_factory=dict)
+    memory: Mapping[str, Memory] = field(default_factory=dict)
+    servers: Sequence[Served] = ()
     others_cpu_share: Mapping[str, float] = field(default_factory=dict)
 
     @property

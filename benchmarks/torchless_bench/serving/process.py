@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 READY_S = 180
+# Ends a server whose measuring process was killed: the pipe on its stdin closes when that process ends in any way.
+_GUARD = "import os, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), 9)"
 
 
 class ServerProcess:
@@ -28,7 +30,13 @@ class ServerProcess:
     """
 
     def __init__(
-        self, command: Sequence[str], log: Path, *, ready: str, environment: dict[str, str] | None = None
+        self,
+        command: Sequence[str],
+        log: Path,
+        *,
+        ready: str,
+        environment: dict[str, str] | None = None,
+        cpus: int | None = None,
     ) -> None:
         """Start the server, and wait until it answers GET `ready` with status 200.
 
@@ -37,12 +45,13 @@ class ServerProcess:
             log: the file that its output goes to.
             ready: a path.
             environment: variables to set beside this process's.
+            cpus: number of CPUs that it may use; None for all that this process may use.
 
         Raises:
             RuntimeError: it ended, or was not ready after READY_S seconds; the message has the end of its log.
         """
         self.port, self.log = free_port(), log
-        with log.open("wb") as file:
+        with log.open("wb") as file, _on(cpus):
             self.process = subprocess.Popen(
                 [part.replace("{port}", str(self.port)) for part in command],
                 stdout=file,
@@ -50,6 +59,11 @@ class ServerProcess:
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,  # so that its children can be ended with it
             )
+        self._guard = subprocess.Popen(
+            [sys.executable, "-S", "-E", "-c", _GUARD, str(self.process.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         end = time.monotonic() + READY_S
         while self.get(ready)[0] != 200:
             if self.process.poll() is not None or time.monotonic() > end:
@@ -89,6 +103,8 @@ class ServerProcess:
 
     def stop(self) -> int:
         """Send SIGTERM, wait for the end, and kill the children that are left; returns the exit code."""
+        self._guard.kill()
+        self._guard.communicate()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -98,10 +114,24 @@ class ServerProcess:
         return self.process.wait()
 
 
-def torchless_server(model: str, log: Path, *flags: str) -> ServerProcess:
+def torchless_server(model: str, log: Path, *flags: str, cpus: int | None = None) -> ServerProcess:
     """Start `torchless serve` with these flags, and default settings otherwise."""
     command = [sys.executable, "-m", "torchless", "serve", model, "--port", "{port}", *flags]
-    return ServerProcess(command, log, ready="/ready")
+    return ServerProcess(command, log, ready="/ready", cpus=cpus)
+
+
+@contextmanager
+def _on(cpus: int | None) -> Iterator[None]:
+    """Let processes that are started meanwhile use the first CPUs alone."""
+    if cpus is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:cpus])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def free_port() -> int:

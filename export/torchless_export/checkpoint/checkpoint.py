@@ -9,15 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from torchless.bundle.manifest import Activation, Source
+from torchless.bundle.manifest import Activation, GraphKind, Source
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.spec import Floats
 
 from . import tokenizer
-from .config import read_config
+from .config import head_of, read_config
 from .cross_encoder import CrossEncoderSettings, cross_encoder_activation
 from .download import download
 from .front_matter import front_matter
+from .json_files import read_json
 from .sentence import root_of, transformer_folder
 from .weight_files import read_weights, sha256_of, weight_files
 
@@ -80,6 +81,15 @@ class Checkpoint:
         return replace(self, config={**self.config, "num_labels": count})
 
     @property
+    def head(self) -> GraphKind:
+        """What its head classifies, texts or tokens, by the class that config.json names.
+
+        Raises:
+            UnsupportedModelError: the head does neither.
+        """
+        return head_of(self.folder, self.config)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does."""
         named = self.config.get("id2label")
@@ -100,8 +110,10 @@ class Checkpoint:
         """What turns logits into scores: what a CrossEncoder names, else what transformers' pipeline decides.
 
         The pipeline never reads a config's function_to_apply: it looks at the number of labels first, which is always
-        known.
+        known. It has a softmax for tokens, whatever the config says.
         """
+        if self.head == "token_classifier":
+            return "softmax"
         named = cross_encoder_activation(root_of(self.folder) or self.folder, self.config)
         if named:
             return named
@@ -173,10 +185,12 @@ class Checkpoint:
 
 
 def _refuse_adapter(folder: Path) -> None:
-    if (folder / "adapter_config.json").is_file():
+    path = folder / "adapter_config.json"
+    if path.is_file():
+        kind = "Token" if read_json(path).get("task_type") == "TOKEN_CLS" else "Sequence"
         raise CheckpointError(
             f"{folder} is a PEFT adapter, not a whole model. Merge it into its base model first: "
-            "AutoPeftModelForSequenceClassification.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
+            f"AutoPeftModelFor{kind}Classification.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
         )
 
 

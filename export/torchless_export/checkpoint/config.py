@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
 from .json_files import read_json
@@ -20,7 +21,7 @@ _NUMBERS = ("layer_norm_eps", "norm_eps", "global_rope_theta", "local_rope_theta
 _COUNTS = ("pad_token_id", "type_vocab_size")  # 0 is one too
 _PROBLEMS = ("regression", "single_label_classification", "multi_label_classification")
 _OTHER_HEADS = re.compile(
-    r"For(TokenClassification|QuestionAnswering\w*|MaskedLM|MultipleChoice|NextSentencePrediction|PreTraining|CausalLM"
+    r"For(QuestionAnswering\w*|MaskedLM|MultipleChoice|NextSentencePrediction|PreTraining|CausalLM"
     r"|ConditionalGeneration|\w*ImageClassification|\w*AudioClassification)$|LMHead|DoubleHeads"
 )
 
@@ -54,20 +55,24 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def refuse_other_heads(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a model whose head is one for something else than whole texts.
+def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:
+    """What a model's head classifies: whole texts, also where nothing is said of it, or tokens.
 
     Raises:
-        UnsupportedModelError: config.json names such a class, and none for whole texts.
+        UnsupportedModelError: config.json names a class with a head for something else, and none for these.
     """
     named = config.get("architectures") or []
-    others = [name for name in named if _OTHER_HEADS.search(name)]
-    if others and not any("SequenceClassification" in name for name in named):
+    if any("SequenceClassification" in name for name in named):
+        return "classifier"
+    if any(name.endswith("ForTokenClassification") for name in named):
+        return "token_classifier"
+    if others := [name for name in named if _OTHER_HEADS.search(name)]:
         raise UnsupportedModelError(
-            f"{folder / 'config.json'}, architectures: expected a class for whole texts (…ForSequenceClassification), "
-            f"got {others[0]}, whose head answers something else. Fine-tune the model for classification first, or "
-            "export the body alone with --encoder-only."
+            f"{folder / 'config.json'}, architectures: expected a class for whole texts (…ForSequenceClassification) "
+            f"or tokens (…ForTokenClassification), got {others[0]}, whose head answers something else. Fine-tune the "
+            "model for one of the two first, or export the body alone with --encoder-only."
         )
+    return "classifier"
 
 
 def _require_text(path: Path, config: Mapping[str, Any], field: str) -> None:

@@ -2,7 +2,7 @@
 
 A module of this package takes part with two tables:
 
-    FAMILIES            config.json's model_type -> (config, tensors, with the head?) -> EncoderSpec
+    FAMILIES            config.json's model_type -> (config, tensors, which graph it is for) -> EncoderSpec
     RANDOM_CHECKPOINTS  name in the parity table -> RandomCheckpoint
 
 Parity is the judge of each. docs/adding-a-family.md goes through an example.
@@ -15,6 +15,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 
@@ -22,7 +23,7 @@ from .random_checkpoint import RandomCheckpoint
 
 __all__ = ["FAMILIES", "RANDOM_CHECKPOINTS", "Family", "RandomCheckpoint"]
 
-Family = Callable[[Mapping[str, Any], Tensors, bool], EncoderSpec]
+Family = Callable[[Mapping[str, Any], Tensors, GraphKind], EncoderSpec]
 
 
 def _collected(table: str) -> dict[str, Any]:

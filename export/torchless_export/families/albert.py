@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.spec import EncoderSpec, Layer
 from torchless_export.tensors import Tensors
 
@@ -24,27 +25,31 @@ _LAYER = LayerNames(
     down="ffn_output",
     output_norm="full_layer_layer_norm",
 )
-_HEAD = HeadNames("AlbertForSequenceClassification", dense="pooler", out="classifier")
-_OTHERS = ("pooler.", "predictions.", "sop_classifier.", "classifier.")
+_HEAD = HeadNames("Albert", dense="pooler", out="classifier")
+_UNREAD: Mapping[GraphKind, tuple[str, ...]] = {
+    "classifier": (),
+    "token_classifier": ("pooler.",),
+    "encoder": ("pooler.", "predictions.", "sop_classifier.", "classifier."),
+}
 
 
-def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read an AlbertForSequenceClassification, or the body of any ALBERT for `head=False`."""
+def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> EncoderSpec:
+    """Read an ALBERT with the head of a kind, or the body of any."""
     body = tensors.prefix("albert.", "embeddings.word_embeddings.weight")
     hidden_size, embedding_size = config["hidden_size"], config["embedding_size"]
     expect(config, position_embedding_type="absolute", pruned_heads={})
-    classifier = _HEAD.read(tensors, hidden_size, body) if head else None
+    head = _HEAD.read(kind, tensors, hidden_size, body)
     projection = tensors.linear(f"{body}encoder.embedding_hidden_mapping_in", embedding_size, hidden_size)
     embeddings = bert.embeddings(config, tensors, f"{body}embeddings", embedding_size)
     spec = EncoderSpec(
-        head=classifier,
+        head=head,
         embeddings=replace(embeddings, projection=projection),
         layers=_layers(config, tensors, f"{body}encoder.albert_layer_groups"),
         attention_heads=config["num_attention_heads"],
         activation=activation(config, "hidden_act", "gelu_new"),
         max_positions=config["max_position_embeddings"],
     )
-    refuse_unread(tensors, body, ("qa_outputs.", *bert.BUFFERS, *(() if head else _OTHERS)))
+    refuse_unread(tensors, body, ("qa_outputs.", *bert.BUFFERS, *_UNREAD[kind]))
     return spec
 
 

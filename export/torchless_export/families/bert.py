@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.spec import EmbeddingTables, EncoderSpec, Floats, Layer
 from torchless_export.tensors import Tensors
 
@@ -22,26 +23,27 @@ LAYER = LayerNames(
     down="output.dense",
     output_norm="output.LayerNorm",
 )
-_HEAD = HeadNames("BertForSequenceClassification", dense="pooler.dense", out="classifier")
+_HEAD = HeadNames("Bert", dense="pooler.dense", out="classifier")
 # Heads of other tasks, and buffers that old versions of transformers saved.
 NO_PART_OF_THE_BODY = ("cls.", "classifier.", "qa_outputs.")
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 
 
-def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read a BertForSequenceClassification, or the body of any BERT for `head=False`."""
+def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> EncoderSpec:
+    """Read a BERT with the head of a kind, or the body of any."""
     body = tensors.prefix("bert.", "embeddings.word_embeddings.weight")
     hidden_size = config["hidden_size"]
     expect_plain(config)
     spec = EncoderSpec(
-        head=_HEAD.read(tensors, hidden_size, body) if head else None,
+        head=_HEAD.read(kind, tensors, hidden_size, body),
         embeddings=embeddings(config, tensors, f"{body}embeddings", hidden_size),
         layers=layers(config, tensors, f"{body}encoder.layer"),
         attention_heads=config["num_attention_heads"],
         activation=activation(config, "hidden_act"),
         max_positions=config["max_position_embeddings"],
     )
-    refuse_unread(tensors, body, BUFFERS if head else (*BUFFERS, "pooler.", *NO_PART_OF_THE_BODY))
+    unread = {"classifier": (), "token_classifier": ("pooler.",), "encoder": ("pooler.", *NO_PART_OF_THE_BODY)}
+    refuse_unread(tensors, body, (*BUFFERS, *unread[kind]))
     return spec
 
 

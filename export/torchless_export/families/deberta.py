@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.errors import UnsupportedModelError
 from torchless_export.spec import Disentangled, EmbeddingTables, EncoderSpec, Floats, Layer, Linear, Norm
 from torchless_export.tensors import Tensors
@@ -28,36 +29,35 @@ Config = Mapping[str, Any]
 Projections = tuple[Linear, Linear, Linear, Linear | None, Linear | None]
 
 
-def read_v1(config: Config, tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read a DebertaForSequenceClassification, or the body of any DeBERTa for `head=False`."""
+def read_v1(config: Config, tensors: Tensors, kind: GraphKind) -> EncoderSpec:
+    """Read a DeBERTa with the head of a kind, or the body of any."""
     expect(config, talking_head=False, position_buckets=-1, norm_rel_ebd="none")
-    return _read(config, tensors, "DebertaForSequenceClassification" if head else None, _projections_v1)
+    return _read(config, tensors, kind, "Deberta", _projections_v1)
 
 
-def read_v2(config: Config, tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read a DebertaV2ForSequenceClassification (v2 or v3), or the body of any for `head=False`."""
+def read_v2(config: Config, tensors: Tensors, kind: GraphKind) -> EncoderSpec:
+    """Read a DeBERTa v2 or v3 with the head of a kind, or the body of any."""
     expect(config, conv_kernel_size=0, attention_head_size=config["hidden_size"] // config["num_attention_heads"])
-    return _read(config, tensors, "DebertaV2ForSequenceClassification" if head else None, _projections_v2)
+    return _read(config, tensors, kind, "DebertaV2", _projections_v2)
 
 
 def _read(
-    config: Config, tensors: Tensors, classifier: str | None, projections: Callable[..., Projections]
+    config: Config, tensors: Tensors, kind: GraphKind, model: str, projections: Callable[..., Projections]
 ) -> EncoderSpec:
-    """Read a model; `classifier` is transformers' class with the head, None for the body alone."""
+    """Read a model; `model` is what the names of transformers' classes begin with."""
     body = tensors.prefix("deberta.", "embeddings.word_embeddings.weight")
     hidden_size, table = config["hidden_size"], config.get("position_biased_input", True)
     max_positions = config["max_position_embeddings"] if table else longest_text(config)
     if not config.get("relative_attention", False):
         raise UnsupportedModelError("config.json, relative_attention: expected true, got false.")
     expect(config, embedding_size=hidden_size, pooler_hidden_size=hidden_size)
-    head = None
-    if classifier:
-        names = HeadNames(classifier, "pooler.dense", "classifier", activation(config, "pooler_hidden_act"))
-        head = names.read(tensors, hidden_size)
+    head = HeadNames(model, "pooler.dense", "classifier")
+    if kind == "classifier":
+        head = replace(head, activation=activation(config, "pooler_hidden_act"))
     span, buckets = _buckets(config, np.arange(1 - max_positions, max_positions))
     positions = _relative_positions(config, tensors, f"{body}encoder", span)
     spec = EncoderSpec(
-        head=head,
+        head=head.read(kind, tensors, hidden_size),
         embeddings=_embeddings(config, tensors, f"{body}embeddings"),
         layers=tuple(
             _layer(config, tensors, f"{body}encoder.layer.{index}", positions, projections)
@@ -69,7 +69,7 @@ def _read(
         distance_buckets=buckets,
     )
     others = ("pooler.", "lm_predictions.", "mask_predictions.", *bert.NO_PART_OF_THE_BODY)
-    refuse_unread(tensors, body, bert.BUFFERS if head else (*bert.BUFFERS, *others))
+    refuse_unread(tensors, body, (*bert.BUFFERS, *others) if kind == "encoder" else bert.BUFFERS)
     return spec
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.spec import EmbeddingTables, EncoderSpec
 from torchless_export.tensors import Tensors
 
@@ -24,19 +25,19 @@ _LAYER = LayerNames(
     output_norm="output_layer_norm",
 )
 # ReLU is fixed in the model's code, whatever the config's `activation` says.
-_HEAD = HeadNames("DistilBertForSequenceClassification", "pre_classifier", "classifier", activation="relu")
+_HEAD = HeadNames("DistilBert", "pre_classifier", "classifier", activation="relu")
 _EPSILON = 1e-12  # fixed in the model's code, whatever the config says
 _OTHER_HEADS = ("pre_classifier.", "classifier.", "qa_outputs.")
 _PRETRAINING_HEAD = ("vocab_transform.", "vocab_layer_norm.", "vocab_projector.")
 
 
-def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read a DistilBertForSequenceClassification, or the body of any DistilBERT for `head=False`."""
+def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> EncoderSpec:
+    """Read a DistilBERT with the head of a kind, or the body of any."""
     sizes = Sizes(config["dim"], config["hidden_dim"], _EPSILON)
     body = tensors.prefix("distilbert.", "embeddings.word_embeddings.weight")
     tables, max_positions = f"{body}embeddings", config["max_position_embeddings"]
     spec = EncoderSpec(
-        head=_HEAD.read(tensors, sizes.hidden) if head else None,
+        head=_HEAD.read(kind, tensors, sizes.hidden),
         embeddings=EmbeddingTables(
             word=tensors.array(f"{tables}.word_embeddings.weight", config["vocab_size"], sizes.hidden),
             position=tensors.array(f"{tables}.position_embeddings.weight", max_positions, sizes.hidden),
@@ -50,7 +51,8 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
         max_positions=max_positions,
     )
     # The head of another task is no part of the body.
-    refuse_unread(tensors, body, bert.BUFFERS if head else (*bert.BUFFERS, *_OTHER_HEADS, *_PRETRAINING_HEAD))
+    others = (*_OTHER_HEADS, *_PRETRAINING_HEAD) if kind == "encoder" else ()
+    refuse_unread(tensors, body, (*bert.BUFFERS, *others))
     return spec
 
 

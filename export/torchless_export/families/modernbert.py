@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.errors import UnsupportedModelError
 from torchless_export.spec import EmbeddingTables, EncoderSpec, Floats, Head, Layer, Rotary
 from torchless_export.tensors import Tensors
@@ -28,18 +29,18 @@ _LAYER = LayerNames(
     gate=Share("mlp.Wi", 1, of=2),
     optional_biases=True,  # by default there are none
 )
-_HEAD = HeadNames("ModernBertForSequenceClassification", dense="head.dense", out="classifier")
-_POOLINGS = {"cls": "first", "mean": "mean"}
+_HEAD = HeadNames("ModernBert", dense="head.dense", out="classifier", every_dense="head.dense")
+_POOLINGS: Mapping[str, Literal["first", "mean"]] = {"cls": "first", "mean": "mean"}
 _OUTSIDE_THE_WINDOW = -1e9  # a score that softmax makes 0
 
 
-def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read a ModernBertForSequenceClassification, or the body of any ModernBERT for `head=False`."""
+def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> EncoderSpec:
+    """Read a ModernBERT with the head of a kind, or the body of any."""
     body = tensors.prefix("model.", "embeddings.tok_embeddings.weight")
     sizes = Sizes(config["hidden_size"], config["intermediate_size"], config.get("norm_eps", 1e-5))
     max_positions = longest_text(config)
     spec = EncoderSpec(
-        head=_head(config, tensors, sizes) if head else None,
+        head=None if kind == "encoder" else _head(config, tensors, kind, sizes),
         embeddings=EmbeddingTables(
             word=tensors.array(f"{body}embeddings.tok_embeddings.weight", config["vocab_size"], sizes.hidden),
             position=None,
@@ -53,22 +54,27 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
         final_norm=tensors.norm(f"{body}final_norm", sizes.hidden, sizes.epsilon, optional_bias=True),
         distance_biases=(_window(config.get("local_attention", 128) // 2, max_positions),),
     )
-    refuse_unread(tensors, body, () if head else ("head.", "decoder.", "classifier."))
+    refuse_unread(tensors, body, ("head.", "decoder.", "classifier.") if kind == "encoder" else ())
     return spec
 
 
-def _head(config: Mapping[str, Any], tensors: Tensors, sizes: Sizes) -> Head:
-    _HEAD.require(tensors)
-    pooling = config.get("classifier_pooling", "cls")
-    if pooling not in _POOLINGS:
-        raise UnsupportedModelError(f"config.json, classifier_pooling: expected cls or mean, got {pooling!r}.")
+def _head(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind, sizes: Sizes) -> Head:
+    """The same parts for texts and for tokens."""
+    _HEAD.require(kind, tensors)
     return Head(
         dense=tensors.linear(_HEAD.dense, sizes.hidden, sizes.hidden, optional_bias=True),
         activation=activation(config, "classifier_activation"),
         out=tensors.linear(_HEAD.out, sizes.hidden, None),
-        pooling=_POOLINGS[pooling],  # type: ignore[arg-type]  # checked above
+        pooling=_pooling(config) if kind == "classifier" else "none",
         norm=tensors.norm("head.norm", sizes.hidden, sizes.epsilon, optional_bias=True),
     )
+
+
+def _pooling(config: Mapping[str, Any]) -> Literal["first", "mean"]:
+    pooling = config.get("classifier_pooling", "cls")
+    if pooling not in _POOLINGS:
+        raise UnsupportedModelError(f"config.json, classifier_pooling: expected cls or mean, got {pooling!r}.")
+    return _POOLINGS[pooling]
 
 
 def _layers(config: Mapping[str, Any], tensors: Tensors, name: str, sizes: Sizes) -> tuple[Layer, ...]:

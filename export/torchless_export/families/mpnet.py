@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.spec import EmbeddingTables, EncoderSpec, Floats, Layer
 from torchless_export.tensors import Tensors
 
@@ -27,20 +28,20 @@ _LAYER = LayerNames(
     down="output.dense",
     output_norm="output.LayerNorm",
 )
-_HEAD = HeadNames("MPNetForSequenceClassification", dense="classifier.dense", out="classifier.out_proj")
+_HEAD = HeadNames("MPNet", dense="classifier.dense", out="classifier.out_proj")
 # Fixed in the model's code, whatever the config says.
 _PADDING = 1
 _BUCKETS, _MAX_DISTANCE = 32, 128
 
 
-def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read an MPNetForSequenceClassification, or the body of any MPNet for `head=False`."""
+def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> EncoderSpec:
+    """Read an MPNet with the head of a kind, or the body of any."""
     body = tensors.prefix("mpnet.", "embeddings.word_embeddings.weight")
     # The model reads 32 buckets however many the config names.
     expect(config, relative_attention_num_buckets=_BUCKETS, pruned_heads={})
     max_positions = config["max_position_embeddings"] - _PADDING - 1
     spec = EncoderSpec(
-        head=_HEAD.read(tensors, config["hidden_size"]) if head else None,
+        head=_HEAD.read(kind, tensors, config["hidden_size"]),
         embeddings=_embeddings(config, tensors, f"{body}embeddings"),
         layers=_layers(config, tensors, f"{body}encoder.layer"),
         attention_heads=config["num_attention_heads"],
@@ -49,7 +50,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
         distance_biases=(_distance_bias(config, tensors, f"{body}encoder", max_positions),),
     )
     # A classifier's body has no pooler; checkpoints that grew out of a bare one carry it along.
-    others = () if head else ("lm_head.", *bert.NO_PART_OF_THE_BODY)
+    others = ("lm_head.", *bert.NO_PART_OF_THE_BODY) if kind == "encoder" else ()
     refuse_unread(tensors, body, (f"{body}pooler.", *bert.BUFFERS, *others))
     return spec
 

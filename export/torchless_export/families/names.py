@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.errors import CheckpointError
 from torchless_export.spec import Head, HiddenActivation, Layer, Linear
 from torchless_export.tensors import Tensors
@@ -107,39 +108,51 @@ class LayerNames:
 
 @dataclass(frozen=True)
 class HeadNames:
-    """The names of a classification head's tensors, in the order that they are used in.
+    """The names of the tensors of an architecture's heads, in the order that they are used in.
 
     Attributes:
-        model: transformers' class with this head.
-        dense: the product before the activation.
-        out: the product whose outputs are the logits.
+        model: what the names of transformers' classes begin with.
+        dense: the product before the activation, in a classifier of texts.
+        out: the product whose outputs are the logits, in a classifier of texts.
         activation: between the two.
+        every: the product whose outputs are the logits, in a classifier of tokens.
+        every_dense: the product before it, in a classifier of tokens; None where there is none.
     """
 
     model: str
     dense: str
     out: str
     activation: HiddenActivation = "tanh"
+    every: str = "classifier"
+    every_dense: str | None = None
 
-    def require(self, tensors: Tensors, body: str = "") -> None:
+    def require(self, kind: GraphKind, tensors: Tensors, body: str = "") -> None:
         """Refuse a checkpoint without these tensors.
 
         Args:
+            kind: which of the heads is read.
             tensors: the checkpoint's.
             body: the prefix of `dense` where it is a part of the body.
 
         Raises:
             CheckpointError: one is missing; the message says what would add it.
         """
-        names = (f"{body}{self.dense}.weight", f"{self.out}.weight")
+        tagger = kind == "token_classifier"
+        parts = (self.every_dense, self.every) if tagger else (f"{body}{self.dense}", self.out)
+        names = [f"{part}.weight" for part in parts if part]
         if missing := [name for name in names if name not in tensors]:
             raise CheckpointError(
-                f"the checkpoint has no classification head: {' and '.join(missing)} missing. Fine-tune it with "
-                f"{self.model} first, or export the body alone with --encoder-only."
+                f"the checkpoint has no {'token ' if tagger else ''}classification head: {' and '.join(missing)} "
+                f"missing. Fine-tune it with {self.model}For{'Token' if tagger else 'Sequence'}Classification first, "
+                "or export the body alone with --encoder-only."
             )
 
-    def read(self, tensors: Tensors, hidden_size: int, body: str = "") -> Head:
-        """The head of a checkpoint; arguments and errors as in `require`."""
-        self.require(tensors, body)
+    def read(self, kind: GraphKind, tensors: Tensors, hidden_size: int, body: str = "") -> Head | None:
+        """The head of a checkpoint, None for the body alone; arguments and errors as in `require`."""
+        if kind == "encoder":
+            return None
+        self.require(kind, tensors, body)
+        if kind == "token_classifier":
+            return Head(None, self.activation, tensors.linear(self.every, hidden_size, None), pooling="none")
         dense = tensors.linear(f"{body}{self.dense}", hidden_size, hidden_size)
         return Head(dense, self.activation, tensors.linear(self.out, hidden_size, None))

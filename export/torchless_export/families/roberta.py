@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torchless.bundle.manifest import GraphKind
 from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 
@@ -13,16 +14,16 @@ from .names import HeadNames
 from .random_checkpoint import ROBERTA_TOKENS, RandomCheckpoint
 from .reading import activation, refuse_unread
 
-_HEAD = HeadNames("RobertaForSequenceClassification", dense="classifier.dense", out="classifier.out_proj")
+_HEAD = HeadNames("Roberta", dense="classifier.dense", out="classifier.out_proj")
 
 
-def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec:
-    """Read a RobertaForSequenceClassification or a related model, or the body of any of them for `head=False`."""
+def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> EncoderSpec:
+    """Read a RoBERTa or a related model with the head of a kind, or the body of any."""
     body = tensors.prefix("roberta.", "embeddings.word_embeddings.weight")
     hidden_size, padding = config["hidden_size"], config.get("pad_token_id", 1)
     bert.expect_plain(config)
     spec = EncoderSpec(
-        head=_HEAD.read(tensors, hidden_size) if head else None,
+        head=_HEAD.read(kind, tensors, hidden_size),
         # Positions are counted from the padding token's id + 1 on: of 514 rows 512 are of use.
         embeddings=bert.embeddings(config, tensors, f"{body}embeddings", hidden_size, first_position=padding + 1),
         layers=bert.layers(config, tensors, f"{body}encoder.layer"),
@@ -31,7 +32,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, head: bool) -> EncoderSpec
         max_positions=config["max_position_embeddings"] - padding - 1,
     )
     # A classifier's body has no pooler; checkpoints that grew out of a bare one carry it along.
-    others = (f"{body}pooler.",) if head else ("pooler.", "lm_head.", *bert.NO_PART_OF_THE_BODY)
+    others = ("pooler.", "lm_head.", *bert.NO_PART_OF_THE_BODY) if kind == "encoder" else (f"{body}pooler.",)
     refuse_unread(tensors, body, (*bert.BUFFERS, *others))
     return spec
 

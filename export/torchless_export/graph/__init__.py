@@ -3,7 +3,7 @@
 Tokens are packed: whatever works token by token works on (1, tokens, hidden_size), and only the attention core sees a
 (texts, longest, hidden_size) rectangle. For a text that is alone the two are the same, so its branch moves nothing.
 With a head that reads each text's first token, the last layer is computed for that token only, since nothing else
-reaches the head.
+reaches the head. A head that answers for every token reads all of them.
 
 Both branches use one attention kernel, which gives a masked text and the same text alone equal answers to the bit
 (docs/decisions/0003-batches.md); in int8 a last digit can tip a rounding.
@@ -55,8 +55,9 @@ def build(
         first_only: compute the last layer for each text's first token alone where the head reads no other.
 
     Returns:
-        A model with the output "logits" (texts, labels) for `head`, else "hidden_states" (tokens, hidden_size), or
-        "last_hidden_state" (texts, longest, hidden_size) where the layout is padded.
+        A model with the output "logits" for `head`: (texts, labels), or (tokens, labels) where the head answers for
+        every token. Without it "hidden_states" (tokens, hidden_size). Where the layout is padded, tokens are (texts,
+        longest), and the hidden states are called "last_hidden_state".
     """
     graph = Graph(spec, numbers, weights, lone=layout == "lone")
     x = embed(graph.scope("embeddings"), padded.PACKED_IDS if layout == "padded" else "input_ids")
@@ -74,7 +75,10 @@ def build(
         assert spec.head is not None
         if spec.head.pooling == "first" and not reads_first:
             x = graph.node("Gather", "first.rows", [x, "first"], axis=1)
-        output, shape = classify(graph.scope("head"), spec.head, x), ("texts", len(spec.head.out.bias))
+        tokens = spec.head.pooling == "none"
+        name = padded.PACKED_LOGITS if tokens and layout == "padded" else "logits"
+        output = classify(graph.scope("head"), spec.head, x, name)
+        shape = ("tokens" if tokens else "texts", len(spec.head.out.bias))
     else:
         output, shape = flat(graph, "hidden_states", x), ("tokens", spec.hidden_size)
     return padded.model(graph, output, shape) if layout == "padded" else graph.model(output, shape)

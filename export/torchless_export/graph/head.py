@@ -12,19 +12,21 @@ from .pointwise import activation, norm
 from .rectangle import first_row, flat, rectangle
 
 
-def classify(graph: Graph, head: Head, x: str) -> str:
+def classify(graph: Graph, head: Head, x: str, output: str) -> str:
     """Logits (texts, labels) from the first tokens' states (1, texts, hidden_size).
 
-    For a head that takes the mean: from the states of all tokens (1, tokens, hidden_size).
+    For a head that takes the mean: from the states of all tokens (1, tokens, hidden_size). For one that answers for
+    every token: logits (tokens, labels) from these.
     """
-    x = _mean(graph, x) if head.pooling == "mean" else flat(graph, "first", x)
-    dense = graph.linear("dense", graph.enter("input", x), "input", head.dense)
-    active = activation(graph, "active", dense, head.activation)
+    x = _mean(graph, x) if head.pooling == "mean" else flat(graph, "first" if head.pooling == "first" else "every", x)
+    if head.dense is not None:
+        dense = graph.linear("dense", graph.enter("input", x), "input", head.dense)
+        x = activation(graph, "active", dense, head.activation)
     if head.norm is not None:
-        active = norm(graph, "norm", active, head.norm)
+        x = norm(graph, "norm", x, head.norm)
     # So few columns that quantising them would save little, and it would cost digits of the logits.
     weight, bias = graph.weight("out.weight", head.out.weight), graph.weight("out.bias", head.out.bias)
-    return graph.shared.node("Gemm", "logits", [active, weight, bias])
+    return graph.shared.node("Gemm", output, [x, weight, bias])
 
 
 def _mean(graph: Graph, x: str) -> str:

@@ -12,7 +12,8 @@ from onnx import TensorProto
 
 from .nodes import Graph, Input
 
-PACKED_IDS = "packed_input_ids"  # the packed graph's token ids, whose usual name the door needs
+# The packed graph's token ids and the logits of its tokens, whose usual names the door needs.
+PACKED_IDS, PACKED_LOGITS = "packed_input_ids", "packed_logits"
 _TYPES = "type_ids"
 _INPUTS: tuple[Input, ...] = tuple(
     (name, TensorProto.INT64, ("texts", "longest")) for name in ("input_ids", "attention_mask", "token_type_ids")
@@ -30,11 +31,11 @@ _CONSTANTS = (
 
 
 def model(graph: Graph, output: str, shape: tuple[str | int, ...]) -> onnx.ModelProto:
-    """A packed graph with the door before it; hidden states (tokens, hidden_size) are padded again behind it.
+    """A packed graph with the door before it; what it answers for each token is padded again behind it.
 
     Args:
         graph: complete, reading its token ids from PACKED_IDS.
-        output: its output, "logits" or "hidden_states".
+        output: its output: "logits" of texts; of tokens PACKED_LOGITS or "hidden_states".
         shape: of the output.
     """
     door, behind = graph.branch(), graph.branch()
@@ -43,8 +44,9 @@ def model(graph: Graph, output: str, shape: tuple[str | int, ...]) -> onnx.Model
     typed = any(_TYPES in node.input for node in graph.nodes)
     _places(door, typed=typed)
     _rectangle(door)
-    if output == "hidden_states":
-        output, shape = _padded(behind, output), ("texts", "longest", graph.spec.hidden_size)
+    if shape[0] == "tokens":
+        name, columns = "logits" if output == PACKED_LOGITS else "last_hidden_state", shape[1]
+        output, shape = _padded(behind, output, name, columns), ("texts", "longest", columns)
     for node in (*door.nodes, *behind.nodes):
         node.name = f"door/{node.name}"
         node.ClearField("domain")  # as in the bundles of earlier versions, to the byte
@@ -104,9 +106,9 @@ def _rectangle(door: Graph) -> None:
     node("Add", "rows", ["door.row", "position_ids"])
 
 
-def _padded(behind: Graph, packed: str) -> str:
-    """Packed rows (tokens, hidden_size) back in their padded slots (texts, longest, hidden_size), zero elsewhere."""
-    behind.constant("door.dim", np.array([behind.spec.hidden_size], np.int64))
+def _padded(behind: Graph, packed: str, name: str, columns: str | int) -> str:
+    """Packed rows (tokens, columns) back in their padded slots (texts, longest, columns), zero elsewhere."""
+    behind.constant("door.dim", np.array([columns], np.int64))
     node = behind.node
     node("Shape", "door.shape", ["attention_mask"])
     node("Shape", "door.slots.count", ["door.mask.flat"])
@@ -115,4 +117,4 @@ def _padded(behind: Graph, packed: str) -> str:
     node("Unsqueeze", "door.kept.column", ["door.kept", "door.axis.1"])
     node("ScatterND", "door.scattered", ["door.empty", "door.kept.column", packed])
     node("Concat", "door.shape.padded", ["door.shape", "door.dim"], axis=0)
-    return node("Reshape", "last_hidden_state", ["door.scattered", "door.shape.padded"])
+    return node("Reshape", name, ["door.scattered", "door.shape.padded"])

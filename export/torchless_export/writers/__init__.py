@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
-from torchless.bundle.manifest import Precision
+from torchless.bundle.manifest import GraphKind, Precision
 from torchless.errors import InputError, MissingExtraError
 from torchless_export.checkpoint import Checkpoint
-from torchless_export.checkpoint.config import refuse_other_heads
 from torchless_export.errors import GraphChoiceError, UnsupportedModelError
 from torchless_export.families import FAMILIES
 
@@ -88,20 +87,17 @@ def resolve(precisions: Sequence[Precision] | None, way: Way) -> list[Precision]
     return [name for name in writable if name in (precisions or _DEFAULT)]
 
 
-def open_writer(way: Way, checkpoint: Checkpoint, *, head: bool, say: Callable[[str], None] = lambda _: None) -> Writer:
-    """Read the model, with or without its head; `say` is told what the user should know of it.
+def open_writer(
+    way: Way, checkpoint: Checkpoint, kind: GraphKind, *, say: Callable[[str], None] = lambda _: None
+) -> Writer:
+    """Read the model with the head of a kind, or without one; `say` is told what the user should know of it.
 
     Raises:
         CheckpointError: the model is incomplete, or contradicts its config.
-        UnsupportedModelError: its head is for something else than whole texts, or it has a setting that the writer does
-            not know.
+        UnsupportedModelError: it has a setting that the writer does not know.
     """
-    if head:
-        refuse_other_heads(checkpoint.folder, checkpoint.config)
     writer: Writer = (
-        optimum.OptimumWriter(checkpoint, head=head)
-        if way == "optimum"
-        else PackedWriter(checkpoint, head=head, layout=way)
+        optimum.OptimumWriter(checkpoint, kind) if way == "optimum" else PackedWriter(checkpoint, kind, layout=way)
     )
     for note in writer.notes:
         say(note)

@@ -12,22 +12,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from torchless.bundle.manifest import GraphKind
+
     Tensors = Mapping[str, torch.Tensor]
 
 
-def answer(model: Any, run: Callable[..., Any], inputs: Tensors, *, head: bool) -> tuple[torch.Tensor, Any]:
-    """The body's hidden states (texts, longest, hidden_size), and the logits (texts, labels) or None without a head.
+def answer(model: Any, run: Callable[..., Any], inputs: Tensors, head: GraphKind) -> tuple[torch.Tensor, Any]:
+    """The body's hidden states (texts, longest, hidden_size), and the logits.
+
+    These are (texts, labels), or (texts, longest, labels) of a head that classifies tokens; None without a head.
 
     Args:
         model: of transformers.
         run: its own forward pass.
         inputs: the graph's, of which `input_ids` and `attention_mask` are always there.
-        head: whether the model has one.
+        head: which head the model has; "encoder" for none.
     """
-    pooled = _pooled(model, inputs) if head else None
+    pooled = _pooled(model, inputs) if head == "classifier" else None
     if pooled is not None:
         return pooled
-    if model.config.model_type == "longformer" and head:  # as its forward pass does, by an assignment in place
+    if (
+        model.config.model_type == "longformer" and head == "classifier"
+    ):  # as its forward pass does, by an assignment in place
         import torch
 
         places = torch.arange(inputs["input_ids"].shape[1])
@@ -43,7 +49,7 @@ def answer(model: Any, run: Callable[..., Any], inputs: Tensors, *, head: bool) 
         outputs = run(**inputs)
     finally:
         hook.remove()
-    return kept[-1], outputs["logits"] if head else None
+    return kept[-1], None if head == "encoder" else outputs["logits"]
 
 
 def _pooled(model: Any, inputs: Tensors) -> tuple[torch.Tensor, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from torchless.bundle.manifest import Layout, Precision
+from torchless.bundle.manifest import GraphKind, Layout, Precision
 from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, UnsupportedModelError
@@ -19,7 +19,7 @@ from torchless_export.weights import WeightsFile
 
 from .writer import Kind, leftovers
 
-_OUTPUTS: dict[Kind, str] = {"encoder": "last_hidden_state", "classifier": "logits"}
+_PLACES = {"bbox", "xpath_tags_seq"}  # inputs of models that read where on a page a token stands
 _TRACED_TOKENS = 48  # of the example that is traced; a graph takes texts of any length
 _POSITIONS = ("max_position_embeddings", "max_encoder_position_embeddings", "max_decoder_position_embeddings")
 _SMALL = 1024  # bytes: smaller tensors (shapes, scales) stay in the graph, where onnxruntime reads them at load
@@ -35,14 +35,16 @@ class OptimumWriter:
 
     layout: Layout = "padded"
 
-    def __init__(self, checkpoint: Checkpoint, *, head: bool) -> None:
+    def __init__(self, checkpoint: Checkpoint, kind: GraphKind) -> None:
         self._checkpoint = checkpoint
-        self._reference, states, logits = _run(checkpoint, head=head)
+        self._reference, states, logits = _run(checkpoint, kind)
         reference = self._reference
         self.hidden_size = int(states.shape[1])
-        self.outputs = None if logits is None else int(logits.shape[1])
+        self.outputs = None if logits is None else int(logits.shape[-1])
         self.max_positions = _max_positions(checkpoint, reference)
-        self.notes = (leftovers(reference.unexpected) if head else ()) + _sparse(reference, self.max_positions)
+        self.notes = (leftovers(reference.unexpected) if reference.head else ()) + _sparse(
+            reference, self.max_positions
+        )
 
     def graphs(
         self,
@@ -58,13 +60,14 @@ class OptimumWriter:
         assert precision == "fp32"
         graphs: dict[Kind, onnx.ModelProto] = {"encoder": self._graph("encoder", weights, self.hidden_size)}
         if self.outputs is not None:
-            graphs["classifier"] = self._graph("classifier", weights, self.outputs)
+            kind = self._reference.kind
+            graphs[kind] = self._graph(kind, weights, self.outputs)
         return graphs
 
-    def _graph(self, kind: Kind, weights: WeightsFile, columns: int) -> onnx.ModelProto:
+    def _graph(self, kind: GraphKind, weights: WeightsFile, columns: int) -> onnx.ModelProto:
         """One graph; its tensors move into the weights file that the graphs of a variant share."""
         longest = min(self.max_positions or _TRACED_TOKENS, _TRACED_TOKENS)
-        model = _exported(self._checkpoint, self._reference, _OUTPUTS[kind], longest)
+        model = _exported(self._checkpoint, self._reference, kind, longest)
         model.graph.output[0].type.tensor_type.shape.dim[-1].dim_value = columns  # the tracer leaves it open
         for place, tensor in enumerate(model.graph.initializer):
             array = onnx.numpy_helper.to_array(tensor)
@@ -76,27 +79,33 @@ class OptimumWriter:
         return model
 
 
-def _run(checkpoint: Checkpoint, *, head: bool) -> tuple[Reference, Floats, Floats | None]:
+def _run(checkpoint: Checkpoint, kind: GraphKind) -> tuple[Reference, Floats, Floats | None]:
     """Load the model and run it once: the shapes of its answers are named differently in every config."""
-    reference = Reference(checkpoint, None, head=head)
+    reference = Reference(checkpoint, None, kind)
+    if kind == "token_classifier" and (places := sorted(_PLACES & reference.inputs)):
+        raise UnsupportedModelError(
+            f"{checkpoint.folder / 'config.json'}, model_type: expected a model that tags text alone, got "
+            f"{checkpoint.config['model_type']!r}, which also reads where on a page each word stands ({places[0]}). "
+            "A bundle takes no such input."
+        )
     (states,), logits = reference.run(["text"])
     # A pooler, though missing, reaches no hidden state.
-    missing = [name for name in reference.missing if head or "pooler" not in name]
+    missing = [name for name in reference.missing if kind == "classifier" or "pooler" not in name]
     if missing:
         raise CheckpointError(
             f"{checkpoint.folder}: {len(missing)} tensors missing: {', '.join(missing[:5])}. "
             "Fine-tune the model for classification first, or export the body alone with --encoder-only."
         )
-    return reference, states, logits
+    return reference, states, None if logits is None else logits[0]
 
 
-def _exported(checkpoint: Checkpoint, reference: Reference, output: str, longest: int) -> onnx.ModelProto:
+def _exported(checkpoint: Checkpoint, reference: Reference, kind: GraphKind, longest: int) -> onnx.ModelProto:
     from .tracing import trace
 
     try:
         with warnings.catch_warnings():  # torch and optimum warn about each other; parity is the judge of the outcome
             warnings.simplefilter("ignore")
-            return trace(reference.model, reference.example(longest), output, head=reference.head)
+            return trace(reference.model, reference.example(longest), kind, head=reference.kind)
     except Exception as error:  # optimum, transformers and torch raise errors of any class
         raise UnsupportedModelError(
             f"{checkpoint.folder}: optimum cannot export {checkpoint.config['model_type']!r} ({error})."

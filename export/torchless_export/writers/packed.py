@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from torchless.bundle.manifest import Layout, Precision
+from torchless.bundle.manifest import GraphKind, Layout, Precision
 from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, ExportError
@@ -23,17 +23,18 @@ from torchless_export.spec import EncoderSpec
 from torchless_export.tensors import Tensors
 from torchless_export.weights import WeightsFile
 
-from .writer import Kind, leftovers
+from .writer import LONE, Kind, leftovers
 
 
 class PackedWriter:
     """A model as a spec; a `Writer`."""
 
-    def __init__(self, checkpoint: Checkpoint, *, head: bool, layout: Layout) -> None:
+    def __init__(self, checkpoint: Checkpoint, kind: GraphKind, *, layout: Layout) -> None:
         self.layout = layout
+        self._kinds: tuple[GraphKind, ...] = ("encoder",) if kind == "encoder" else ("encoder", kind)
         tensors = Tensors(checkpoint.weights(), str(checkpoint.folder))
-        self.spec = _read(checkpoint, tensors, head=head)
-        self.notes = leftovers(tensors.ignored) if head else ()
+        self.spec = _read(checkpoint, tensors, kind)
+        self.notes = leftovers(tensors.ignored) if self.spec.head else ()
         self.hidden_size = self.spec.hidden_size
         self.outputs = None if self.spec.head is None else len(self.spec.head.out.bias)
         self.max_positions: int | None = self.spec.max_positions
@@ -43,15 +44,13 @@ class PackedWriter:
     ) -> Mapping[Kind, onnx.ModelProto]:
         """The graphs of one variant; fp16, which is for GPUs, has two more for one text alone."""
         spec, numbers = self._written(precision, calibration)
-        kinds: tuple[Kind, ...] = ("encoder",) if spec.head is None else ("encoder", "classifier")
 
-        def graph(kind: Kind, layout: GraphLayout) -> onnx.ModelProto:
-            return build(spec, numbers, weights, head=kind == "classifier", layout=layout)
+        def graph(kind: GraphKind, layout: GraphLayout) -> onnx.ModelProto:
+            return build(spec, numbers, weights, head=kind != "encoder", layout=layout)
 
-        graphs = {kind: graph(kind, self.layout) for kind in kinds}
+        graphs: dict[Kind, onnx.ModelProto] = {kind: graph(kind, self.layout) for kind in self._kinds}
         if precision == "fp16" and self.layout == "packed":
-            lone: dict[Kind, Kind] = {"encoder": "lone_encoder", "classifier": "lone_classifier"}
-            graphs |= {lone[kind]: graph(kind, "lone") for kind in kinds}
+            graphs |= {LONE[kind]: graph(kind, "lone") for kind in self._kinds}
         return graphs
 
     def _written(self, precision: Precision, calibration: Batch | None) -> tuple[EncoderSpec, NumberFormat]:
@@ -63,15 +62,15 @@ class PackedWriter:
         return spec, Int8(calibrate(spec, calibration))
 
 
-def _read(checkpoint: Checkpoint, tensors: Tensors, *, head: bool) -> EncoderSpec:
+def _read(checkpoint: Checkpoint, tensors: Tensors, kind: GraphKind) -> EncoderSpec:
     path, architecture = checkpoint.folder / "config.json", checkpoint.config["model_type"]
     # A field that is null has transformers' default, as one that is not there.
     config = {field: value for field, value in checkpoint.config.items() if value is not None}
-    if head:
+    if kind != "encoder":
         _ = checkpoint.labels  # refused here by their name: transformers 5 fails on them when it loads the tokenizer
     config[TOKENIZER_LIMIT] = checkpoint.tokenizer_limit
     try:
-        return FAMILIES[architecture](config, tensors, head)
+        return FAMILIES[architecture](config, tensors, kind)
     except KeyError as error:
         raise CheckpointError(f"{path}: expected a field {error}, got none.") from error
     except ExportError:

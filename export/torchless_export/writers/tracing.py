@@ -15,43 +15,50 @@ from optimum.exporters.onnx import OnnxConfig, export, model_configs
 from optimum.exporters.tasks import TasksManager
 from optimum.utils import NormalizedTextConfig
 
+from torchless.bundle.manifest import GraphKind
+
 from .forward import answer, traceable
 
 _OPSET = 18
-_TASKS = ("text-classification", "feature-extraction")
+_TASKS = ("text-classification", "token-classification", "feature-extraction")
+_OUTPUTS: Mapping[GraphKind, str] = {
+    "encoder": "last_hidden_state",
+    "classifier": "logits",
+    "token_classifier": "logits",
+}
 assert model_configs  # imported because it registers what optimum knows of each architecture
 
 
-def trace(model: Any, example: Mapping[str, Any], output: str, *, head: bool) -> onnx.ModelProto:
-    """The graph of a model, from int64 (texts, longest) inputs to `logits` or `last_hidden_state`.
+def trace(model: Any, example: Mapping[str, Any], kind: GraphKind, *, head: GraphKind) -> onnx.ModelProto:
+    """A graph of a model, from int64 (texts, longest) inputs to `logits` or `last_hidden_state`.
 
     Args:
         model: of transformers.
         example: the inputs that are traced.
-        output: what the graph answers.
-        head: whether the model has one.
+        kind: which graph.
+        head: which head the model has; "encoder" for none.
     """
-    own, forward = model.forward, _forward(model, list(example), output, head=head)
+    own, forward = model.forward, _forward(model, list(example), kind, head)
     with tempfile.TemporaryDirectory() as folder, traceable(model), redirect_stdout(io.StringIO()):
         path = Path(folder) / "model.onnx"
         model.forward = forward
         try:
-            export(model, _Traced(model.config, example, output), path, opset=_OPSET)
+            export(model, _Traced(model.config, example, kind), path, opset=_OPSET)
         finally:
             model.forward = own
         return onnx.load(path)
 
 
-def _forward(model: Any, names: list[str], output: str, *, head: bool) -> Callable[..., dict[str, Any]]:
+def _forward(model: Any, names: list[str], kind: GraphKind, head: GraphKind) -> Callable[..., dict[str, Any]]:
     own = model.forward
 
     def forward(*given: Any, **named: Any) -> dict[str, Any]:
-        states, logits = answer(model, own, {**dict(zip(names, given, strict=False)), **named}, head=head)
-        return {output: logits if output == "logits" else states}
+        states, logits = answer(model, own, {**dict(zip(names, given, strict=False)), **named}, head)
+        return {_OUTPUTS[kind]: states if kind == "encoder" else logits}
 
     # optimum and torch read the names of the inputs here.
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    forward.__signature__ = inspect.Signature([inspect.Parameter(name, either) for name in names])  # type: ignore[attr-defined]
     return forward
 
 
@@ -61,8 +68,8 @@ class _Traced(OnnxConfig):  # type: ignore[misc]  # optimum has no types
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
     _behavior = None  # which part of an encoder-decoder: the whole
 
-    def __init__(self, config: Any, example: Mapping[str, Any], output: str) -> None:
-        self._example, self._output = example, output
+    def __init__(self, config: Any, example: Mapping[str, Any], kind: GraphKind) -> None:
+        self._example, self._kind = example, kind
         super().__init__(config, task=_TASKS[0])
         known = TasksManager._SUPPORTED_MODEL_TYPE.get(config.model_type, {}).get("onnx", {})  # noqa: SLF001
         constructor = next((known[task] for task in _TASKS if task in known), None)
@@ -77,7 +84,7 @@ class _Traced(OnnxConfig):  # type: ignore[misc]  # optimum has no types
     @property
     def outputs(self) -> dict[str, dict[int, str]]:
         """The same of the output."""
-        return {self._output: {0: "texts"} if self._output == "logits" else {0: "texts", 1: "longest"}}
+        return {_OUTPUTS[self._kind]: {0: "texts"} if self._kind == "classifier" else {0: "texts", 1: "longest"}}
 
     def generate_dummy_inputs(self, framework: str = "pt", **_: Any) -> dict[str, Any]:
         """The inputs that are traced, and, as numpy arrays, those that optimum runs the graph with once."""

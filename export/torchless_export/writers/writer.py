@@ -7,12 +7,17 @@ from typing import Literal, Protocol
 
 import onnx
 
-from torchless.bundle.manifest import Layout, Precision
+from torchless.bundle.manifest import GraphKind, Layout, Precision
 from torchless.inputs.tokens import Batch
 from torchless_export.weights import WeightsFile
 
-# With the head and without, and the same two for one text alone.
-Kind = Literal["encoder", "classifier", "lone_encoder", "lone_classifier"]
+# Without a head, with the one of texts or of tokens, and the same three for one text alone.
+Kind = Literal["encoder", "classifier", "token_classifier", "lone_encoder", "lone_classifier", "lone_token_classifier"]
+LONE: Mapping[GraphKind, Kind] = {
+    "encoder": "lone_encoder",
+    "classifier": "lone_classifier",
+    "token_classifier": "lone_token_classifier",
+}
 
 
 class Writer(Protocol):
@@ -21,7 +26,7 @@ class Writer(Protocol):
     Attributes:
         layout: how the graphs take tokens.
         hidden_size: numbers in a hidden state.
-        outputs: numbers that the head answers; None without a head.
+        outputs: numbers that the head answers per text or token; None without a head.
         max_positions: largest number of tokens in a text; None where nothing bounds it.
         notes: what the user should know of the checkpoint, one sentence each.
     """

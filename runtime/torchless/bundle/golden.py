@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,8 @@ class GoldenAnswers:
     """What one variant answered where the bundle was made.
 
     Attributes:
-        logits: float32 (texts, labels); None in a bundle without a head.
+        logits: float32 (texts, labels); of a bundle that labels tokens (tokens of all texts, labels), in the order of
+            `Golden.input_ids`, special tokens included; None in a bundle without a head.
         embeddings: float32 (embedded texts, hidden_size), normalised means, of the first texts.
         tolerance: how far a logit may lie from the recorded one.
         min_cosine: what the cosine between an embedding and the recorded one must reach.
@@ -58,7 +59,7 @@ class Golden:
         if len(input_ids) != len(texts):
             raise root.wrong("input_ids", f"{len(texts)} lists, one for each text", str(len(input_ids)))
         variants = {
-            precision: _answers(root.mapping("variants").mapping(precision), precision, manifest, len(texts))
+            precision: _answers(root.mapping("variants").mapping(precision), precision, manifest, input_ids)
             for precision in manifest.variants
         }
         return cls(texts, input_ids, variants)
@@ -74,12 +75,15 @@ def _texts(root: Fields) -> list[Text]:
     return texts
 
 
-def _answers(fields: Fields, precision: Precision, manifest: Manifest, texts: int) -> GoldenAnswers:
-    head = manifest.variants[precision].classifier is not None
+def _answers(fields: Fields, precision: Precision, manifest: Manifest, input_ids: Sequence[object]) -> GoldenAnswers:
+    kind, texts = manifest.variants[precision].kind, len(input_ids)
     embeddings = _matrix(fields, "embeddings", manifest.hidden_size)
-    logits = _matrix(fields, "logits", len(manifest.labels)) if head else None
-    if logits is not None and len(logits) != texts:
-        raise fields.wrong(fields.path("logits"), f"{texts} rows, one for each text", str(len(logits)))
+    logits = None if kind == "encoder" else _matrix(fields, "logits", len(manifest.labels))
+    rows, unit = texts, "text"
+    if kind == "token_classifier":
+        rows, unit = sum(len(ids) for ids in input_ids if isinstance(ids, list)), "token"
+    if logits is not None and len(logits) != rows:
+        raise fields.wrong(fields.path("logits"), f"{rows} rows, one for each {unit}", str(len(logits)))
     if not 1 <= len(embeddings) <= texts:
         raise fields.wrong(fields.path("embeddings"), f"1 to {texts} rows", str(len(embeddings)))
     stated = "min_cosine" in fields.values

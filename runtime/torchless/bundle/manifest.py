@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 import sys
@@ -11,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from torchless.errors import IncompatibleError, InputError, ManifestError, shown
+from torchless.errors import IncompatibleError, InputError, shown
 from torchless.inputs.arguments import Side
 
+from . import digest
 from .fields import Fields, parse
 
 FORMAT, FORMAT_VERSION = "torchless", 2  # the newest that is read; a bundle has the oldest that says all about it
@@ -25,12 +25,11 @@ Precision = Literal["fp32", "fp16", "int8"]
 Layout = Literal["packed", "padded"]
 Pooling = Literal["cls", "mean", "max"]
 ActivationScales = Literal["static", "row"]
-GraphKind = Literal["classifier", "encoder"]  # with the head, without it
+GraphKind = Literal["classifier", "token_classifier", "encoder"]  # with the head for texts, for tokens, without it
 
-_DIGEST_KEY = "manifest_sha256"
-_NO_DIGEST = "0" * 64
 _NAME = "[A-Za-z0-9_][A-Za-z0-9._-]{0,254}"  # what every file system can hold
 _FILE_NAMES = {1: re.compile(_NAME), 2: re.compile(f"(?:{_NAME}/)?{_NAME}")}  # by format version
+_OPTIONAL_GRAPHS = ("classifier", "lone_encoder", "lone_classifier", "token_classifier", "lone_token_classifier")
 _MOST = 1_000_000  # tokens per text, numbers per hidden state: beyond any model, within any integer
 
 
@@ -49,8 +48,11 @@ class Variant:
     Attributes:
         weights: the file that both graphs keep their tensors in.
         encoder: the graph without the head, packed tokens to hidden states.
-        classifier: the graph with the head, packed tokens to logits; None in a bundle without a head.
+        classifier: the graph with a head for texts, packed tokens to logits of each text; None without such a head.
         lone_encoder, lone_classifier: the same two for one text alone, recorded as CUDA graphs; None without them.
+        token_classifier: the graph with a head for tokens, packed tokens to logits of each token, special tokens
+            included; None without such a head. A variant has one kind of head at most.
+        lone_token_classifier: the same for one text alone.
     """
 
     weights: str
@@ -58,10 +60,19 @@ class Variant:
     classifier: str | None
     lone_encoder: str | None = None
     lone_classifier: str | None = None
+    token_classifier: str | None = None
+    lone_token_classifier: str | None = None
 
     def graphs(self, kind: GraphKind) -> tuple[str | None, str | None]:
-        """The graph with or without the head, and the same for one text alone."""
-        return (self.classifier, self.lone_classifier) if kind == "classifier" else (self.encoder, self.lone_encoder)
+        """The graph of a kind, and the same for one text alone."""
+        return getattr(self, kind), getattr(self, f"lone_{kind}")
+
+    @property
+    def kind(self) -> GraphKind:
+        """What it was exported for: the kind of its head, "encoder" without one."""
+        if self.token_classifier:
+            return "token_classifier"
+        return "classifier" if self.classifier else "encoder"
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -121,25 +132,38 @@ class Manifest:
     @property
     def ranks(self) -> bool:
         """Whether it ranks documents: it reads pairs, and has one output."""
-        return self.pairs and len(self.labels) == 1
+        return self.kind == "classifier" and self.pairs and len(self.labels) == 1
+
+    @property
+    def kind(self) -> GraphKind:
+        """What the bundle was exported for: to label texts, to label tokens, or, without a head, to encode.
+
+        The labels of a "token_classifier" are its tags, in the order of their ids.
+        """
+        return self.variants[self.default_precision].kind
 
     @property
     def format_version(self) -> int:
         """The first version of the format whose readers understand all that this manifest says."""
-        newer = self.truncation_side == "left" or self.activation_scales == "row"
+        newer = self._tags or self.truncation_side == "left" or self.activation_scales == "row"
         return 2 if newer or any("/" in name for name in self.files) else 1
+
+    @property
+    def _tags(self) -> bool:
+        return any(variant.token_classifier for variant in self.variants.values())
 
     def columns(self, kind: GraphKind) -> int:
         """The last axis of what a graph answers: labels with the head, the hidden size without it."""
-        return len(self.labels) if kind == "classifier" else self.hidden_size
+        return self.hidden_size if kind == "encoder" else len(self.labels)
 
     def to_bytes(self) -> bytes:
         """The file's bytes, its own digest included."""
         variants = {name: _stated(variant) for name, variant in self.variants.items()}
         stated = {**_stated(self), "variants": variants}
-        fields: dict[str, Any] = {"format": FORMAT, "format_version": self.format_version, **stated}
-        unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
-        return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
+        kind = {"kind": "token_classifier"} if self._tags else {}  # for who reads no further; others have their graphs
+        fields: dict[str, Any] = {"format": FORMAT, "format_version": self.format_version, **kind, **stated}
+        unsigned = json.dumps({**fields, digest.KEY: digest.NONE}, indent=2, ensure_ascii=False).encode() + b"\n"
+        return digest.sign(unsigned)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
@@ -160,14 +184,14 @@ class Manifest:
                 f"manifest.json, format_version: this Torchless reads up to {FORMAT_VERSION}, got {version}. "
                 "Upgrade it with: pip install -U torchless"
             )
-        _check_digest(data, root.sha256(_DIGEST_KEY))
+        digest.check(data, root.sha256(digest.KEY))
         return cls(
             created_by=root.text("created_by"),
             labels=_labels(root),
             activation=root.choice("activation", get_args(Activation)),
             max_tokens=root.integer("max_tokens", 2, _MOST),
             hidden_size=root.integer("hidden_size", 1, _MOST),
-            variants=_variants(root),
+            variants=_variants(root, version),
             default_precision=root.choice("default_precision", tuple(root.mapping("variants").values)),
             source=_source(root.mapping("source")),
             quality={name: report.values for name, report in root.mapping("quality").items()},
@@ -229,13 +253,13 @@ def _source(fields: Fields) -> Source:
     )
 
 
-def _variants(root: Fields) -> dict[Precision, Variant]:
+def _variants(root: Fields, version: int) -> dict[Precision, Variant]:
     found: dict[Precision, Variant] = {}
     for name, fields in root.mapping("variants").items():
         if name not in get_args(Precision):
             raise fields.wrong(fields.where, "one of " + ", ".join(get_args(Precision)), repr(name))
-        optional = [fields.optional_text(kind) for kind in ("classifier", "lone_encoder", "lone_classifier")]
-        variant = Variant(fields.text("weights"), fields.text("encoder"), *optional)
+        optional = {graph: fields.optional_text(graph) for graph in _OPTIONAL_GRAPHS}
+        variant = Variant(fields.text("weights"), fields.text("encoder"), **optional)
         for file in variant.files:
             if file not in root.mapping("files").values:
                 raise fields.wrong(fields.where, "files that `files` lists", repr(file))
@@ -244,16 +268,26 @@ def _variants(root: Fields) -> dict[Precision, Variant]:
         found[name] = variant  # type: ignore[index]  # checked against the Literal above
     if not found:
         raise root.wrong("variants", "one or more", "none")
+    _check_tags(root, version, found)
     return found
 
 
-def _check_digest(data: bytes, recorded: str) -> None:
-    """The digest is taken over the file's bytes with the digest's own 64 digits set to 0."""
-    actual = hashlib.sha256(_replace_digest(data, recorded, _NO_DIGEST)).hexdigest()
-    if actual != recorded:
-        raise ManifestError("the file", f"content of sha256 {recorded}", f"{actual} (it was altered after export)")
-
-
-def _replace_digest(data: bytes, old: str, new: str) -> bytes:
-    head, key, tail = data.rpartition(f'"{_DIGEST_KEY}"'.encode())
-    return head + key + tail.replace(old.encode(), new.encode(), 1)
+def _check_tags(root: Fields, version: int, variants: Mapping[Precision, Variant]) -> None:
+    """A head for tokens is the only head of a bundle, has labels, and is said in a format that old readers refuse."""
+    tags = any(variant.token_classifier for variant in variants.values())
+    if "kind" in root.values:
+        root.choice("kind", ("token_classifier",) if tags else ("classifier", "encoder"))
+    if not tags:
+        return
+    for name, variant in variants.items():
+        where = f"variants.{name}"
+        if variant.classifier:
+            raise root.wrong(where, "a classifier or a token_classifier", "both in this bundle")
+        if not variant.token_classifier:
+            raise root.wrong(where, "a token_classifier, as in the other variants", "none")
+    if version < FORMAT_VERSION:
+        raise root.wrong("format_version", f"{FORMAT_VERSION}, with a token_classifier", str(version))
+    if not root.texts("labels"):
+        raise root.wrong("labels", "one or more, with a token_classifier", "none")
+    if root.text("activation") != "softmax":
+        raise root.wrong("activation", "softmax, with a token_classifier", repr(root.text("activation")))

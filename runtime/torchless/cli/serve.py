@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+from contextlib import suppress
 
 from torchless.errors import InputError
 from torchless.serve import needs_extra, settings
@@ -26,6 +28,8 @@ def run(options: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
     models = _models(options.models or os.environ.get("TORCHLESS_MODELS", "").split())
     chosen = settings.from_options(options)
+    with suppress(AttributeError, ValueError):  # no such signal on Windows, or this is not the main thread
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it reloads; a server that starts has read its bundles anew
     with needs_extra("torchless serve"):
         from torchless.serve.run import serve
     serve(models, chosen)

@@ -20,29 +20,41 @@ if TYPE_CHECKING:
 
     from torchless.classifier import Classifier
     from torchless.encoder import Encoder
+    from torchless.token_classifier import TokenClassifier
 
     from .feature_extraction import FeatureExtractionPipeline
     from .text_classification import TextClassificationPipeline
+    from .token_classification import TokenClassificationPipeline
     from .zero_shot_classification import ZeroShotClassificationPipeline
 
-    Pipeline = TextClassificationPipeline | ZeroShotClassificationPipeline | FeatureExtractionPipeline
-    Model = str | os.PathLike[str] | Classifier | Encoder
+    Pipeline = (
+        TextClassificationPipeline
+        | TokenClassificationPipeline
+        | ZeroShotClassificationPipeline
+        | FeatureExtractionPipeline
+    )
+    Model = str | os.PathLike[str] | Classifier | TokenClassifier | Encoder
 
 __all__ = ["pipeline"]
 
 # Each task: its module, and its class there.
 _TASKS = {
     "text-classification": ("text_classification", "TextClassificationPipeline"),
+    "token-classification": ("token_classification", "TokenClassificationPipeline"),
     "zero-shot-classification": ("zero_shot_classification", "ZeroShotClassificationPipeline"),
     "feature-extraction": ("feature_extraction", "FeatureExtractionPipeline"),
 }
-_ALIASES = {"sentiment-analysis": "text-classification"}
+_ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classification"}
 
 
 @overload
 def pipeline(
     task: Literal["text-classification", "sentiment-analysis"], model: Model | None = None, **settings: Any
 ) -> TextClassificationPipeline: ...
+@overload
+def pipeline(
+    task: Literal["token-classification", "ner"], model: Model | None = None, **settings: Any
+) -> TokenClassificationPipeline: ...
 @overload
 def pipeline(
     task: Literal["zero-shot-classification"], model: Model | None = None, **settings: Any
@@ -68,9 +80,10 @@ def pipeline(
     """A pipeline that takes and answers what transformers' pipeline of the same task does.
 
     Args:
-        task: "text-classification" or its other name "sentiment-analysis", "zero-shot-classification" or
-            "feature-extraction"; None takes text-classification for a bundle with a head, else feature-extraction.
-        model: a bundle, as `Classifier.load` takes it, or a Classifier or Encoder that is loaded already.
+        task: "text-classification" or its other name "sentiment-analysis", "token-classification" or its other name
+            "ner", "zero-shot-classification" or "feature-extraction"; None takes the one of the bundle's head,
+            feature-extraction without one.
+        model: a bundle, as `Classifier.load` takes it, or a Classifier, TokenClassifier or Encoder that is loaded.
         device: "cpu" or -1, "cuda" or 0, or torch's object for one of them; None is the CPU.
         dtype: "float32" or "float16" for the bundle's fp32 or fp16 variant; "auto" or None for its default.
         torch_dtype: the older name of dtype.

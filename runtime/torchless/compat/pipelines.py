@@ -9,8 +9,6 @@ from itertools import islice
 from types import GeneratorType
 from typing import Any, ClassVar, Generic, TypeVar
 
-from torchless.classifier import Classifier
-from torchless.encoder import Encoder
 from torchless.errors import InputError
 from torchless.inputs.arguments import whole_number
 from torchless.model import Model
@@ -24,10 +22,10 @@ class Pipeline(ABC, Generic[M]):
 
     Attributes:
         task: the name that it was asked for by.
-        model: the classifier or encoder.
+        model: the classifier, token classifier or encoder.
     """
 
-    model_type: ClassVar[type[Classifier] | type[Encoder]]
+    model_type: ClassVar[type[Model]]
 
     def __init__(self, model: M, task: str, parameters: dict[str, Any]) -> None:
         self.task = task

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from torchless.bundle.bundle import Bundle
-from torchless.classifier import Classifier
-from torchless.encoder import Encoder
+from torchless.bundle.manifest import GraphKind
 from torchless.errors import InputError, shown
-from torchless.model import Device
+from torchless.model import Device, Model
 
 # transformers' settings: the values that leave the answers alone, and what to do instead of giving another one.
 _HARMLESS: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -34,6 +33,14 @@ _HARMLESS: dict[str, tuple[tuple[Any, ...], str]] = {
 }
 
 
+_TASK_OF: dict[GraphKind, str] = {
+    "classifier": "text-classification",
+    "token_classifier": "token-classification",
+    "encoder": "feature-extraction",
+}
+M = TypeVar("M", bound=Model)
+
+
 def without_harmless(parameters: Mapping[str, Any], model: object) -> dict[str, Any]:
     """The parameters that are not settings of transformers' which leave the answers alone.
 
@@ -50,23 +57,20 @@ def without_harmless(parameters: Mapping[str, Any], model: object) -> dict[str, 
 
 def task_of(model: Any, revision: str | None) -> str:
     """The task that a model was made for."""
-    if isinstance(model, (Classifier, Encoder)):
-        head = isinstance(model, Classifier)
-    else:
-        head = bool(Bundle.open(_place(model), revision=revision).manifest.labels)
-    return "text-classification" if head else "feature-extraction"
+    if isinstance(model, Model):
+        return _TASK_OF[model.graph_kind]
+    manifest = Bundle.open(_place(model), revision=revision).manifest
+    return _TASK_OF[manifest.kind if manifest.labels else "encoder"]
 
 
-def load(
-    kind: type[Classifier] | type[Encoder], model: Any, *, device: Any, dtype: Any, revision: str | None
-) -> Classifier | Encoder:
+def load(kind: type[M], model: Any, *, device: Any, dtype: Any, revision: str | None) -> M:
     """The model, loaded unless it is already.
 
     Raises:
         InputError: it is of the wrong kind, or of none; or a setting is unknown, or comes too late.
         BundleError, DeviceError, InferenceError, MissingExtraError, OutputError: as in `Classifier.load`.
     """
-    if not isinstance(model, (Classifier, Encoder)):
+    if not isinstance(model, Model):
         return kind.load(_place(model), precision=_precision(dtype), device=_device(device), revision=revision)
     if not isinstance(model, kind):
         raise InputError(f"model: this task takes a bundle or {kind.__name__}.load(…), got {type(model).__name__}.")
@@ -81,7 +85,7 @@ def load(
 def _place(model: object) -> str | os.PathLike[str]:
     if isinstance(model, (str, os.PathLike)):
         return model
-    raise InputError(f"model: expected a bundle, a Classifier or an Encoder, got {type(model).__name__}.")
+    raise InputError(f"model: expected a bundle or a loaded model, got {type(model).__name__}.")
 
 
 def _device(device: Any) -> Device:

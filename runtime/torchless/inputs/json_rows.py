@@ -22,7 +22,7 @@ def from_lines(file: Iterable[bytes], name: str, wanted: Sequence[Sequence[str]]
     Raises:
         InputError: a key is missing, or a line is not what it should be; the message says which.
     """
-    return _from_lines(enumerate(lines_as_they_are(file, name), 1), name, wanted)
+    return (_values(item, wanted, where) for where, item in objects_of_lines(file, name))
 
 
 def from_json(file: Iterable[bytes], name: str, wanted: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
@@ -31,24 +31,42 @@ def from_json(file: Iterable[bytes], name: str, wanted: Sequence[Sequence[str]])
     Raises:
         InputError: a key is missing, or a line or an item is not what it should be; the message says which.
     """
+    return (_values(item, wanted, where) for where, item in objects_of_json(file, name))
+
+
+def objects_of_lines(file: Iterable[bytes], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a file with one per line, and what a message calls each.
+
+    Raises:
+        InputError: a line is no JSON, or no object; the message says which.
+    """
+    return _of_lines(enumerate(lines_as_they_are(file, name), 1), name)
+
+
+def objects_of_json(file: Iterable[bytes], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same of a file that is an array of objects, which is read whole, or has one object per line."""
     numbered = enumerate(lines_as_they_are(file, name), 1)
     first = next(((number, line) for number, line in numbered if line.strip()), None)
     if first is None:
         return
     if not first[1].lstrip().startswith("["):
-        yield from _from_lines(chain([first], numbered), name, wanted, "an array of objects, or one object per line")
+        yield from _of_lines(chain([first], numbered), name, "an array of objects, or one object per line")
         return
     before = "\n" * (first[0] - 1)  # so that lines are counted in the file
     for number, item in enumerate(_parsed("".join([before, first[1], *(line for _, line in numbered)]), name), 1):
-        yield _values(item, wanted, f"{name}, item {number}")
+        yield _object(item, f"{name}, item {number}")
 
 
-def _from_lines(
-    numbered: _Numbered, name: str, wanted: Sequence[Sequence[str]], expected: str | None = None
-) -> Iterator[tuple[str, ...]]:
+def _of_lines(numbered: _Numbered, name: str, expected: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in numbered:
         if line.strip():
-            yield _values(_parsed(line, name, number, expected), wanted, f"{name}, line {number}")
+            yield _object(_parsed(line, name, number, expected), f"{name}, line {number}")
+
+
+def _object(item: Any, where: str) -> tuple[str, dict[str, Any]]:
+    if not isinstance(item, dict):
+        raise InputError(f"{where}: expected an object, got {type(item).__name__}.")
+    return where, item
 
 
 def _parsed(text: str, name: str, number: int | None = None, expected: str | None = None) -> Any:
@@ -61,9 +79,7 @@ def _parsed(text: str, name: str, number: int | None = None, expected: str | Non
         raise InputError(f"{where}: not JSON ({error}).{f' Expected {expected}.' if expected else ''}") from error
 
 
-def _values(item: Any, wanted: Sequence[Sequence[str]], where: str) -> tuple[str, ...]:
-    if not isinstance(item, dict):
-        raise InputError(f"{where}: expected an object, got {type(item).__name__}.")
+def _values(item: Mapping[str, Any], wanted: Sequence[Sequence[str]], where: str) -> tuple[str, ...]:
     return tuple(_value(item, names, where) for names in wanted)
 
 

@@ -60,7 +60,7 @@ class Batch:
     def concatenate(cls, batches: Sequence[Batch]) -> Batch:
         """All texts of some batches, in order."""
         if not batches:
-            return _packed([], [], [])
+            return batch_of([], [], [])
         if len(batches) == 1:
             return batches[0]
         return cls(
@@ -95,7 +95,7 @@ class TokenSpan(NamedTuple):
 
 
 class Tokenizer:
-    """The model's own tokenizer, cutting texts at the model's limit.
+    """The model's own tokenizer, cutting texts at `max_tokens`, the model's limit, on their `truncation_side`.
 
     Whatever padding or truncation was baked into tokenizer.json is reset: it would change the ids.
     """
@@ -135,9 +135,9 @@ class Tokenizer:
             ) from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens, direction=truncation_side)
-        self._max_tokens = max_tokens
+        self.max_tokens = max_tokens
         self._pairs = pairs
-        self._side = truncation_side
+        self.truncation_side = truncation_side
 
     @property
     def parts(self) -> Any:
@@ -157,9 +157,9 @@ class Tokenizer:
                 f"got {max_tokens}."
             )
         cutting = type(self._tokenizer).from_str(self._tokenizer.to_str())
-        cutting.enable_truncation(max_tokens, direction=self._side)
+        cutting.enable_truncation(max_tokens, direction=self.truncation_side)
         other = copy.copy(self)
-        vars(other).update(_tokenizer=cutting, _max_tokens=max_tokens)
+        vars(other).update(_tokenizer=cutting, max_tokens=max_tokens)
         vars(other).pop("_assembler", None)  # it cuts at the old limit
         return other
 
@@ -189,10 +189,10 @@ class Tokenizer:
             raise without_tokens(first + next(index for index, row in enumerate(ids) if not row))
         # Only a text that fills the limit can have lost something; its overflow tells.
         truncated = [
-            len(row) >= self._max_tokens and bool(encoding.overflowing)
+            len(row) >= self.max_tokens and bool(encoding.overflowing)
             for row, encoding in zip(ids, encodings, strict=True)
         ]
-        return _packed(ids, [encoding.type_ids for encoding in encodings], truncated)
+        return batch_of(ids, [encoding.type_ids for encoding in encodings], truncated)
 
     def encode_windows(self, texts: Iterable[Text], windows: Windows | None) -> tuple[Batch, NDArray[np.int64]]:
         """Tokenise n texts in windows, each with the special tokens around it, and each a text of the batch.
@@ -228,10 +228,10 @@ class Tokenizer:
         encodings = self.untruncated(texts, special_tokens=special_tokens)
         return [spans_of(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
 
-    def untruncated(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[Any]:
-        """A `tokenizers.Encoding` of every text: `len` counts its tokens, before `spans_of` makes anything of them."""
+    def untruncated(self, texts: Sequence[Any], *, special_tokens: bool = True, words: bool = False) -> list[Any]:
+        """A `tokenizers.Encoding` of every text, or with `words` of every list of words; `len` counts its tokens."""
         with _tokenising():
-            encodings: list[Any] = self._untruncated.encode_batch(list(texts), add_special_tokens=special_tokens)
+            encodings: list[Any] = self._untruncated.encode_batch(list(texts), words, special_tokens)
         return encodings
 
     @cached_property
@@ -245,7 +245,7 @@ class Tokenizer:
     def _assembler(self) -> Assembler:
         from .assembly import Assembler
 
-        return Assembler(self._untruncated, self._max_tokens, self._side)
+        return Assembler(self._untruncated, self.max_tokens, self.truncation_side)
 
 
 def pieces(texts: Sequence[Text]) -> Iterator[tuple[int, Sequence[Text]]]:
@@ -285,12 +285,13 @@ def spans_of(text: str, encoding: Any) -> list[TokenSpan]:
 
 
 def _batch(sequences: Sequence[TokenSequence]) -> Batch:
-    return _packed(
+    return batch_of(
         [each.ids for each in sequences], [each.types for each in sequences], [each.truncated for each in sequences]
     )
 
 
-def _packed(ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]], truncated: Sequence[bool]) -> Batch:
+def batch_of(ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]], truncated: Sequence[bool]) -> Batch:
+    """A batch of token ids and types, text by text."""
     offsets = _offsets([len(row) for row in ids])
     flat = (np.fromiter((value for row in rows for value in row), np.int32, int(offsets[-1])) for rows in (ids, types))
     input_ids, type_ids = flat

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torchless.errors import InferenceError, shown
 from torchless.inputs.tokens import Batch
 
-from . import feeds
+from . import feeds, huge_pages
 from .cuda_graphs import MAX_TOKENS, ONE_AT_A_TIME, CudaGraphs
 from .denormals import flushing
 from .devices import create
@@ -64,7 +64,8 @@ class Session:
         self._rows = rows
         self._device = device
         self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id, rows=rows)
-        self._session = create(graph, device, threads=threads, as_written=not self.padded)
+        with huge_pages.collapsing(_weights_bytes(graph) if device == "cpu" else 0):
+            self._session = create(graph, device, threads=threads, as_written=not self.padded)
         self._recordings = None if lone is None else CudaGraphs(lone, device)
         self._exclusive = nullcontext() if device == "cpu" else ONE_AT_A_TIME
         self.budget = BUDGETS[device]
@@ -87,7 +88,8 @@ class Session:
         """Run one batch.
 
         Returns:
-            float32 (texts, labels) from a classifier graph, (tokens, hidden_size) from an encoder graph.
+            float32 (texts, labels) from a classifier graph, (tokens, labels) from a token classifier graph, (tokens,
+            hidden_size) from an encoder graph.
 
         Raises:
             InferenceError: onnxruntime refused the batch (the cause is chained), or answered with another shape or
@@ -131,6 +133,10 @@ class Session:
         options = ort.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         return options
+
+
+def _weights_bytes(graph: GraphFile | Path) -> int:
+    return 0 if isinstance(graph, Path) else len(graph.weights)
 
 
 def _size(batch: Batch) -> str:

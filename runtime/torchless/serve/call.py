@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from torchless.answers.numerics import Floats, normalize
+from torchless.answers.spans import TaggedText, Tagging
 from torchless.inputs.arguments import Side, Text, characters
+from torchless.inputs.token_windows import Reading
 from torchless.inputs.tokens import TokenSpan
 
 from .byte_budget import FREE_BYTES, Share
+from .daemon import in_daemon
 from .errors import ClientLeftError, InvalidError, TooLargeError
-from .queued_request import QueuedRequest, SpansRequest
+from .queued_request import QueuedRequest, SpansRequest, TagRequest
 from .served_model import ServedModel, Task
 from .service import Service
 
 _REPEATS = 2  # of a body, in texts that are made of it: with zero-shot labels, each text is one of many pairs
 _BYTES_PER_SPAN = 100  # a token with its place in JSON
+_FEW_TOKENS = 256  # spans of more take longer than other requests may wait
 T = TypeVar("T", bound=Text)
 Scope = Any
 Receive = Any
@@ -93,6 +98,24 @@ class Call:
         self._hold(int(tokens) * _BYTES_PER_SPAN)
         await self._submit(queued)
         return queued.spans
+
+    async def tags(
+        self, model: ServedModel, texts: str | Sequence[str], tagging: Tagging, reading: Reading
+    ) -> list[TaggedText]:
+        """The labelled parts of every text; a long one is read in windows, or cut.
+
+        Raises:
+            InvalidError: the bundle does not label tokens.
+            TooLargeError: more texts than a request may hold, or more tokens than the queue holds.
+            RequestError, InferenceError: as `RequestQueue.submit`.
+        """
+        model.require("tags")
+        self.queued = queued = TagRequest(model, self._listed(texts), reading)
+        tokens = min(queued.most_tokens(), self.service.settings.max_queue_tokens)
+        self._hold(int(tokens) * model.answer_bytes["tags"])
+        await self._submit(queued)
+        spans: Callable[[], list[TaggedText]] = partial(list, queued.tagged(tagging))
+        return spans() if self.aside or self.token_count < _FEW_TOKENS else await in_daemon(spans)
 
     @property
     def token_count(self) -> int:

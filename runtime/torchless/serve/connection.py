@@ -13,7 +13,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from .call import ON_DISCONNECT
-from .http1 import Http1Protocol
+from .http1 import Http1Protocol, RefusedError
 from .settings import Settings
 from .unread import Unread
 
@@ -34,10 +34,8 @@ def protocol_for(settings: Settings, on_refusal: Callable[[int], None]) -> Calla
         max_connections = settings.max_connections
         max_header_bytes = settings.max_header_bytes
 
-        def refuse(self, status: int, problem: bytes) -> None:
-            if not self.transport.is_closing():
-                on_refusal(status)
-            super().refuse(status, problem)
+        def on_refusal(self, status: int) -> None:
+            on_refusal(status)
 
     return Connection
 
@@ -105,7 +103,7 @@ class _BoundedConnection(Http1Protocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _MOST_PIPELINED:
-            raise OverflowError  # the parser stops, and the connection is refused
+            raise RefusedError(f"expected an answer to be read before more than {_MOST_PIPELINED} requests wait for it")
         super().on_message_begin()
         self.scope["extensions"] = cast(Any, {ON_DISCONNECT: self._on_disconnect})
         self._receiving = True
@@ -144,8 +142,7 @@ class _BoundedConnection(Http1Protocol):
         self._stop_timer()
         if self.transport is None or self.transport.is_closing():
             return
-        answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        if self._receiving and not answering:
+        if self._receiving:
             self.refuse(status, problem)
         else:
             self.transport.close()

@@ -7,12 +7,16 @@
 - A client that has closed its side for writing still reads, and gets its answers. One that has closed its connection
   altogether looks the same at first, so after a moment it is sent `100 Continue`, which any client may be sent at any
   time (15.2): a connection that is closed refuses it, and the request is dropped.
+- A request names one host (RFC 9112, 3.2), and the trailers of a body are no headers (RFC 9110, 6.5.1).
+- What is no request is refused after the answers to the requests before it, and a request is answered once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import select
+from collections import deque
 from typing import Any
 
 import httptools
@@ -20,6 +24,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STILL_THERE_S = 0.05  # most answers are there before, and no client is asked
+_HOST = re.compile(rb"(\[[\w.:%~-]+\]|[\w.~%!$&'()*+,;=-]*)(:\d*)?", re.ASCII)  # RFC 3986, 3.2.2
+
+
+class RefusedError(Exception):
+    """What the parser's callbacks raise to refuse a request; its text is what the client is told."""
 
 
 class Http1Protocol(HttpToolsProtocol):
@@ -27,11 +36,19 @@ class Http1Protocol(HttpToolsProtocol):
 
     _asked = False  # whether it is still there
     _asking: asyncio.TimerHandle | None = None
+    _in_body = False  # the head of a request is there, its body is not
+    _last_words: bytes | None = None  # the refusal that follows the answers to earlier requests
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._unanswered: deque[Any] = deque()  # cycles; the first is being answered
 
     # Upgrades.
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived."""
+        if self._last_words is not None:
+            return
         self._unset_keepalive_if_required()
         rest = memoryview(data)  # many requests may have come at once
         try:
@@ -46,23 +63,37 @@ class Http1Protocol(HttpToolsProtocol):
                     rest = rest[upgrade.args[0] :]
                     head = self._without_upgrade()
                     self.parser.feed_data(head)
-        except httptools.HttpParserError:
-            self.refuse(400, b"this is no HTTP request")
+        except httptools.HttpParserError as error:
+            why = error.__context__
+            self.refuse(400, str(why).encode() if isinstance(why, RefusedError) else b"this is no HTTP request")
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the request is parsed once more."""
         if self.parser.should_upgrade():
             return
-        if self.parser.get_http_version() == "1.0":
+        old = self.parser.get_http_version() == "1.0"
+        _check_host(self.headers, optional=old)
+        if old:
             self.expect_100_continue = False
         super().on_headers_complete()
+        self._in_body = True
+        self._unanswered.append(self.cycle)
+        self.headers = []  # the scope keeps its list, to which trailers would be added
         if self.expect_100_continue:
             _close_unless_continued(self.cycle)
 
     def on_message_complete(self) -> None:
         """Note the end of the body."""
         if not self.parser.should_upgrade():
+            self._in_body = False
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or say the last words."""
+        self._unanswered.popleft()
+        super().on_response_complete()
+        if self._last_words is not None and not self._unanswered:
+            self._say_last_words()
 
     def _without_upgrade(self) -> bytes:
         """The head of the request that a new parser reads: the same, but without its offer."""
@@ -75,21 +106,46 @@ class Http1Protocol(HttpToolsProtocol):
     # Refusals.
 
     def refuse(self, status: int, problem: bytes) -> None:
-        """Answer what is no request that the application could answer, and close the connection."""
+        """Answer what is no request that the application could answer, and close the connection.
+
+        Requests before it get their answers first. Where its own answer has begun, it gets no second one.
+        """
+        if self.transport.is_closing() or self._last_words is not None:
+            return
+        if self._in_body and self.cycle.response_started:
+            self.transport.close()
+            return
+        body = b'{"error":"%s","error_type":"Validation"}' % problem
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self._last_words = STATUS_LINE[status] + head + body
+        self.on_refusal(status)
+        if not self._others_wait():
+            self._say_last_words()
+
+    def on_refusal(self, status: int) -> None:
+        """Note that something was refused."""
+
+    def _others_wait(self) -> bool:
+        """Whether there are requests to answer; one whose body is not there is given up."""
+        if self._in_body and len(self._unanswered) > 1:
+            self._unanswered.pop()
+            self.pipeline.popleft()
+            self._in_body = False
+        return bool(self._unanswered) and not self._in_body
+
+    def _say_last_words(self) -> None:
         if not self.transport.is_closing():
-            body = b'{"error":"%s","error_type":"Validation"}' % problem
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
+            self.transport.write(self._last_words or b"")
             self.transport.close()
 
     # Clients that send no more.
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection until all requests that have arrived are answered."""
-        cycle = self.cycle  # of the last request
-        if cycle is None or cycle.response_complete or cycle.more_body or not hasattr(select, "poll"):
+        if not (hasattr(select, "poll") and self._others_wait()):
             return False
-        cycle.keep_alive = False
+        if self._last_words is None:
+            self._unanswered[-1].keep_alive = False
         self._asking = self.loop.call_later(_STILL_THERE_S, self._ask)
         return True
 
@@ -97,6 +153,8 @@ class Http1Protocol(HttpToolsProtocol):
         """Let go of everything."""
         if self._asking is not None:
             self._asking.cancel()
+        for cycle in self._unanswered:
+            cycle.disconnected = True
         super().connection_lost(exc)
 
     def _ask(self) -> None:
@@ -110,6 +168,12 @@ class Http1Protocol(HttpToolsProtocol):
             self._asked = True
             self.transport.write(_CONTINUE)
         self._asking = self.loop.call_later(_STILL_THERE_S, self._ask)
+
+
+def _check_host(headers: list[tuple[bytes, bytes]], *, optional: bool) -> None:
+    hosts = [value for name, value in headers if name == b"host"]
+    if not ((optional and not hosts) or (len(hosts) == 1 and _HOST.fullmatch(hosts[0]))):
+        raise RefusedError("expected one header Host, as HOST or HOST:PORT")
 
 
 def _has_left(transport: asyncio.Transport) -> bool:

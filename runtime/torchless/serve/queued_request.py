@@ -8,20 +8,24 @@ Three kinds of thread hold a `QueuedRequest`, and each field has one kind that w
   of `texts` then.
 - From then on the thread that holds the queue's lock calls `take` and `count_answer`. It also sets `counted_tokens`.
 
-A row of `rows` is written once, by the worker that ran its text; the event loop reads the rows once all are there.
+A row of `rows`, or of a `TagRequest` an entry of `logits`, is written once, by the worker that ran its text; the event
+loop reads them once all are there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from torchless.answers.spans import TaggedText, Tagging
 from torchless.inputs.arguments import Text, characters
+from torchless.inputs.text_tokens import TextTokens
+from torchless.inputs.token_windows import Reading, batch
 from torchless.inputs.tokens import Batch, TokenSpan
 
 from .served_model import ServedModel, Task
@@ -53,6 +57,7 @@ class QueuedRequest:
     Attributes:
         texts: empty once they have been tokenised.
         rows: float32 (texts, columns), filled batch by batch.
+        count: how many texts are run: its own, or of a `TagRequest` their windows.
         tokens: its texts as tokens; empty until they have been tokenised.
         characters: of all texts together.
         counted_tokens: what the queue counts it for.
@@ -76,13 +81,14 @@ class QueuedRequest:
         self.refuse_truncation = refuse_truncation
         self.arrived_s = perf_counter()
         self.rows: NDArray[np.float32] = np.empty((len(texts), model.columns[task]), np.float32)
+        self.count = len(texts)
         self.tokens = _NOT_TOKENISED
         self.counted_tokens = 0
         self.untaken: list[int] = []
         self.queue_s = self.run_s = 0.0
         self.loop = asyncio.get_running_loop()
         self._future: asyncio.Future[None] = self.loop.create_future()
-        self._unanswered = len(texts)
+        self._unanswered = self.count
         self._taken_s = self.arrived_s
 
     def most_tokens(self) -> float:
@@ -122,6 +128,7 @@ class QueuedRequest:
     def tokenised(self, tokens: Tokens) -> None:
         """Note its tokens; from now on its texts can be taken."""
         self.tokens = tokens
+        self._unanswered = self.count
         self.texts = ()
         self.untaken = sorted(range(len(tokens.lengths)), key=tokens.lengths.__getitem__, reverse=True)
 
@@ -129,7 +136,7 @@ class QueuedRequest:
 
     def take(self, room_tokens: int, now_s: float, *, at_least_one: bool) -> tuple[list[int], int]:
         """Take the shortest texts that fit: their indexes, and how many tokens they have."""
-        if len(self.untaken) == len(self.rows):
+        if len(self.untaken) == self.count:
             self._taken_s = now_s
             self.queue_s = now_s - self.arrived_s - self.tokens.seconds
         lengths, tokens = self.tokens.lengths, 0
@@ -140,6 +147,14 @@ class QueuedRequest:
             tokens += lengths[text]
         return texts, tokens
 
+    # The worker that ran the text.
+
+    def put(self, text: int, row: NDArray[np.float32]) -> None:
+        """Note what the model answered to a text."""
+        self.rows[text] = row
+
+    # The thread that holds the queue's lock.
+
     def count_answer(self, now_s: float) -> bool:
         """Count one more answered text; True if it was the last."""
         self._unanswered -= 1
@@ -147,6 +162,50 @@ class QueuedRequest:
             return False
         self.run_s = now_s - self._taken_s
         return True
+
+
+class TagRequest(QueuedRequest):
+    """A request for the labelled parts of its texts. What is run of a text is its windows.
+
+    Attributes:
+        reading: how long texts are read.
+        texts_tokens: the tokens of every text; filled by the thread that tokenises it.
+        windows: the windows of every text.
+        logits: of every window float32 (tokens, labels), filled batch by batch.
+    """
+
+    def __init__(self, model: ServedModel, texts: Sequence[str], reading: Reading) -> None:
+        super().__init__(model, "tags", texts)
+        self.reading = reading
+        self.texts_tokens: list[TextTokens] = []
+        self.windows: list[list[range]] = []
+        self.logits: dict[int, NDArray[np.float32]] = {}
+        self.count = 0
+
+    def most_tokens(self) -> float:
+        """As of other requests, but of texts that are not cut, and of which windows share a part."""
+        bound = self.model.token_bound
+        return sum(self.reading.count(bound.most(text), bound.special) for text in self.texts)
+
+    def add(self, found: Sequence[TextTokens]) -> Batch:
+        """Note the tokens of the next texts; their windows, as a batch."""
+        windows = [self.reading.windows(len(tokens.own)) for tokens in found]
+        made = batch(found, windows, first=len(self.windows))
+        self.texts_tokens += found
+        self.windows += windows
+        self.count += len(made.truncated)
+        return made
+
+    def put(self, text: int, row: NDArray[np.float32]) -> None:
+        """Note what the model answered to a window."""
+        self.logits[text] = row
+
+    def tagged(self, tagging: Tagging) -> Iterator[TaggedText]:
+        """The spans of every text, one by one: a long request takes long."""
+        window = 0
+        for tokens, windows in zip(self.texts_tokens, self.windows, strict=True):
+            yield tagging.of(tokens, windows, [self.logits[window + place] for place in range(len(windows))])
+            window += len(windows)
 
 
 class SpansRequest(QueuedRequest):

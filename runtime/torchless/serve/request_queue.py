@@ -22,7 +22,7 @@ from torchless.running import plan
 from .condition import LastFirst
 from .errors import NotReadyError, OverloadedError, TimedOutError, TooLargeError
 from .long_texts import LongRequest, LongTexts
-from .queued_request import QueuedRequest, SpansRequest
+from .queued_request import QueuedRequest, SpansRequest, TagRequest
 from .settings import Settings
 
 Taken = list[tuple[QueuedRequest, list[int]]]  # requests, and which texts of each
@@ -118,7 +118,7 @@ class RequestQueue:
             if self._queued_tokens + request.counted_tokens > limit:
                 raise self._overloaded(request.counted_tokens)
             self._queued_tokens += request.counted_tokens
-            if isinstance(request, SpansRequest) or request.characters > _LONG_CHARACTERS:
+            if isinstance(request, (SpansRequest, TagRequest)) or request.characters > _LONG_CHARACTERS:
                 self._arrived_long.put(LongRequest(request))
             else:
                 self._arrived.append(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ from .connection import protocol_for
 from .daemon import in_daemon
 from .listening import BACKLOG, listen_tcp, listen_unix
 from .logs import flush, log, log_error, use_json
+from .long_work import each_minute
 from .service import Service
 from .settings import Settings, is_service_link, variable
 
@@ -73,6 +75,8 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         if stop_tracing:
             stop_tracing()
         flush()
+        if not service.ended(_LAST_REQUESTS_S):
+            atexit.register(os._exit, 1 if server.problem else 0)
     if server.problem:
         raise server.problem
 
@@ -130,8 +134,10 @@ class _Server(uvicorn.Server):
 
     async def _load(self) -> None:
         try:
-            await in_daemon(self._service.load)
-            log("ready", address=self._address(), workers=self._service.queue.workers)
+            async with each_minute("models are still loading"):
+                await in_daemon(self._service.load)
+            if not self.should_exit:  # its sockets may be closed
+                log("ready", address=self._address(), workers=self._service.queue.workers)
         except Exception as error:
             self.problem = error if isinstance(error, TorchlessError) else TorchlessError(_told(error))
             self.should_exit = True

@@ -14,14 +14,16 @@ from torchless.encoder import Encoder
 from torchless.inputs.tokens import Batch
 from torchless.model import Device
 from torchless.shipping.verify import verify_bundle
+from torchless.token_classifier import TokenClassifier
 
 from .errors import InvalidError
 from .settings import Settings
 from .token_bound import TokenBound
 
-_BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL = 24, 48  # in JSON
+_BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL, _BYTES_AROUND_A_SPAN = 24, 48, 144  # in JSON
+_BYTES_OF_TWO_LOGITS = 8  # as the model answers them, and as scores
 
-Task = Literal["scores", "logits", "embeddings"]
+Task = Literal["scores", "logits", "embeddings", "tags"]
 
 
 class ServedModel:
@@ -31,7 +33,8 @@ class ServedModel:
         name: what requests call it.
         path: the bundle's folder; of a bundle on the Hub, that of the commit that was loaded.
         encoder: the graph without the head.
-        classifier: the graph with the head; None in a bundle without one.
+        classifier: the graph with a head for texts; None in a bundle without one.
+        tagger: the graph with a head for tokens; None in a bundle without one.
         manifest: the bundle's contract.
         digest: sha256 of the manifest, which vouches for every other file.
         tokenizer: texts to tokens, for both graphs.
@@ -43,7 +46,7 @@ class ServedModel:
         pooling: how token states become an embedding.
         answer_bytes: most bytes of JSON that the answer to one text takes, by task.
         columns: numbers in the answer to one text, by task: labels, or the hidden size. A bundle without a head has
-            "embeddings" alone.
+            "embeddings" alone. The answer of "tags" has so many bytes and numbers for each token.
     """
 
     def __init__(self, name: str, source: str | os.PathLike[str], settings: Settings) -> None:
@@ -60,6 +63,7 @@ class ServedModel:
         how: Any = {"precision": settings.precision, "device": self.device, "threads": settings.threads}
         self.encoder = encoder = Encoder.from_bundle(bundle, **how)
         self.classifier: Classifier | None = None
+        self.tagger: TokenClassifier | None = None
         self.manifest: Manifest = encoder.manifest
         self.digest = bundle.digest
         self.precision = encoder.precision
@@ -77,21 +81,32 @@ class ServedModel:
             self.classifier.tokenizer = self.tokenizer  # one copy in memory
             self.classifier.score(warming)
             self.columns |= {"scores": labels, "logits": labels}
+        elif self.manifest.kind == "token_classifier":
+            self.tagger = TokenClassifier.from_bundle(bundle, **how)
+            self.tagger.tokenizer = self.tokenizer
+            self.tagger.run(warming)
+            self.columns |= {"tags": len(self.manifest.labels)}
         names = sum(_BYTES_AROUND_A_LABEL + len(label.encode()) for label in self.manifest.labels)
         vector = self.manifest.hidden_size * _BYTES_PER_NUMBER
         self.answer_bytes: dict[Task, int] = {"scores": names, "logits": names, "embeddings": vector}
+        longest = max((len(label.encode()) for label in self.manifest.labels), default=0)
+        logits = len(self.manifest.labels) * _BYTES_OF_TWO_LOGITS
+        self.answer_bytes["tags"] = _BYTES_AROUND_A_SPAN + longest + logits
 
     def require(self, task: Task) -> None:
         """Refuse a task that the bundle has no graph for.
 
         Raises:
-            InvalidError: a bundle without a head was asked to classify.
+            InvalidError: a bundle without a head was asked to classify, one that labels tokens to label texts, or the
+                other way round.
         """
-        if task != "embeddings":
+        if task == "tags":
+            self.require_tagger()
+        elif task != "embeddings":
             self._head()
 
-    def run(self, task: Task, batch: Batch) -> Floats:
-        """Answer a batch: float32 (texts, columns).
+    def run(self, task: Task, batch: Batch) -> Floats | list[Floats]:
+        """Answer a batch: float32 (texts, columns); for "tags" each text's logits, float32 (tokens, labels).
 
         "scores" are under the bundle's own activation, "embeddings" are pooled and not normalised.
 
@@ -101,9 +116,25 @@ class ServedModel:
         """
         if task == "embeddings":
             return self.encoder.pool(batch, pooling=self.pooling)
+        if task == "tags":
+            return self.require_tagger().run(batch)
         return self._head().score(batch, activation=None if task == "scores" else "none")
+
+    def require_tagger(self) -> TokenClassifier:
+        """The graph with a head for tokens.
+
+        Raises:
+            InvalidError: the bundle has none.
+        """
+        if self.tagger is None:
+            if self.classifier is not None:
+                raise InvalidError(f"{self.name} labels texts, not tokens; send the texts to /predict")
+            raise InvalidError(f"{self.name} has no classification head; it only makes embeddings")
+        return self.tagger
 
     def _head(self) -> Classifier:
         if self.classifier is None:
+            if self.tagger is not None:
+                raise InvalidError(f"{self.name} labels tokens, not texts; send the texts to /tag")
             raise InvalidError(f"{self.name} has no classification head; it only makes embeddings")
         return self.classifier

@@ -7,9 +7,9 @@ import ctypes
 import gc
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 from torchless import __version__
 from torchless.errors import InputError
@@ -21,11 +21,13 @@ from .daemon import in_daemon
 from .errors import NotFoundError, NotReadyError
 from .logs import dropped_lines, log, log_error
 from .metrics import Metrics
+from .reloads import Reloads
 from .request_queue import RequestQueue
 from .served_model import ServedModel
 from .settings import Settings
 from .workers import Workers
 
+_IN_LIBRARIES = ("torchless-load", "torchless-worker", "torchless-tokeniser")  # threads that call libraries
 _LEAST_HANG_S = 5.0  # however short the requests' own limit is
 
 
@@ -71,6 +73,7 @@ class Service:
         self.queue = RequestQueue(settings, settings.workers or _workers(settings))
         self._watch = Workers(self.queue, self.metrics).watch
         self._loading = threading.Lock()
+        self._reloads = Reloads(self.reload)
         self.aside = Aside()
         self.bytes = ByteBudget(settings.max_held_bytes)
 
@@ -149,8 +152,8 @@ class Service:
         return list(fresh.values())
 
     async def reload_aside(self, name: str | None = None) -> list[ServedModel]:
-        """`reload` in a thread of its own: requests are answered meanwhile."""
-        return await in_daemon(partial(self.reload, name))
+        """`reload` in a thread of its own, shared by all callers that wait: requests are answered meanwhile."""
+        return await self._reloads.run(name)
 
     def _tidy(self) -> None:
         """Take what stays out of the garbage collector's sight: a full collection would stop all threads for 30 ms."""
@@ -182,6 +185,17 @@ class Service:
         """Stop the threads; requests that wait are refused."""
         self.queue.close()
         self.aside.close()
+
+    def ended(self, seconds: float) -> bool:
+        """Whether all threads that were started here end within this time. After `close`.
+
+        A thread that is in a library when Python exits is torn out of it, and the library aborts the process.
+        """
+        end = time.monotonic() + seconds
+        threads = [each for each in threading.enumerate() if each.name.startswith(_IN_LIBRARIES)]
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
     def _unknown(self, name: str) -> NotFoundError:
         return NotFoundError(f"no model {name!r} here; there are {', '.join(self.sources)}")

@@ -111,6 +111,8 @@ class Settings:
             value, least, choices = getattr(self, each.name), each.metadata["least"], each.metadata["choices"]
             if value is None:
                 continue
+            if value == "" and each.name != "api_key":  # of which more is asked
+                raise InputError(f"{each.name}: expected something, got an empty text. To leave it out, do not set it.")
             if least is not None and not (isinstance(value, (int, float)) and value >= least):
                 raise InputError(f"{each.name}: expected a number of {least} or more, got {value!r}.")
             if least is not None and value > each.metadata["most"]:

@@ -14,13 +14,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from torchless.inputs.text_tokens import text_tokens
 from torchless.inputs.tokens import Batch, spans_of
 from torchless.running import plan
 
 from .errors import InvalidError, as_error
 from .long_texts import LongRequest
 from .metrics import Metrics
-from .queued_request import QueuedRequest, SpansRequest, Tokens, call_in_loop
+from .queued_request import QueuedRequest, SpansRequest, TagRequest, Tokens, call_in_loop
 from .request_queue import RequestQueue, Taken
 from .served_model import ServedModel
 from .watch import Watch
@@ -111,6 +112,14 @@ class Workers:
                 request.spans += map(spans_of, singles, encodings)
             del encodings  # an error keeps what its frames hold, and they are large
             self._queue.check(long.tokens)
+        elif isinstance(request, TagRequest):
+            found = text_tokens(tokenizer, [str(text) for text in texts])
+            special = request.model.token_bound.special
+            long.tokens += sum(int(request.reading.count(len(tokens.ids), special)) for tokens in found)
+            if self._queue.holds(long.tokens):
+                long.made.append(request.add(found))
+            del found
+            self._queue.check(long.tokens)
         else:
             long.made.append(tokenizer.encode(texts))
         long.seconds += perf_counter() - begun_s
@@ -173,7 +182,7 @@ class Workers:
             return
         seconds, tokens = perf_counter() - begun_s, int(batch.offsets[-1])
         for (request, text), row in zip(owners, rows, strict=True):
-            request.rows[text] = row
+            request.put(text, row)
         complete = self._queue.count_answers([request for request, _ in owners], tokens, seconds)
         for loop in {request.loop for request in complete}:
             call_in_loop(loop, _answer, [request for request in complete if request.loop is loop])
@@ -184,7 +193,7 @@ def _share_out(batch: Batch, requests: Sequence[QueuedRequest], seconds: float) 
     """Give each request its part of what was tokenised together."""
     lengths, truncated, start = batch.lengths.tolist(), batch.truncated.tolist(), 0
     for request in requests:
-        end = start + len(request.rows)
+        end = start + request.count
         part = batch if len(requests) == 1 else batch.select(np.arange(start, end))
         request.tokenised(Tokens(part, lengths[start:end], truncated[start:end], seconds))
         start = end

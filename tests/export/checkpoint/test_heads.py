@@ -25,7 +25,6 @@ SAVED = "config_sentence_transformers.json"
 @pytest.mark.parametrize(
     "architecture",
     [
-        "ModernBertForTokenClassification",
         "BertForQuestionAnswering",
         "RobertaForMaskedLM",
         "BertForPreTraining",

@@ -56,7 +56,7 @@ def test_without_its_head_a_checkpoint_makes_the_very_encoder_that_it_makes_with
 ) -> None:
     checkpoint, bundle, _ = whole
     weights = WeightsFile("weights.fp32")
-    writer = PackedWriter(Checkpoint.open(str(checkpoint)), head=False, layout="packed")
+    writer = PackedWriter(Checkpoint.open(str(checkpoint)), "encoder", layout="packed")
     (graph,) = writer.graphs("fp32", weights, None).values()
     weights.write(tmp_path)
     assert graph == onnx.load(bundle / "encoder.fp32.onnx", load_external_data=False)

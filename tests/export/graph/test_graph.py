@@ -19,7 +19,7 @@ from torchless_export.weights import WeightsFile
 @pytest.fixture(scope="module")
 def spec(checkpoint: Path) -> EncoderSpec:
     opened = Checkpoint.open(str(checkpoint))
-    return FAMILIES["distilbert"](opened.config, Tensors(opened.weights(), "here"), True)
+    return FAMILIES["distilbert"](opened.config, Tensors(opened.weights(), "here"), "classifier")
 
 
 @pytest.mark.parametrize("head", [True, False])

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from torchless import Bundle
-from torchless.bundle.manifest import TOKENIZER
+from torchless.bundle.manifest import TOKENIZER, GraphKind
 from torchless.inputs.tokens import Tokenizer
 from torchless.running.session import Session
 from torchless_export import ExportReport
@@ -29,7 +29,17 @@ def exported(request: pytest.FixtureRequest, exported_random: Callable[[str], Ex
 def test_a_graph_for_lone_texts_has_no_branch_and_answers_as_the_other_does(
     exported: Exported, kind: Literal["encoder", "classifier"], sentences: list[str]
 ) -> None:
-    bundle = Bundle.open(exported[1])
+    compare(Bundle.open(exported[1]), kind, sentences)
+
+
+@pytest.mark.parametrize("name", ["bert", "modernbert", "deberta-v3"])
+def test_a_tagger_s_graph_for_lone_texts_does_too(
+    name: str, exported_tagger: Callable[[str], Exported], sentences: list[str]
+) -> None:
+    compare(Bundle.open(exported_tagger(name)[1]), "token_classifier", sentences)
+
+
+def compare(bundle: Bundle, kind: GraphKind, sentences: list[str]) -> None:
     ordinary, lone = bundle.manifest.variants["fp16"].graphs(kind)
     if bundle.manifest.layout == "packed":
         assert ordinary

@@ -15,4 +15,4 @@ from torchless_export.tensors import Tensors
 @pytest.fixture(scope="session")
 def spec(checkpoint: Path) -> EncoderSpec:
     opened = Checkpoint.open(str(checkpoint))
-    return FAMILIES["distilbert"](opened.config, Tensors(opened.weights(), "here"), True)
+    return FAMILIES["distilbert"](opened.config, Tensors(opened.weights(), "here"), "classifier")

@@ -22,7 +22,7 @@ def test_layers_that_share_weights_share_their_place_on_disk(name: str, sentence
         settings = {**RANDOM_CHECKPOINTS[name].settings}
         settings["num_hidden_layers"] = settings.get("num_hidden_layers", 1) * repeats
         checkpoint = make(replace(RANDOM_CHECKPOINTS[name], settings=settings), tmp_path / f"{repeats}")
-        writer = PackedWriter(Checkpoint.open(str(checkpoint)), head=True, layout="packed")
+        writer = PackedWriter(Checkpoint.open(str(checkpoint)), "classifier", layout="packed")
         fp32, int8 = WeightsFile(f"{repeats}.fp32"), WeightsFile(f"{repeats}.int8")
         writer.graphs("fp32", fp32, None)
         writer.graphs("int8", int8, Tokenizer(checkpoint / TOKENIZER, 64).encode(sentences[:8]))

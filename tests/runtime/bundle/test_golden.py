@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,18 @@ def test_a_bundle_without_a_head_needs_no_logits(tiny_copy: Path, rewrite: Rewri
     rewrite(lambda fields: fields["variants"]["int8"].update(classifier=None))
     regolden(lambda golden: golden["variants"]["int8"].pop("logits"))
     assert golden_of(Bundle.open(tiny_copy)).variants["int8"].logits is None
+
+
+def test_the_golden_answers_of_a_tagger_have_one_row_per_token(tiny_tagger: Path) -> None:
+    golden = golden_of(Bundle.open(tiny_tagger))
+    for answers in golden.variants.values():
+        assert answers.logits is not None
+        assert answers.logits.shape == (sum(map(len, golden.input_ids)), 6)
+
+
+def test_a_row_too_few_of_a_tagger_is_named(tiny_tagger: Path) -> None:
+    bundle = Bundle.open(tiny_tagger)
+    golden = json.loads(bundle.read("golden.json"))
+    golden["variants"]["int8"]["logits"].pop()
+    with pytest.raises(ManifestError, match=r"int8\.logits: expected \d+ rows, one for each token, got"):
+        Golden.from_bytes(json.dumps(golden).encode(), bundle.manifest)

@@ -180,3 +180,50 @@ def test_an_edited_manifest_is_refused(sign: Sign, fields: dict[str, Any]) -> No
     data = sign(fields).replace(b'"negative"', b'"positive"', 1)
     with pytest.raises(ManifestError, match="altered after export"):
         Manifest.from_bytes(data)
+
+
+def tagger(fields: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    variants = {
+        name: {**variant, "classifier": None, "token_classifier": variant["classifier"]}
+        for name, variant in fields["variants"].items()
+    }
+    return {**fields, "format_version": 2, "variants": variants, **changes}
+
+
+def test_a_head_for_tokens_is_the_second_version_of_the_format(sign: Sign, fields: dict[str, Any]) -> None:
+    assert Manifest.from_bytes(sign(fields)).kind == "classifier"
+    manifest = Manifest.from_bytes(sign(tagger(fields)))
+    assert manifest.kind == "token_classifier"
+    assert manifest.columns("token_classifier") == 3
+    assert manifest.variants["fp32"].graphs("token_classifier") == ("classifier.fp32.onnx", None)
+    assert "token_classifier" in json.loads(manifest.to_bytes())["variants"]["fp32"]
+    assert json.loads(manifest.to_bytes())["format_version"] == 2  # so that an older Torchless refuses it
+    assert Manifest.from_bytes(manifest.to_bytes()) == manifest
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"format_version": 1}, "format_version: expected 2, with a token_classifier, got 1"),
+        ({"labels": []}, "labels: expected one or more, with a token_classifier, got none"),
+        ({"activation": "sigmoid"}, "activation: expected softmax, with a token_classifier, got 'sigmoid'"),
+    ],
+)
+def test_a_head_for_tokens_says_all_that_it_needs(
+    sign: Sign, fields: dict[str, Any], change: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ManifestError, match=complaint):
+        Manifest.from_bytes(sign(tagger(fields, **change)))
+
+
+def test_a_bundle_has_one_kind_of_head(sign: Sign, fields: dict[str, Any]) -> None:
+    both, mixed, missing = tagger(fields), tagger(fields), tagger(fields)
+    both["variants"]["fp32"]["classifier"] = "classifier.fp32.onnx"
+    with pytest.raises(ManifestError, match=r"variants\.fp32: expected a classifier or a token_classifier, got both"):
+        Manifest.from_bytes(sign(both))
+    mixed["variants"]["int8"] = fields["variants"]["int8"]
+    with pytest.raises(ManifestError, match=r"variants\.int8: expected a classifier or a token_classifier, got both"):
+        Manifest.from_bytes(sign(mixed))
+    missing["variants"]["int8"]["token_classifier"] = None
+    with pytest.raises(ManifestError, match=r"variants\.int8: expected a token_classifier, as in the other variants"):
+        Manifest.from_bytes(sign(missing))

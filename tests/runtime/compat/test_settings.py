@@ -13,7 +13,7 @@ from torchless.errors import BundleNotFoundError, InputError
 
 
 def test_a_model_is_a_bundle_or_loaded_already(tiny: Path) -> None:
-    with pytest.raises(InputError, match="model: expected a bundle, a Classifier or an Encoder, got int"):
+    with pytest.raises(InputError, match="model: expected a bundle or a loaded model, got int"):
         pipeline("text-classification", model=3)  # type: ignore[call-overload]
     with pytest.raises(InputError, match=r"takes a bundle or Encoder.load\(…\), got Classifier"):
         pipeline("feature-extraction", model=Classifier.load(tiny))

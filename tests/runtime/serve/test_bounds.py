@@ -18,8 +18,10 @@ import pytest
 from torchless.serve.byte_budget import ByteBudget, Share
 from torchless.serve.call import Call
 from torchless.serve.dialects.openai import Embedding, Response, Usage
+from torchless.serve.dialects.openinference import Response as OipResponse
 from torchless.serve.dialects.tei import Token
-from torchless.serve.encoding import encode
+from torchless.serve.dialects.tensors import Output
+from torchless.serve.encoding import _PLACE, encode
 from torchless.serve.errors import MalformedError, OverloadedError, TooLargeError
 from torchless.serve.json_bounds import check_elements
 from torchless.serve.settings import Settings
@@ -121,6 +123,27 @@ def test_the_answer_is_the_same_wherever_it_is_made(server: Server) -> None:
 )
 def test_pieces_are_the_same_json(answer: Any) -> None:
     assert encode(answer) == msgspec.json.encode(answer)
+
+
+def test_pieces_of_structs_within_structs_are_the_same_json() -> None:
+    for outputs in ([Output("a", [2], "BYTES", data=["b", "c"])], [Output("a", [0], "BYTES", data=[])], []):
+        answer = OipResponse("m", "1", outputs, _PLACE.decode())
+        assert encode(answer) == msgspec.json.encode(answer)
+
+
+def test_no_piece_that_is_encoded_at_once_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    class Spy:
+        def encode(self, piece: Any) -> bytes:
+            sizes.append(len(data := msgspec.json.encode(piece)))
+            return data
+
+    monkeypatch.setattr("torchless.serve.encoding._ENCODER", Spy())
+    outputs = [Output("embedding", [100, 384], "FP32", data=[0.123456789] * 38400)] * 8
+    answer = OipResponse("m", "1", outputs)
+    assert encode(answer) == msgspec.json.encode(answer)
+    assert max(sizes) < 50_000
 
 
 def test_only_elements_outside_strings_count() -> None:

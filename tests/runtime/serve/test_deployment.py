@@ -1,21 +1,31 @@
-"""Where the server runs: variables of Kubernetes, names of models, sockets and ports that are taken."""
+"""Where the server runs: variables of Kubernetes, names of models, sockets and ports that are taken, signals."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
+import uvicorn
 
 from torchless.cli import main
-from torchless.errors import InputError
+from torchless.errors import InferenceError, InputError
 from torchless.serve import settings
+from torchless.serve.app import Application
 from torchless.serve.listening import listen_tcp
+from torchless.serve.reloads import Reloads
+from torchless.serve.run import _Server
+from torchless.serve.service import Service
 from torchless.serve.settings import Settings
 
 from .conftest import Server
@@ -165,3 +175,95 @@ def test_a_host_of_several_addresses_is_listened_on_at_one_port() -> None:
     assert len({each.getsockname()[1] for each in sockets}) == 1
     for each in sockets:
         each.close()
+
+
+@pytest.mark.parametrize("name", ["host", "uds", "api_key_file", "otlp_endpoint", "precision"])
+def test_a_variable_that_was_left_empty_is_an_error(name: str) -> None:
+    """An empty host would be every address of the machine, an empty socket a port."""
+    with pytest.raises(InputError, match=f"{name}: expected something, got an empty text"):
+        Settings(**{name: ""})  # type: ignore[arg-type]
+
+
+# Signals
+
+
+def test_the_end_of_a_load_after_sigterm_is_no_error(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load(_self: Service) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    async def stop_while_loading() -> _Server:
+        service = Service({"tiny": tiny}, Settings(drain_s=0, max_drain_s=1))
+        monkeypatch.setattr(Service, "load", load)
+        server = _Server(uvicorn.Config(Application(service), lifespan="off", log_config=None), service)
+        running = asyncio.ensure_future(server._serve([*listen_tcp("127.0.0.1", 0)]))
+        await asyncio.to_thread(begun.wait, 10)
+        server.should_exit = True
+        await asyncio.sleep(0.5)
+        go_on.set()
+        await running
+        await asyncio.sleep(0.1)
+        service.close()
+        return server
+
+    assert asyncio.run(stop_while_loading()).problem is None
+
+
+def test_sighup_before_the_server_is_there_does_not_end_it(tiny: Path) -> None:
+    command = [sys.executable, "-c", HANGS_UP, "serve", str(tiny), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
+
+
+HANGS_UP = """
+import builtins, os, signal, sys
+from torchless.cli import main
+real = builtins.__import__
+def importing(name, *rest, **more):
+    if name == "torchless.serve.run":
+        os.kill(os.getpid(), signal.SIGHUP)
+        print("imported", flush=True)
+        sys.exit(0)
+    return real(name, *rest, **more)
+builtins.__import__ = importing
+sys.exit(main())
+"""
+
+
+def test_reloads_that_wait_share_one() -> None:
+    begun: list[str | None] = []
+    go_on = threading.Event()
+
+    def work(name: str | None) -> int:
+        begun.append(name)
+        go_on.wait(10)
+        if name == "panics":
+            raise SystemExit
+        return len(begun)
+
+    async def ask() -> list[Any]:
+        reloads = Reloads(work)
+        first = asyncio.ensure_future(reloads.run(None))
+        while not begun:
+            await asyncio.sleep(0.001)
+        others = [asyncio.ensure_future(reloads.run(name)) for name in [None] * 50 + ["panics"] * 50]
+        await asyncio.sleep(0.01)
+        assert sum(thread.name == "torchless-load" for thread in threading.enumerate()) <= 3
+        others[0].cancel()  # one that leaves takes nothing from the rest
+        go_on.set()
+        return await asyncio.gather(first, *others[1:], return_exceptions=True)
+
+    first, *others = asyncio.run(ask())
+    assert (first, len(begun)) == (1, 3)
+    assert {*map(type, others)} == {int, InferenceError}
+
+
+def test_a_reload_that_lasts_does_not_change_the_exit_code(start: Start, mini: Path) -> None:
+    server = start(mini, "--max-drain-s", "1")
+    server.process.send_signal(signal.SIGHUP)
+    time.sleep(0.1)
+    server.begin_to_stop()
+    assert server.wait() == 0
+    assert [event for event in server.events() if event["level"] != "info"] == []

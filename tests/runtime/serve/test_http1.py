@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -81,6 +82,7 @@ def test_an_offer_does_not_hide_what_else_the_connection_is_to_do(server: Server
         (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
         (b"GET /%ff%00 HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
         (b"GET http://x/health HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
         (POST + b"Content-Length: -1\r\n\r\n", b"400"),
         (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
         (POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffff\r\n", b"400"),
@@ -123,6 +125,105 @@ def test_a_refusal_before_the_body_was_asked_for_ends_the_connection(server: Ser
 def test_http_1_0_is_never_told_to_continue(server: Server) -> None:
     head = POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Expect: 100-continue\r\n" + LENGTH
     assert exchange(server, head + BODY, finish=True).startswith(b"HTTP/1.1 200 OK")
+
+
+# Where a request goes
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        (b"", b"400"),
+        (b"Host: a\r\nHost: a\r\n", b"400"),
+        (b"Host: a\r\nhost: b\r\n", b"400"),
+        (b"Host: a b\r\n", b"400"),
+        (b"Host: a/b\r\n", b"400"),
+        (b"Host: user@a\r\n", b"400"),
+        (b"Host: a:80:80\r\n", b"400"),
+        (b"Host: a, b\r\n", b"400"),
+        (b"Host: \xff\r\n", b"400"),
+        (b"Host:\r\n", b"200"),
+        (b"Host: a_b.example.org:8080\r\n", b"200"),
+        (b"Host: a:\r\n", b"200"),
+        (b"Host: 10.0.0.1:80\r\n", b"200"),
+        (b"Host: [fe80::1%25eth0]:80\r\n", b"200"),
+        (b"Host: %2Ftmp%2Fs\r\n", b"200"),
+    ],
+)
+def test_a_request_names_one_host(server: Server, hosts: bytes, status: bytes) -> None:
+    for target in (b"/health", b"http://x/health"):
+        received = exchange(server, b"GET %b HTTP/1.1\r\n%b\r\n" % (target, hosts), finish=True)
+        assert received.split(b" ")[1] == status
+        assert (b'"error":"expected one header Host' in received) == (status == b"400")
+    offered = exchange(server, b"GET /health HTTP/1.1\r\n" + H2C + hosts + b"\r\n", finish=True)
+    assert offered.split(b" ")[1] == status
+
+
+def test_http_1_0_needs_no_host(server: Server) -> None:
+    assert exchange(server, b"GET /health HTTP/1.0\r\n\r\n", finish=True).startswith(b"HTTP/1.1 200 OK")
+    twice = b"GET /health HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"
+    assert exchange(server, twice, finish=True).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_trailer_is_no_header(server: Server) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    trailer = CHUNKS[:-2] + b"Content-Type: application/json\r\n\r\n"
+    assert exchange(server, head + trailer, finish=True).startswith(b"HTTP/1.1 415 ")
+
+
+# Requests one after another
+
+
+def statuses(received: bytes) -> list[int]:
+    """The statuses of all answers, in order."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", received) if status != b"100"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 20_000,
+    ],
+)
+def test_what_is_no_request_does_not_take_the_answers_of_those_before_it(server: Server, broken: bytes) -> None:
+    last = 431 if len(broken) > 20_000 else 400
+    received = exchange(server, (POST + LENGTH + BODY) * 3, broken, finish=True)
+    assert statuses(received) == [200, 200, 200, last]
+    assert received.count(b"POSITIVE") == 3
+    received = exchange(server, SLOW, broken, finish=True)
+    assert statuses(received) == [200, last]
+
+
+def test_a_request_too_many_does_not_either(server: Server) -> None:
+    received = exchange(server, SLOW + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 150, finish=True)
+    found = statuses(received)
+    assert set(found[:-1]) == {200}
+    assert found[-1] == 400
+    assert 99 < len(found) < 105
+    assert b"requests wait" in received
+
+
+def test_a_request_is_answered_once(start: Callable[..., Server], tiny: Path) -> None:
+    server = start(tiny, "--read-timeout-s", "0.2")
+    for head in (
+        POST + b"Content-Length: 99999999\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+    ):
+        assert len(statuses(exchange(server, head + b"{", answers=99))) == 1
+
+
+def test_clients_that_leave_are_no_errors_in_the_log(start: Callable[..., Server], tiny: Path) -> None:
+    server = start(tiny, "--workers", "1")
+    for sent in (SLOW * 5, SLOW + b"nonsense\r\n\r\n", SLOW * 2 + b"GET / HTTP/1.1\r\n\r\n"):
+        with socket.create_connection((server.host, server.port), timeout=10) as connection:
+            connection.sendall(sent)
+            time.sleep(0.02)
+    server.post("/predict", {"inputs": "a"})
+    assert server.stop() == 0
+    assert not [event for event in server.events() if event["level"] != "info"]
 
 
 # Clients that stop sending

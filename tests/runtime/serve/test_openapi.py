@@ -32,6 +32,7 @@ NAMING_A_MODEL = {
     "/v1/classify",
     "/v1/embeddings",
     "/zero-shot",
+    "/tag",
     "/admin/reload",
     "/rank",
     "/rerank",

@@ -1,7 +1,8 @@
 """Hugging Face's Inference API: POST / and POST /models/{name}, as `huggingface_hub.InferenceClient` sends them.
 
-A request with `candidate_labels` asks for zero-shot classification, every other one for text classification, which is
-answered with one list per text, even for a lone text: both of their clients read its first element.
+A bundle that labels tokens answers as transformers' token-classification pipeline. Of other bundles, a request with
+`candidate_labels` asks for zero-shot classification, every other one for text classification, which is answered with
+one list per text, even for a lone text: both of their clients read its first element.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from torchless.answers.numerics import ACTIVATIONS
+from torchless.answers.spans import Aggregation
 from torchless.errors import TorchlessError
 from torchless.serve.call import Call
 from torchless.serve.errors import InvalidError
 from torchless.serve.operation import Dialect, Operation, public_message
 from torchless.serve.served_model import ServedModel
+from torchless.token_classifier import OUTSIDE
 from torchless.zero_shot import TEMPLATE
 
 from .labels import Scored, rank
+from .tagging import Entity, Stride, tag_entities
 from .zero_shot import Labels, score_labels
 
 
@@ -32,6 +36,9 @@ class Error(msgspec.Struct):
 class Parameters(msgspec.Struct, forbid_unknown_fields=True):
     """How to answer: arguments of transformers' pipelines. `padding` and `batch_size` change no answer."""
 
+    aggregation_strategy: Aggregation | None = None
+    ignore_labels: list[str] | None = None
+    stride: Stride | None = None
     top_k: Annotated[int, msgspec.Meta(ge=1)] | None = None
     function_to_apply: Literal["sigmoid", "softmax", "none"] | None = None
     return_all_scores: bool | None = None
@@ -61,14 +68,23 @@ class Ranked(msgspec.Struct):
     scores: list[float]
 
 
-Answer = list[list[Scored]] | Ranked | list[Ranked] | list[Scored]
+Answer = list[list[Scored]] | Ranked | list[Ranked] | list[Scored] | list[Entity] | list[list[Entity]]
+# What a request to a bundle that labels tokens may say, and no other.
+_OF_TAGS = ("aggregation_strategy", "ignore_labels", "stride")
+_OF_LABELS = (
+    *("top_k", "function_to_apply", "return_all_scores", "candidate_labels"),
+    *("hypothesis_template", "multi_label", "multi_class"),
+)
 
 
 async def classify(call: Call, body: Request) -> Answer:
-    """The labels of every text, best first: the model's own, or the candidate labels of the request."""
+    """The labels of every text, best first: the model's own, or those of the request; or a tagger's labelled parts."""
     parameters = body.parameters or Parameters()
     model = call.model()
     truncate = _truncate(parameters, model)
+    if model.tagger is not None:
+        return await _tags(call, model, body.inputs, parameters)
+    _refuse(parameters, _OF_TAGS, f"{model.name} labels texts, not tokens")
     if parameters.candidate_labels is not None:
         return await _zero_shot(call, model, body.inputs, parameters, truncate)
     for name in ("hypothesis_template", "multi_label", "multi_class"):
@@ -80,6 +96,28 @@ async def classify(call: Call, body: Request) -> Answer:
         rows = ACTIVATIONS[parameters.function_to_apply](await call.logits(model, body.inputs, truncate=truncate))
     top_k = 1 if parameters.top_k is None and parameters.return_all_scores is False else parameters.top_k
     return rank(model.manifest.labels, rows, top_k)
+
+
+async def _tags(
+    call: Call, model: ServedModel, inputs: str | list[str], parameters: Parameters
+) -> list[Entity] | list[list[Entity]]:
+    """A long text is read in windows; `truncation` asks for it to be cut."""
+    _refuse(parameters, _OF_LABELS, f"{model.name} labels tokens, not texts")
+    return await tag_entities(
+        call,
+        model,
+        inputs,
+        parameters.aggregation_strategy or "simple",
+        ignore_labels=OUTSIDE if parameters.ignore_labels is None else parameters.ignore_labels,
+        stride=parameters.stride,
+        truncate=parameters.truncation not in (None, False, "do_not_truncate"),
+    )
+
+
+def _refuse(parameters: Parameters, names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        if getattr(parameters, name) is not None:
+            raise InvalidError(f"parameters.{name} does not go with this model: {why}")
 
 
 async def _zero_shot(
@@ -125,10 +163,10 @@ def error(problem: TorchlessError) -> Error:
     return Error(public_message(problem))
 
 
-_ANSWERS = (list[list[Scored]], Ranked, list[Ranked], list[Scored])
+_ANSWERS = (list[list[Scored]], Ranked, list[Ranked], list[Scored], list[Entity], list[list[Entity]])
 HUGGINGFACE = Dialect(
     "hugging-face-inference",
-    "Hugging Face's Inference API for text classification and zero-shot classification.",
+    "Hugging Face's Inference API for text, zero-shot and token classification.",
     (
         Operation("POST", "/", classify, "Label texts", Request, _ANSWERS),
         Operation("POST", "/models/{name}", classify, "Label texts with a named model", Request, _ANSWERS),

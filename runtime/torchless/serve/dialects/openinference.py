@@ -3,16 +3,19 @@
 https://github.com/kserve/open-inference-protocol; `tensors.py` reads and writes the tensors.
 
 Texts come in as one BYTES tensor. What goes out, unless the request asks for something else, is `label` and `scores`.
+Of a bundle that labels tokens it is `spans`, for each text a JSON array of what POST /tag answers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from torchless import __version__
+from torchless.bundle.manifest import GraphKind
 from torchless.errors import TorchlessError
 from torchless.serve.call import Call
 from torchless.serve.encoding import encode
@@ -22,13 +25,20 @@ from torchless.serve.media_types import INFERENCE_HEADER
 from torchless.serve.operation import Dialect, Operation, Reply, public_message
 from torchless.serve.served_model import ServedModel, Task
 
-from .tensors import Input, Output, WantedOutput, read_texts, write_output
+from .tagging import find_spans, span_of
+from .tensors import Input, Output, WantedOutput, read_texts, write_output, write_texts
 
 _OUTPUTS: dict[str, Task] = {  # and the task that each comes from
     "label": "scores",
     "scores": "scores",
     "logits": "logits",
     "embedding": "embeddings",
+    "spans": "tags",
+}
+_DEFAULT_OUTPUTS: dict[GraphKind, tuple[str, ...]] = {
+    "classifier": ("label", "scores"),
+    "token_classifier": ("spans",),
+    "encoder": ("embedding",),
 }
 _VERSION = "1"
 _MOST_DIGITS = 18  # of a number of bytes; Python refuses to read thousands
@@ -122,26 +132,36 @@ async def infer(call: Call, body: bytes) -> Reply:
     model = _model(call)
     request, rest = _split(call, body)
     texts = read_texts(request.inputs[0], rest, call.service.settings.max_batch_texts)
-    wanted = request.outputs or [
-        WantedOutput(name) for name in (("label", "scores") if model.classifier else ("embedding",))
-    ]
+    wanted = request.outputs or [WantedOutput(name) for name in _DEFAULT_OUTPUTS[model.manifest.kind]]
     for output in wanted:
         if output.name not in _OUTPUTS:
             raise InvalidError(f"outputs: expected names out of {', '.join(_OUTPUTS)}, got {output.name!r}")
-    rows = {}
+    rows: dict[Task, Any] = {}
     for task, times in Counter(_OUTPUTS[output.name] for output in wanted).items():
+        if task == "tags":
+            rows[task] = await _spans(call, model, texts, times)
+            continue
         call.hold_answer(model, task, len(texts) * (times - 1))
         rows[task] = await getattr(call, task)(model, texts)
-    outputs, tail, binary = [], b"", request.parameters is not None and request.parameters.binary_data_output
+    outputs, tails, binary = [], [], request.parameters is not None and request.parameters.binary_data_output
     for output in wanted:
         tensor = rows[_OUTPUTS[output.name]]
-        made, data = write_output(output, model.manifest.labels, tensor, binary=binary)
+        write = write_texts if output.name == "spans" else partial(write_output, labels=model.manifest.labels)
+        made, data = write(output, rows=tensor, binary=binary)
         outputs.append(made)
-        tail += data
+        tails.append(data)
     head = encode(Response(model.name, _VERSION, outputs, request.id))
-    if not tail:
+    if not any(tails):
         return Reply(head)
-    return Reply(head + tail, "application/octet-stream", headers={INFERENCE_HEADER: str(len(head))})
+    return Reply(b"".join((head, *tails)), "application/octet-stream", headers={INFERENCE_HEADER: str(len(head))})
+
+
+async def _spans(call: Call, model: ServedModel, texts: list[str], times: int) -> list[str]:
+    """The spans of every text as JSON."""
+    if times > 1:
+        raise InvalidError(f"outputs: expected spans once, got it {times} times")
+    found = await find_spans(call, model, texts)
+    return [msgspec.json.encode([span_of(each) for each in row]).decode() for row in found]
 
 
 async def server_metadata(_call: Call, _body: None) -> ServerMetadata:
@@ -165,6 +185,8 @@ async def model_metadata(call: Call, _body: None) -> ModelMetadata:
     model = _model(call)
     labels, size = len(model.manifest.labels), model.manifest.hidden_size
     outputs = [Tensor("embedding", "FP32", [-1, size])]
+    if model.tagger:
+        outputs = [Tensor("spans", "BYTES", [-1]), *outputs]
     if model.classifier:
         outputs = [
             Tensor("label", "BYTES", [-1]),

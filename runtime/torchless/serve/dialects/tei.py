@@ -10,11 +10,13 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
+from torchless.bundle.manifest import GraphKind
 from torchless.errors import TorchlessError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.serve.call import Call, check_dimensions, refuse_other_side
 from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
 from torchless.serve.operation import Dialect, Operation, public_message
+from torchless.serve.served_model import ServedModel
 
 from .labels import Scored, rank
 from .rerank import RERANK
@@ -87,6 +89,7 @@ class Kind(msgspec.Struct, omit_defaults=True):
 
     classifier: Labels | None = None
     reranker: Labels | None = None
+    token_classifier: Labels | None = None
     embedding: Pooling | None = None
 
 
@@ -94,6 +97,7 @@ class Model(msgspec.Struct):
     """One served model."""
 
     name: str
+    kind: GraphKind
     labels: list[str]
     activation: str
     ranks: bool
@@ -155,18 +159,12 @@ async def info(call: Call, _body: None) -> Info:
     """What is served, and within which limits."""
     service, model = call.service, call.model()
     manifest, settings = model.manifest, call.service.settings
-    labels = manifest.labels
-    kind = Kind(embedding=Pooling(model.pooling))
-    if labels:
-        names = {str(index): label for index, label in enumerate(labels)}
-        both = Labels(names, {label: index for index, label in enumerate(labels)})
-        kind = Kind(reranker=both) if manifest.ranks else Kind(classifier=both)
     return Info(
         model_id=manifest.source.name,
         model_sha=manifest.source.revision,
         model_dtype=model.precision,
         served_model_name=model.name,
-        model_type=kind,
+        model_type=_kind(model),
         max_concurrent_requests=settings.max_queue_tokens // 2,  # no text has fewer tokens than two
         max_input_length=manifest.max_tokens,
         max_batch_tokens=settings.budget_tokens,
@@ -180,6 +178,7 @@ async def info(call: Call, _body: None) -> Info:
         models=[
             Model(
                 name=each.name,
+                kind=each.manifest.kind,
                 labels=list(each.manifest.labels),
                 activation=each.manifest.activation,
                 ranks=each.manifest.ranks,
@@ -191,6 +190,17 @@ async def info(call: Call, _body: None) -> Info:
             for each in service.models.values()
         ],
     )
+
+
+def _kind(model: ServedModel) -> Kind:
+    labels = model.manifest.labels
+    if not labels:
+        return Kind(embedding=Pooling(model.pooling))
+    names = {str(index): label for index, label in enumerate(labels)}
+    known = Labels(names, {label: index for index, label in enumerate(labels)})
+    if model.manifest.kind == "token_classifier":
+        return Kind(token_classifier=known)
+    return Kind(reranker=known) if model.manifest.ranks else Kind(classifier=known)
 
 
 def error(problem: TorchlessError) -> Error:

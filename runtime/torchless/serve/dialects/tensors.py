@@ -101,12 +101,23 @@ def write_output(
         texts, shape = [labels[best] for best in rows.argmax(axis=1)], [len(rows)]
     elif how.classification:
         texts, shape = _classification(labels, rows, how.classification)
-    datatype = "FP32" if texts is None else "BYTES"
+    if texts is not None:
+        return write_texts(wanted, texts, binary=binary, shape=shape)
     if not (binary if how.binary_data is None else how.binary_data):
-        data: list[Any] = [number for row in rows for number in row.tolist()] if texts is None else texts
-        return Output(wanted.name, shape, datatype, data=data), b""
-    packed = rows.astype("<f4").tobytes() if texts is None else _pack(texts)
-    return Output(wanted.name, shape, datatype, parameters={"binary_data_size": len(packed)}), packed
+        return Output(wanted.name, shape, "FP32", data=[number for row in rows for number in row.tolist()]), b""
+    packed = rows.astype("<f4").tobytes()
+    return Output(wanted.name, shape, "FP32", parameters={"binary_data_size": len(packed)}), packed
+
+
+def write_texts(
+    wanted: WantedOutput, rows: Sequence[str], *, binary: bool, shape: list[int] | None = None
+) -> tuple[Output, bytes]:
+    """One output of texts, and its bytes if it is asked for in binary; `shape` is one dimension unless given."""
+    how, shape = wanted.parameters or OutputParameters(), shape or [len(rows)]
+    if not (binary if how.binary_data is None else how.binary_data):
+        return Output(wanted.name, shape, "BYTES", data=list(rows)), b""
+    packed = _pack(rows)
+    return Output(wanted.name, shape, "BYTES", parameters={"binary_data_size": len(packed)}), packed
 
 
 def _pack(texts: Sequence[str]) -> bytes:

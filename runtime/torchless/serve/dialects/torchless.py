@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from torchless import __version__
+from torchless.bundle.manifest import GraphKind
 from torchless.serve.call import Call
 from torchless.serve.errors import NotFoundError, ReloadError, RequestError
 from torchless.serve.logs import log_error
@@ -18,6 +19,7 @@ from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
 
 from .rank import RANK
+from .tagging import TAG
 from .tei import Error, error
 from .zero_shot import ZERO_SHOT
 
@@ -31,7 +33,7 @@ class Health(msgspec.Struct):
 
 
 class Status(msgspec.Struct):
-    """The queue and the throughput at this moment."""
+    """The queue and the throughput at this moment, and what each model is."""
 
     ready: bool
     queued_requests: int
@@ -41,6 +43,7 @@ class Status(msgspec.Struct):
     answered_texts: int
     workers: int
     version: str
+    kinds: dict[str, GraphKind]
 
 
 class ReloadRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +85,7 @@ async def status(call: Call, _body: None) -> Status:
         answered_texts=service.metrics.answered_texts,
         workers=queue.workers,
         version=__version__,
+        kinds={model.name: model.manifest.kind for model in service.models.values()},
     )
 
 
@@ -134,9 +138,10 @@ def _hash(html: bytes, element: str) -> str:
 
 TORCHLESS = Dialect(
     "torchless",
-    "The server itself, ranking, and labels of your own.",
+    "The server itself, ranking, labels of your own, and the labelled parts of texts.",
     (
         RANK,
+        TAG,
         ZERO_SHOT,
         Operation("GET", "/health", health, "Alive", None, Health, public=True),
         Operation("GET", "/ready", ready, "Ready", None, Health, readiness=True, public=True),
