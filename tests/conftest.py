@@ -54,7 +54,7 @@ def tiny_ranker() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_tagger() -> Path:
-    """A random model of the same body that labels tokens, with both precisions and six tags."""
+    """A random model of the same body that labels tokens, with both precisions and five tags."""
     return ROOT / "tests" / "data" / "tiny-tagger"
 
 

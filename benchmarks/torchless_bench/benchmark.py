@@ -21,7 +21,7 @@ from torchless_export import samples
 from . import fingerprint, hardware_and_versions, random_distilbert, schedule, workload_texts
 from .beside import Beside, model_config
 from .contenders.contender import Contender, Input, Setup
-from .contenders.tables import CLASSIFIERS, ENCODERS, GPU_CLASSIFIERS
+from .contenders.tables import CLASSIFIERS, ENCODERS, GPU_CLASSIFIERS, RERANKERS, TAGGERS
 from .journal import Journal
 from .measuring.agreement import INT8_DISAGREEMENT
 from .measuring.contest import Contest, Pace
@@ -29,6 +29,7 @@ from .reporting import markdown
 from .reporting.records import json_lines
 from .reporting.results import Results
 from .status_line import StatusLine
+from .tasks import PAIR_TASKS
 from .workloads import LENGTHS, Workload, all_workloads
 
 _LIST_TEXTS, _QUICK_LIST_TEXTS = 2000, 200
@@ -83,7 +84,7 @@ def write(results: Results, page: str, folder: Path) -> None:
 
 
 def _contenders(options: argparse.Namespace) -> list[Contender]:
-    tables = {"classify": CLASSIFIERS, "pairs": CLASSIFIERS, "embed": ENCODERS}
+    tables = {"classify": CLASSIFIERS, "pairs": CLASSIFIERS, "rank": RERANKERS, "tag": TAGGERS, "embed": ENCODERS}
     table = tables[options.task] if options.device == "cpu" else GPU_CLASSIFIERS
     if options.contenders is None:
         return [
@@ -167,14 +168,16 @@ def _complete(contest: Contest, journal: Journal, workloads: Sequence[Workload])
 
 
 def _workloads(options: argparse.Namespace, bundle: Bundle) -> list[Workload]:
-    pairs = options.task == "pairs"
-    if pairs and not bundle.manifest.pairs:
-        raise InputError(f"--task pairs: {bundle.path} reads single texts.")
+    _refuse_other_model(options, bundle)
     tokenizer = tokenizers.Tokenizer.from_file(str(bundle.path / TOKENIZER))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return all_workloads(
-        workload_texts.TextMaker(lambda *texts: len(tokenizer.encode(*texts).ids), pairs=pairs),
+        workload_texts.TextMaker(
+            lambda *texts: len(tokenizer.encode(*texts).ids),
+            pairs=options.task in PAIR_TASKS,
+            one_query=options.task == "rank",
+        ),
         bundle.manifest.max_tokens,
         workload_texts.read(Path(options.texts), samples.Columns(options.column, options.pair_column))
         if options.texts
@@ -182,6 +185,21 @@ def _workloads(options: argparse.Namespace, bundle: Bundle) -> list[Workload]:
         list_texts=_QUICK_LIST_TEXTS if options.quick else _LIST_TEXTS,
         lengths=_QUICK_LENGTHS if options.quick else LENGTHS,
     )
+
+
+def _refuse_other_model(options: argparse.Namespace, bundle: Bundle) -> None:
+    """Refuse a task that the bundle is not made for, before PyTorch gives it a head of random weights.
+
+    Raises:
+        InputError: it is not.
+    """
+    tags = any(variant.token_classifier for variant in bundle.manifest.variants.values())
+    if options.task in PAIR_TASKS and not bundle.manifest.pairs:
+        raise InputError(f"--task {options.task}: {bundle.path} reads single texts.")
+    if options.task == "tag" and not tags:
+        raise InputError(f"--task tag: {bundle.path} does not label tokens.")
+    if tags and options.task not in ("tag", "embed"):
+        raise InputError(f"--task {options.task}: {bundle.path} labels tokens. Give --task tag.")
 
 
 def _pace(options: argparse.Namespace) -> Pace:
@@ -198,7 +216,7 @@ def _compare(
     """Compare answers on the built-in sample, on a text of every length, and on the labelled file if there is one."""
     one_per_length = [workload.batches[0][0] for workload in workloads if workload.kind == "single"]
     lines = samples.built_in()
-    built_in: list[Input] = [*zip(lines[::2], lines[1::2], strict=True)] if options.task == "pairs" else [*lines]
+    built_in: list[Input] = [*zip(lines[::2], lines[1::2], strict=True)] if options.task in PAIR_TASKS else [*lines]
     contest.compare(
         [*built_in, *one_per_length],
         ([workload_texts.given(text) for text in labelled.texts], labelled.labels) if labelled else None,

@@ -7,8 +7,9 @@ import sys
 
 from torchless.errors import InputError, MissingExtraError
 
+from .tasks import PAIR_TASKS, TASKS
+
 _NEEDED = ("torch", "transformers", "onnx", "safetensors", "matplotlib")
-TASKS = ("classify", "pairs", "embed")
 SHAPE_NAMES = ("distilbert-base", "minilm-l6", "tiny")
 
 
@@ -60,8 +61,8 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--task",
         choices=TASKS,
         default="classify",
-        help="what the model is asked for: labels of texts, labels of pairs of texts, or embeddings "
-        "(default: classify)",
+        help="what the model is asked for: labels of texts or of pairs, scores of documents for a query, labels of "
+        "tokens, or embeddings (default: classify)",
     )
     parser.add_argument(
         "--embed", dest="task", action="store_const", const="embed", help="the same as --task embed (default: classify)"
@@ -89,7 +90,8 @@ def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pair-column",
         metavar="NAME",
-        help="with --task pairs, the column of --texts and --evaluate that has the second text (default: none)",
+        help="with --task pairs and --task rank, the column of --texts and --evaluate with the second text "
+        "(default: none)",
     )
 
 
@@ -119,7 +121,7 @@ def _add_contest_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="fewer contenders, lengths, texts and rounds: less than 3 minutes on two cores (default: all of them)",
+        help="fewer contenders, lengths, texts and rounds: about 4 minutes on two cores (default: all of them)",
     )
     parser.add_argument(
         "--isa",
@@ -155,18 +157,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
-    if options.task == "embed" and options.evaluate:
+    if options.task not in ("classify", "pairs") and options.evaluate:
         raise InputError(
-            "--evaluate measures the accuracy of labels, and embeddings have none. Leave one of the two out."
+            f"--evaluate measures the accuracy of labels of texts, and --task {options.task} answers none. "
+            "Leave one of the two out."
         )
     if options.task != "classify" and options.device != "cpu":
-        what = {"embed": "embeddings", "pairs": "pairs"}[options.task]
-        raise InputError(f"--task {options.task}: {what} are measured on the CPU only. Leave --device out.")
+        raise InputError(f"--task {options.task} is measured on the CPU only. Leave --device out.")
+    if options.task == "tag" and options.shape:
+        raise InputError("--task tag: --shape makes a model that labels texts. Give MODEL and --against CHECKPOINT.")
     files = options.texts or options.evaluate
-    if options.task == "pairs" and files and not options.pair_column:
-        raise InputError("--task pairs: expected --pair-column NAME, the column of the file with the second texts.")
-    if options.pair_column and options.task != "pairs":
-        raise InputError("--pair-column goes with --task pairs.")
+    if options.task in PAIR_TASKS and files and not options.pair_column:
+        raise InputError(
+            f"--task {options.task}: expected --pair-column NAME, the column of the file with the second texts."
+        )
+    if options.pair_column and options.task not in PAIR_TASKS:
+        raise InputError("--pair-column goes with --task pairs and --task rank.")
     if (options.column or options.pair_column) and not files:
         raise InputError("--column and --pair-column go with --texts FILE or --evaluate FILE.")
     if options.resume and not options.work:

@@ -26,7 +26,7 @@ def of(options: argparse.Namespace, contenders: Sequence[Contender], setup: Setu
         "--contenders": [contender.name for contender in contenders],
         # The manifest holds the sha256 of every other file.
         "MODEL": _digest(setup.bundle / MANIFEST),
-        "--against": _folder_digest(setup.checkpoint),
+        "--against": _folder_digest(setup.checkpoint, {setup.work, Path(options.output or setup.work).resolve()}),
         **{f"--{name}": _digest(Path(file)) for name in _FILES if (file := getattr(options, name))},
         **hardware_and_versions.versions(),
         **hardware_and_versions.hardware(),
@@ -42,7 +42,8 @@ def _digest(path: Path) -> str:
         return "unreadable"
 
 
-def _folder_digest(folder: Path) -> str:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+def _folder_digest(folder: Path, without: set[Path]) -> str:
+    """sha256 of all files of a folder, but for what the run itself writes there."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not without & set(path.parents)]
     lines = "\n".join(f"{path.relative_to(folder).as_posix()} {_digest(path)}" for path in files)
     return "sha256 " + hashlib.sha256(lines.encode()).hexdigest()[:_DIGITS]

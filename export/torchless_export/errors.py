@@ -3,7 +3,8 @@
     ExportError (a TorchlessError)
     ├── CheckpointError        (also ValueError)
     ├── UnsupportedModelError  (also ValueError)
-    │   └── GraphChoiceError   (also InputError)
+    │   ├── GraphChoiceError   (also InputError)
+    │   └── SettingError
     └── GateError
         ├── ParityError        carries the ParityReport
         └── QualityError       carries the QualityReport
@@ -40,6 +41,10 @@ class UnsupportedModelError(ExportError, ValueError):
 
 class GraphChoiceError(UnsupportedModelError, InputError):
     """The graph that was asked for cannot be written for this architecture; another one can."""
+
+
+class SettingError(UnsupportedModelError):
+    """The architecture has a family, which does not implement what a field of config.json says."""
 
 
 class GateError(ExportError):

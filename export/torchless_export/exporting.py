@@ -90,9 +90,7 @@ def export(
         say("reading the checkpoint")
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
         kind: GraphKind = "encoder" if encoder_only else source.head
-        way = writers.choose(source, ways)
-        wanted = writers.resolve(precisions, way)
-        writer = writers.open_writer(way, source, kind, say=say)
+        writer, wanted = writers.open_writer(source, ways, kind, precisions, say=say)
         source = source.with_outputs(writer.outputs)
         reads_pairs = pairs and kind != "token_classifier"
         draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=reads_pairs))

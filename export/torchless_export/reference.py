@@ -31,6 +31,9 @@ _WHAT: Mapping[GraphKind, str] = {
     "token_classifier": "a token classifier",
 }
 
+# Fields of config.json that change the class of an answer, not the answer.
+_OVERRULED: Mapping[str, Any] = {"torchscript": False, "return_dict": True}
+
 
 class Reference:
     """A checkpoint loaded by transformers, in float32 on the CPU.
@@ -68,6 +71,8 @@ class Reference:
 
         loader = getattr(transformers, _LOADERS[self.kind])
         labels: dict[str, Any] = {"num_labels": len(self._checkpoint.labels)} if self.head else {}
+        config = self._checkpoint.config
+        settings = {name: value for name, value in _OVERRULED.items() if config.get(name, value) != value}
         return loader.from_pretrained(
             self._checkpoint.folder,
             local_files_only=True,
@@ -75,6 +80,7 @@ class Reference:
             trust_remote_code=self._checkpoint.trust_remote_code,
             output_loading_info=True,
             **labels,
+            **settings,
         )
 
     def _tried(self, step: Callable[[], _T]) -> _T:

@@ -37,10 +37,12 @@ class EmbeddingTables:
     Attributes:
         word: float32 (vocabulary, embedding_size).
         position: float32 (max_positions, embedding_size), row 0 for a text's first token; None where
-            attention alone knows positions.
+            attention alone knows positions. With `uncounted` one row more, and row 1 for the first token.
         norm: over embedding_size.
         token_type: float32 (types, embedding_size); None where a model has one type or none.
         projection: from embedding_size to hidden_size; None where they are the same.
+        uncounted: the token that has row 0 of `position` wherever it stands, and that positions after it do not count:
+            RoBERTa's padding, which a text can spell out; None where every token counts.
     """
 
     word: Floats
@@ -48,6 +50,7 @@ class EmbeddingTables:
     norm: Norm
     token_type: Floats | None = None
     projection: Linear | None = None
+    uncounted: int | None = None
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ class Tensors:
         """PyTorch's nn.LayerNorm; old checkpoints, from TensorFlow, call its weight gamma and its bias beta."""
         scale, shift = ("gamma", "beta") if f"{name}.gamma" in self else ("weight", "bias")
         return Norm(
-            self.array(f"{name}.{scale}", size), self._bias(f"{name}.{shift}", size, optional=optional_bias), epsilon
+            self.array(f"{name}.{scale}", size),
+            self._bias(f"{name}.{shift}", size, optional=optional_bias),
+            float(epsilon),
         )
 
     def _bias(self, name: str, size: int, *, optional: bool) -> Floats:

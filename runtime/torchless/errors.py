@@ -21,11 +21,8 @@ expected, got, what to do. All can be pickled, so that they cross from one proce
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-    from typing import Any
+import os
+from collections.abc import Iterable
 
 
 class TorchlessError(Exception):
@@ -34,14 +31,14 @@ class TorchlessError(Exception):
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # Exception's own way calls the class with the message; ours take facts. errno, filename and name are no part
         # of __dict__.
         kept = {name: getattr(self, name) for name in ("errno", "filename", "name") if hasattr(self, name)}
         return _rebuilt, (type(self), self.args, {**self.__dict__, **kept})
 
 
-def _rebuilt(kind: type[TorchlessError], arguments: tuple[Any, ...], state: dict[str, Any]) -> TorchlessError:
+def _rebuilt(kind: type[TorchlessError], arguments: tuple[object, ...], state: dict[str, object]) -> TorchlessError:
     error = kind.__new__(kind)
     error.args = arguments
     for name, value in state.items():
@@ -56,7 +53,7 @@ class BundleError(TorchlessError):
 class BundleNotFoundError(BundleError, FileNotFoundError):
     """There is no bundle at that place."""
 
-    def __init__(self, name: str | Path, problem: str, advice: str | None = None) -> None:
+    def __init__(self, name: str | os.PathLike[str], problem: str, advice: str | None = None) -> None:
         advice = advice or (
             f"A bundle is a folder with a manifest.json; make one with: torchless export CHECKPOINT {shortened(name)}"
         )
@@ -74,7 +71,7 @@ class IntegrityError(BundleError):
     """A file of the bundle is not the file that was exported."""
 
     def __init__(
-        self, path: Path, expected: str, got: str, advice: str = "Copy the bundle again or export it again."
+        self, path: os.PathLike[str], expected: str, got: str, advice: str = "Copy the bundle again or export it again."
     ) -> None:
         super().__init__(f"{path} was altered or damaged: expected {expected}, got {got}. {advice}")
 
@@ -86,7 +83,7 @@ class IncompatibleError(BundleError):
 class VerificationError(BundleError):
     """The bundle answers differently here than where it was exported."""
 
-    def __init__(self, path: Path, findings: Iterable[str]) -> None:
+    def __init__(self, path: os.PathLike[str], findings: Iterable[str]) -> None:
         super().__init__(f"{path} does not answer as it did where it was exported: " + "; ".join(findings))
 
 
@@ -105,7 +102,7 @@ class InferenceError(TorchlessError, RuntimeError):
 class OutputError(TorchlessError, OSError):
     """A result could not be written; a file or bundle that stood there before is unchanged."""
 
-    def __init__(self, path: Path, cause: OSError) -> None:
+    def __init__(self, path: os.PathLike[str], cause: OSError) -> None:
         super().__init__(f"cannot write {path}: {cause.strerror or cause}. Nothing was changed there.")
         self.errno, self.filename = cause.errno, str(path)
 

@@ -210,12 +210,13 @@ def _graph(bundle: Bundle, variant: Variant, name: str) -> _Read:
 
 
 def _wrong_kind(bundle: Bundle, kind: GraphKind) -> IncompatibleError:
-    problem, loader = {
-        "classifier": ("labels whole texts, not tokens", "Classifier"),
-        "token_classifier": ("labels tokens, not whole texts", "TokenClassifier"),
-        "encoder": ("has no classification head", "Encoder"),
+    problem, loader, command = {
+        "classifier": ("labels whole texts, not tokens", "Classifier", "predict"),
+        "token_classifier": ("labels tokens, not whole texts", "TokenClassifier", "tag"),
+        "encoder": ("has no classification head", "Encoder", "embed"),
     }[kind]
-    return IncompatibleError(f"{bundle.path} {problem}. Load it with {loader}.load({str(bundle.path)!r}).")
+    path = str(bundle.path)
+    return IncompatibleError(f"{path} {problem}. Load it with {loader}.load({path!r}), or run: torchless {command}")
 
 
 def _precision_for(bundle: Bundle, device: str, precision: str) -> str:

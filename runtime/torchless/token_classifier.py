@@ -28,8 +28,10 @@ class TokenClassifier(Model):
 
     Examples:
         >>> tagger = TokenClassifier.load("tests/data/tiny-tagger")  # random weights: what it says means nothing
-        >>> [(span.label, span.start, span.end) for span in tagger.tag(["a man in a boat"])[0]][:2]
-        [('LOC', 0, 1), ('LOC', 2, 3)]
+        >>> tagger.labels
+        ('O', 'B-PER', 'I-PER', 'B-LOC', 'I-LOC')
+        >>> all(span.label in ("PER", "LOC") for span in tagger.tag(["Anna went to Paris"])[0])
+        True
     """
 
     graph_kind = "token_classifier"

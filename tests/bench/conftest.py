@@ -54,4 +54,4 @@ def hold(setup: Setup) -> Callable[..., Contest]:
 def count_tokens(request: pytest.FixtureRequest) -> Callable[[str], int]:
     tokenizer = Tokenizer.from_file(str(request.getfixturevalue(request.param) / "tokenizer.json"))
     tokenizer.no_truncation()
-    return lambda text: len(tokenizer.encode(text).ids)
+    return lambda *texts: len(tokenizer.encode(*texts).ids)

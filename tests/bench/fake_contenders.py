@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import numpy as np
 
@@ -62,5 +63,13 @@ def load_crashing_later(_: Setup) -> LoadedContender:
         if calls > 2:
             os.abort()
         return lengths(texts)
+
+    return LoadedContender.batched(logits, NAMES)
+
+
+def load_endless(_: Setup) -> LoadedContender:
+    def logits(_: list[str]) -> Floats:
+        time.sleep(600)
+        raise AssertionError
 
     return LoadedContender.batched(logits, NAMES)

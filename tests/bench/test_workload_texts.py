@@ -43,3 +43,19 @@ def test_a_file_without_texts_is_named(tmp_path: Path) -> None:
         read(tmp_path / "empty.txt")
     with pytest.raises(InputError, match=r"absent\.txt: No such file"):
         read(tmp_path / "absent.txt")
+
+
+def test_pairs_have_exactly_so_many_tokens_and_two_texts(count_tokens: Callable[..., int]) -> None:
+    maker = TextMaker(count_tokens, pairs=True)
+    for tokens in (8, 16, 128):
+        first, second = maker.of_length(tokens)
+        assert count_tokens(first, second) == tokens
+        assert first
+        assert second
+    assert all(first and second for first, second in maker.of_mixed_lengths(50))
+
+
+def test_documents_are_ranked_for_one_query(count_tokens: Callable[..., int]) -> None:
+    pairs = TextMaker(count_tokens, pairs=True, one_query=True).of_mixed_lengths(20)
+    assert len({query for query, _ in pairs}) == 1
+    assert len({document for _, document in pairs}) > 10

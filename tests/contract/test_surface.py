@@ -8,12 +8,17 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
+from typing import get_type_hints
 
 import pytest
 
 import torchless
 from torchless import errors
 from torchless.cli import COMMANDS, EXIT_CODES, exit_code
+from torchless.compat import pipeline
+from torchless.serve import create_app
+from torchless.serve.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = {
@@ -44,6 +49,18 @@ def test_all_names_exist_and_are_sorted() -> None:
     for name in torchless.__all__:
         assert getattr(torchless, name).__name__ == name
     assert set(torchless.__all__) <= set(dir(torchless))
+
+
+def test_annotations_can_be_read() -> None:
+    """As frameworks read them that make forms or commands of functions."""
+    public = [getattr(torchless, name) for name in torchless.__all__]
+    public += [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
+    public += [pipeline, create_app, Settings, *vars(Settings).values()]
+    methods = [each for kind in public if isinstance(kind, type) for each in vars(kind).values()]
+    for each in [*public, *methods]:
+        function = getattr(each, "fget", None) or getattr(each, "__func__", each)
+        if isinstance(function, type | FunctionType):
+            get_type_hints(function)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -1,6 +1,6 @@
-"""Make tests/data/tiny and tiny-ranker: small bundles, so that runtime tests need neither torch nor a network.
+"""Make the bundles of tests/data, so that runtime tests need neither torch nor a network.
 
-    python tests/data/make_tiny.py
+    python tests/data/make_tiny.py [tiny|tiny-tagger|tiny-ranker]
 
 The weights are random and seeded; what the models say means nothing, but they say it through every code path.
 tiny-ranker has one output, on whose activation sentence-transformers and transformers' pipeline disagree.
@@ -9,6 +9,7 @@ tiny-ranker has one output, on whose activation sentence-transformers and transf
 from __future__ import annotations
 
 import dataclasses
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from torchless_export.quality import Gates
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 
 HERE, ANY_LABEL = Path(__file__).parent, Gates(max_disagreement=1, max_score_error=1)
+NAMES = ("tiny", "tiny-tagger", "tiny-ranker")
 ONE_NUMBER = {"id2label": {0: "LABEL_0"}, "label2id": {"LABEL_0": 0}, "problem_type": "regression"}
 
 if __name__ == "__main__":
     bert = RANDOM_CHECKPOINTS["bert"]
     ranker = dataclasses.replace(bert, settings={**bert.settings, **ONE_NUMBER})
-    for name, random in {"tiny": RANDOM_CHECKPOINTS["distilbert"], "tiny-ranker": ranker}.items():
+    for name in sys.argv[1:] or NAMES:
+        random = ranker if name == "tiny-ranker" else RANDOM_CHECKPOINTS["distilbert"]
         with tempfile.TemporaryDirectory() as folder:
-            export(make(random, Path(folder) / name), HERE / name, gates=ANY_LABEL, say=print)
+            checkpoint = make(random, Path(folder) / name, tagger=name == "tiny-tagger")
+            export(checkpoint, HERE / name, gates=ANY_LABEL, say=print)

@@ -61,7 +61,7 @@ class LoadedContender:
 
     Attributes:
         answer: the logits or embeddings of one batch of Input, float32 (texts, columns), where columns are labels or
-            the hidden size. Tokenises, too.
+            the hidden size; of a tagger, a row per token. Tokenises, too.
         whole_list: a label or an embedding for each text of a list, at a batch size.
         batch_sizes: the batch sizes to try `whole_list` with. A contender that cuts lists by itself names only one.
     """
@@ -92,6 +92,23 @@ class LoadedContender:
             return found
 
         return cls(logits, labels, batch_sizes)
+
+    @classmethod
+    def tagging(
+        cls, logits: Callable[[list[Any]], list[Floats]], batch_sizes: Sequence[int] = CPU_BATCH_SIZES
+    ) -> LoadedContender:
+        """A tagger that takes single batches only: of each text, float32 (tokens, labels) with special tokens."""
+
+        def tags(texts: list[Input], batch_size: int) -> list[list[int]]:
+            order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+            found: list[list[int]] = [[]] * len(texts)
+            for start in range(0, len(order), batch_size):
+                group = order[start : start + batch_size]
+                for index, rows in zip(group, logits([texts[i] for i in group]), strict=True):
+                    found[index] = rows.argmax(axis=1).tolist()
+            return found
+
+        return cls(lambda texts: np.concatenate(logits(texts)), tags, batch_sizes)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .contender import Setup
+import numpy as np
+
+from .contender import Floats, Setup
 
 
 def tokenizer(setup: Setup) -> Any:
@@ -20,3 +22,8 @@ def label_names(setup: Setup) -> list[str]:
 
     names = AutoConfig.from_pretrained(setup.checkpoint, local_files_only=True).id2label
     return [names[index] for index in range(len(names))]
+
+
+def without_padding(logits: Any, mask: Any) -> list[Floats]:
+    """Of each text the logits of its tokens, float32 (tokens, labels), from a padded batch and its attention mask."""
+    return [np.asarray(rows)[np.asarray(kept) == 1] for rows, kept in zip(logits, mask, strict=True)]

@@ -20,6 +20,11 @@ def plain_body(setup: Setup) -> Path:
     return _exported(setup, "optimum-body", "feature-extraction")
 
 
+def plain_tagger(setup: Setup) -> Path:
+    """The file of a checkpoint that classifies tokens, as ONNX; exported once and kept in the work folder."""
+    return _exported(setup, "optimum-tagger", "token-classification")
+
+
 def _exported(setup: Setup, name: str, task: str) -> Path:
     def export(folder: Path) -> None:
         from optimum.exporters.onnx import main_export

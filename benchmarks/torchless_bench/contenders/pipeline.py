@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .contender import Floats, Input, LoadedContender, Setup
-from .hf_checkpoint import label_names
+from .hf_checkpoint import label_names, without_padding
 from .pytorch import limit_threads
 
 
@@ -15,8 +17,7 @@ def load(setup: Setup) -> LoadedContender:
 
     limit_threads(setup)
     classify = pipeline("text-classification", model=str(setup.checkpoint), device="cpu")
-    # Some DistilBERT checkpoints have BERT's tokenizer, but DistilBERT refuses token types. BERT takes zeros for none.
-    classify.tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    _leave_out_token_types(classify)
     names = label_names(setup)
     place = {name: index for index, name in enumerate(names)}
 
@@ -34,5 +35,33 @@ def load(setup: Setup) -> LoadedContender:
     return LoadedContender(logits, labels)
 
 
+def _leave_out_token_types(pipeline: Any) -> None:
+    """Some DistilBERT checkpoints have BERT's tokenizer, but DistilBERT refuses token types."""
+    if pipeline.model.config.model_type == "distilbert":
+        pipeline.tokenizer.model_input_names = ["input_ids", "attention_mask"]
+
+
 def _named(texts: list[Input]) -> list[str | dict[str, str]]:
     return [text if isinstance(text, str) else {"text": text[0], "text_pair": text[1]} for text in texts]
+
+
+def load_tagger(setup: Setup) -> LoadedContender:
+    """The token-classification pipeline. Its model's logits are caught on their way; it answers spans."""
+    from transformers import pipeline
+
+    limit_threads(setup)
+    tag = pipeline("token-classification", model=str(setup.checkpoint), device="cpu", aggregation_strategy="simple")
+    _leave_out_token_types(tag)
+    caught: list[Floats] = []
+
+    def catch(_: Any, __: Any, inputs: dict[str, Any], outputs: Any) -> None:
+        caught.extend(without_padding(outputs["logits"].numpy(), inputs["attention_mask"].numpy()))
+
+    tag.model.register_forward_hook(catch, with_kwargs=True)
+
+    def logits(texts: list[str]) -> Floats:
+        caught.clear()
+        tag(texts, batch_size=len(texts))
+        return np.concatenate(caught)
+
+    return LoadedContender(logits, lambda texts, batch_size: tag(texts, batch_size=batch_size))

@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from .contender import CPU_BATCH_SIZES, Floats, LoadedContender, Setup
-from .hf_checkpoint import label_names, tokenizer
+from .hf_checkpoint import label_names, tokenizer, without_padding
 
 _GPU_BATCH_SIZES = (32, 128, 512)
 
@@ -42,13 +42,18 @@ def load_compiled_fp16(setup: Setup) -> LoadedContender:
 
 def load_int8(setup: Setup) -> LoadedContender:
     """Every linear layer in dynamic int8."""
-    import torch
-
     model = _model(setup)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.ao is deprecated in favour of torchao, but widely used
-        quantized = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
-    return _loaded(setup, model, quantized)
+    return _loaded(setup, model, _quantised(model))
+
+
+def load_tagger(setup: Setup) -> LoadedContender:
+    """The reference of taggers: eager, in fp32."""
+    return _loaded_tagger(setup, _model(setup, "AutoModelForTokenClassification"))
+
+
+def load_int8_tagger(setup: Setup) -> LoadedContender:
+    """A tagger with every linear layer in dynamic int8."""
+    return _loaded_tagger(setup, _quantised(_model(setup, "AutoModelForTokenClassification")))
 
 
 def limit_threads(setup: Setup) -> None:
@@ -59,15 +64,21 @@ def limit_threads(setup: Setup) -> None:
     torch.set_num_interop_threads(1)
 
 
-def _model(setup: Setup) -> Any:
+def _quantised(model: Any) -> Any:
     import torch
-    from transformers import AutoModelForSequenceClassification
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.ao is deprecated in favour of torchao, but widely used
+        return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def _model(setup: Setup, kind: str = "AutoModelForSequenceClassification") -> Any:
+    import torch
+    import transformers
 
     limit_threads(setup)
     # Attention is sdpa, transformers' default, for every architecture that has it.
-    model = AutoModelForSequenceClassification.from_pretrained(
-        setup.checkpoint, local_files_only=True, dtype=torch.float32
-    )
+    model = getattr(transformers, kind).from_pretrained(setup.checkpoint, local_files_only=True, dtype=torch.float32)
     return model.to(setup.device).eval()
 
 
@@ -86,3 +97,17 @@ def _loaded(setup: Setup, original: Any, model: Any) -> LoadedContender:
 
     sizes = CPU_BATCH_SIZES if setup.device == "cpu" else _GPU_BATCH_SIZES
     return LoadedContender.batched(logits, label_names(setup), sizes)
+
+
+def _loaded_tagger(setup: Setup, model: Any) -> LoadedContender:
+    import torch
+
+    tokenize, taken = tokenizer(setup), inspect.signature(model.forward).parameters
+
+    def logits(texts: list[str]) -> list[Floats]:
+        inputs = tokenize(texts, padding=True, truncation=True, return_tensors="pt")
+        with torch.inference_mode():
+            found = model(**{name: tensor for name, tensor in inputs.items() if name in taken}).logits
+        return without_padding(found.numpy(), inputs["attention_mask"].numpy())
+
+    return LoadedContender.tagging(logits)

@@ -21,6 +21,19 @@ CLASSIFIERS = (
     Contender("torchless-fp32", "Torchless fp32", "exact", f"{_HERE}.torchless:load_fp32"),
     Contender("torchless-int8", "Torchless int8", "int8", f"{_HERE}.torchless:load_int8"),
 )
+RERANKERS = (
+    CLASSIFIERS[0],
+    Contender("cross-encoder", "sentence-transformers", "exact", f"{_HERE}.sentence_transformers:load_cross_encoder"),
+    *CLASSIFIERS[1:],
+)
+TAGGERS = (
+    Contender("torch-eager", "PyTorch eager", "exact", f"{_HERE}.pytorch:load_tagger"),
+    Contender("torch-int8", "PyTorch dynamic int8", "int8", f"{_HERE}.pytorch:load_int8_tagger"),
+    Contender("pipeline", "transformers pipeline", "exact", f"{_HERE}.pipeline:load_tagger"),
+    Contender("optimum", "Optimum ORT fp32", "exact", f"{_HERE}.optimum:load_fp32_tagger", quick=False),
+    Contender("torchless-fp32", "Torchless fp32", "exact", f"{_HERE}.torchless:load_fp32_tagger"),
+    Contender("torchless-int8", "Torchless int8", "int8", f"{_HERE}.torchless:load_int8_tagger"),
+)
 # What the table of int8 compares: how exact each is, so OpenVINO computes in float32 what NNCF leaves in floats.
 INT8_CLASSIFIERS = (
     *(each for each in CLASSIFIERS if each.name in ("torch-eager", "torchless-int8")),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torchless import Classifier, Encoder, TextPair
+import numpy as np
+
+from torchless import Classifier, Encoder, TextPair, TokenClassifier
 from torchless.inputs.arguments import Text
 
 from .contender import Input, LoadedContender, Setup
@@ -35,6 +37,16 @@ def load_int8_encoder(setup: Setup) -> LoadedContender:
     return _encoder(setup, "int8")
 
 
+def load_fp32_tagger(setup: Setup) -> LoadedContender:
+    """Tags of the bundle's fp32 variant."""
+    return _tagger(setup, "fp32")
+
+
+def load_int8_tagger(setup: Setup) -> LoadedContender:
+    """Tags of the bundle's int8 variant."""
+    return _tagger(setup, "int8")
+
+
 def _classifier(setup: Setup, precision: str) -> LoadedContender:
     classifier = Classifier.load(setup.bundle, precision=precision, device=setup.device, threads=setup.threads)
 
@@ -47,6 +59,13 @@ def _classifier(setup: Setup, precision: str) -> LoadedContender:
 
 def _ours(texts: list[Input]) -> list[Text]:
     return [TextPair(*text) if isinstance(text, tuple) else text for text in texts]
+
+
+def _tagger(setup: Setup, precision: str) -> LoadedContender:
+    tagger = TokenClassifier.load(setup.bundle, precision=precision, threads=setup.threads)
+    return LoadedContender(
+        lambda texts: np.concatenate(tagger.logits(texts)), lambda texts, _: tagger.tag(texts), batch_sizes=_ITS_OWN
+    )
 
 
 def _encoder(setup: Setup, precision: str) -> LoadedContender:

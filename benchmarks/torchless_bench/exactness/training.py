@@ -1,4 +1,7 @@
-"""Fine-tunes a classifier: AdamW, a linear schedule with a warm-up, batches of like lengths."""
+"""Fine-tunes a classifier: AdamW, a linear schedule with a warm-up, batches of like lengths.
+
+Taggers are trained with products in bfloat16, several times as fast on CPUs with AMX; the weights stay in float32.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,8 @@ def _fit(model: Any, tokenizer: Any, dataset: Dataset, epochs: int, rate: float,
         total = 0.0
         for texts, targets in _batches(dataset.train, chooser):
             inputs = encode(tokenizer, texts, _MOST_TOKENS)
-            loss = model(**inputs, labels=_wanted(dataset, inputs, texts, targets)).loss
+            with torch.autocast("cpu", torch.bfloat16, enabled=dataset.problem == "token_classification"):
+                loss = model(**inputs, labels=_wanted(dataset, inputs, texts, targets)).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
             optimizer.step()

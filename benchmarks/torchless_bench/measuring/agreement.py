@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from torchless_bench.contenders.contender import ContenderKind, Floats
+from torchless_bench.tasks import BenchmarkTask
 
 EXACT_DIFFERENCE = 1e-3
 INT8_DISAGREEMENT = 0.05
 INT8_COSINE = 0.9
-BenchmarkTask = Literal["classify", "pairs", "embed"]
+_TINY = 1e-12
+SCORE_ERROR = 0.2  # as the export's gate has it
 
 
 @dataclass(frozen=True)
@@ -21,27 +22,32 @@ class Agreement:
     """A contender's answers compared with the reference's.
 
     Attributes:
-        texts: number of texts compared.
+        texts: number of texts compared; of taggers, number of tokens.
         max_difference: largest absolute difference of a logit, or of a number in an embedding.
-        disagreement: share of texts with another label than the reference's; has no meaning for embeddings.
+        disagreement: share of texts (tokens) with another label than the reference's; has no meaning for embeddings and
+            for scores.
         min_cosine: smallest cosine between the two answers to a text.
+        relative_error: root mean square of the differences, as a share of the standard deviation of the reference's
+            numbers.
     """
 
     texts: int
     max_difference: float
     disagreement: float
     min_cosine: float
+    relative_error: float
 
     @classmethod
     def between(cls, reference: Floats, answers: Floats) -> Agreement:
         """Compare logits or embeddings of the same texts, both float32 (texts, columns)."""
         if answers.shape != reference.shape or not np.isfinite(answers).all():
-            return cls(len(reference), float("inf"), 1.0, -1.0)
+            return cls(len(reference), float("inf"), 1.0, -1.0, float("inf"))
         other_labels = reference.argmax(axis=1) != answers.argmax(axis=1)
         lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(answers, axis=1)
-        cosines = (reference * answers).sum(axis=1) / lengths
+        cosines = (reference * answers).sum(axis=1) / np.maximum(lengths, _TINY)
         difference = float(np.abs(reference - answers).max())
-        return cls(len(reference), difference, float(other_labels.mean()), float(cosines.min()))
+        error = float(np.sqrt(np.square(reference - answers).mean()) / max(float(reference.std()), _TINY))
+        return cls(len(reference), difference, float(other_labels.mean()), float(cosines.min()), error)
 
     def problem(self, kind: ContenderKind, task: BenchmarkTask, max_disagreement: float) -> str | None:
         """Why the contender must not be ranked; None if it may be."""
@@ -52,8 +58,12 @@ class Agreement:
         elif task == "embed":
             problem = f"a vector has a cosine of {self.min_cosine:.3f} to PyTorch's"
             agrees = self.min_cosine >= INT8_COSINE
+        elif task == "rank":
+            problem = f"scores differ by {self.relative_error:.1%} of their spread from PyTorch's"
+            agrees = self.relative_error <= SCORE_ERROR
         else:
-            problem = f"another label than PyTorch's for {self.disagreement:.1%} of {self.texts} texts"
+            what = "tokens" if task == "tag" else "texts"
+            problem = f"another label than PyTorch's for {self.disagreement:.1%} of {self.texts} {what}"
             agrees = self.disagreement <= max_disagreement
         return None if agrees else f"answers differently: {problem}"
 

@@ -13,9 +13,11 @@ An exception is answered with {"error": …}, and a package that is not installe
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from itertools import cycle
@@ -25,12 +27,14 @@ from typing import IO, Any
 
 from torchless_bench.contenders.contender import LoadedContender, Setup, load
 
+_PR_SET_PDEATHSIG = 1
 _RESIDENT = {"VmRSS": "now", "VmHWM": "peak"}
 
 
 def main() -> None:
     """Load the contender, then answer requests until stdin ends."""
     where, setup = sys.argv[1], Setup.from_json(json.loads(sys.argv[2]))
+    _end_with_parent()
     channel = _private_stdout()
     _limit_cpus(setup.threads)
     try:
@@ -102,6 +106,16 @@ def _private_stdout() -> IO[str]:
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return channel
+
+
+def _end_with_parent() -> None:
+    """End when the run does, even if it is killed: a call that lasts would go on, and disturb the next run."""
+    if sys.platform != "linux":
+        return  # stdin ends, after the call
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _limit_cpus(threads: int) -> None:

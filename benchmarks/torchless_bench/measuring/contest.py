@@ -19,10 +19,11 @@ from torchless.errors import TorchlessError
 from torchless_bench.contenders.contender import Contender, Floats, Input, Setup
 from torchless_bench.journal import Journal
 from torchless_bench.status_line import StatusLine
+from torchless_bench.tasks import BenchmarkTask
 from torchless_bench.workloads import Workload
 
 from . import cpu_time
-from .agreement import INT8_DISAGREEMENT, Agreement, BenchmarkTask, accuracy
+from .agreement import INT8_DISAGREEMENT, Agreement, accuracy
 from .contender_process import ContenderError, ContenderProcess, NotInstalledError
 
 _ANSWER_BATCH = 32

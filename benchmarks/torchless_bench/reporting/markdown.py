@@ -12,6 +12,7 @@ from torchless_bench.workloads import Workload
 from .results import Results
 
 _NONE = "-"
+_LIKENESS = {"embed": "smallest cosine", "rank": "error / spread"}
 _DISTURBED = 0.03  # share of the CPUs above which the report names what other processes took
 
 
@@ -105,16 +106,21 @@ def _ratios(results: Results) -> str:
 def _answers(results: Results) -> str:
     compared = [(entry, entry.agreement) for entry in results.entries if entry.agreement]
     labelled = any(entry.accuracy is not None for entry, _ in compared)
-    embedded = results.common["task"] == "embed"
+    task = results.common["task"]
     rows = []
     for entry, agreement in compared:
-        likeness = f"{agreement.min_cosine:.6f}" if embedded else f"{agreement.disagreement:.2%}"
+        likeness = f"{agreement.disagreement:.2%}"
+        if task == "embed":
+            likeness = f"{agreement.min_cosine:.6f}"
+        elif task == "rank":
+            likeness = f"{agreement.relative_error:.2%}"
         row = [entry.contender.title, f"{agreement.max_difference:.1e}", likeness]
         rows.append(row + ([f"{entry.accuracy:.4f}" if entry.accuracy is not None else _NONE] if labelled else []))
-    header = ["", "largest difference", "smallest cosine" if embedded else "other labels"]
+    header = ["", "largest difference", _LIKENESS.get(task, "other labels")]
     header += ["accuracy"] if labelled else []
     texts = compared[0][1].texts if compared else 0
-    return f"## Answers compared with PyTorch's, {texts:,} texts\n\n" + _table(header, rows)
+    what = {"tag": "tokens", "pairs": "pairs", "rank": "pairs"}.get(task, "texts")
+    return f"## Answers compared with PyTorch's, {texts:,} {what}\n\n" + _table(header, rows)
 
 
 def _cold_starts(results: Results) -> str:

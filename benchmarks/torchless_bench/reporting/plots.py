@@ -42,7 +42,7 @@ _STYLE = {
 
 
 def draw(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Draw latency.png, throughput.png and start.png; a plot without measurements is left out.
+    """Draw latency.png, throughput.png, start.png, servers.png and memory.png; one without measurements is left out.
 
     Args:
         records: the lines of results.jsonl, parsed.
@@ -61,6 +61,8 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
             ("latency.png", _latency(of("workload_kind", "single")), 0.75),
             ("throughput.png", _throughput(of("workload_kind", "list", "batch")), 0.35),
             ("start.png", _start(of("record", "cold start"), of("record", "installed size")), 0.35),
+            ("servers.png", _servers(of("record", "server")), 0.35),
+            ("memory.png", _memory(of("record", "memory")), 0.35),
         ):
             if figure is not None:
                 _caption(figure, records[0], caption_inches)
@@ -131,6 +133,41 @@ def _start(cold_starts: Sequence[Record], sizes: Sequence[Record]) -> Any:
         colours = [_INT8 if "int8" in way else _FP32 if "Torchless" in way else "#aab1ba" for way, _ in bars]
         _bars(axis, [way for way, _ in bars], [value for _, value in bars], colours, form)
         axis.set_title(title)
+    return figure
+
+
+def _servers(loads: Sequence[Record]) -> Any:
+    """Requests per second of every server, one panel per number of requests at a time."""
+    loads = [record for record in loads if not record["problem"]]
+    if not loads:
+        return None
+    numbers = sorted({record["requests_at_a_time"] for record in loads})
+    titles = list(dict.fromkeys(record["server"] for record in loads))[::-1]
+    per_second = {
+        (record["server"], record["requests_at_a_time"]): record["requests_per_s"]["median"] for record in loads
+    }
+    height = 0.7 + 0.34 * len(titles)
+    figure, axes = plt.subplots(1, len(numbers), figsize=(4.1 * len(numbers), height), sharey=True, squeeze=False)
+    colours = [_INT8 if title.startswith("torchless") else "#aab1ba" for title in titles]
+    for axis, number in zip(axes[0], numbers, strict=True):
+        _bars(axis, titles, [per_second.get((title, number), 0.0) for title in titles], colours, "{:,.0f}")
+        axis.set_title(f"{number} at a time: requests/s")
+    return figure
+
+
+def _memory(measured: Sequence[Record]) -> Any:
+    """Resident memory of every contender after its texts."""
+    known = sorted(
+        (record for record in measured if not record["problem"] and record["after_mib"]),
+        key=lambda record: record["after_mib"],
+        reverse=True,
+    )
+    if not known:
+        return None
+    figure, axis = plt.subplots(figsize=(6.5, 0.7 + 0.34 * len(known)))
+    colours = [_colour(record["contender"]) for record in known]
+    _bars(axis, [r["title"] for r in known], [r["after_mib"] for r in known], colours, "{:,.0f}")
+    axis.set_title(f"Resident memory after {known[0]['texts']:,} texts: MiB")
     return figure
 
 

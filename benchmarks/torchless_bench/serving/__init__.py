@@ -8,6 +8,7 @@
 Each prints a table. With `--output FOLDER` it also replaces its section of serving.md in that folder, and adds its rows
 to serving.jsonl there.
 
+contest.py      servers beside each other; servers.py says which, and `torchless bench` measures the same
 client.py       the HTTP client that sends the load
 process.py      starts and stops a server
 ideal.py        what queueing theory allows

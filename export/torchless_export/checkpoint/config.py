@@ -34,6 +34,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         UnsupportedModelError: the weights are quantised.
     """
     path = folder / "config.json"
+    if not path.exists():
+        _refuse_parent(folder)
     config = read_json(path)
     _require_text(path, config, "model_type")
     for field in _SIZES:
@@ -53,6 +55,17 @@ def read_config(folder: Path) -> dict[str, Any]:
             "made from; Torchless makes int8 itself."
         )
     return config
+
+
+def _refuse_parent(folder: Path) -> None:
+    """Refuse a folder of checkpoints, as transformers' Trainer fills it, and name them."""
+    files = [path for kind in ("safetensors", "bin") for path in folder.glob(f"*/*.{kind}")]
+    inside = sorted({path.parent.name for path in files if (path.parent / "config.json").is_file()})
+    if inside:
+        raise CheckpointError(
+            f"no checkpoint at {folder}: the folder has no config.json. Name one of the checkpoints in it: "
+            f"{', '.join(inside[:5])}{', …' if len(inside) > 5 else ''}."
+        )
 
 
 def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:

@@ -28,9 +28,10 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, trained: int |
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, "
             f"{max(special + 1, 2)} or more{around}, got {stated!r}."
         )
-    if max_positions is None and stated > _MOST:
+    if max_positions is None and trained is None and stated > _MOST:
         raise UnsupportedModelError(
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
             f"names no max_position_embeddings, got {stated:g}."
         )
-    return int(min(limit for limit in (stated, max_positions, trained) if limit is not None))
+    # sentence-transformers cuts at its own length, whatever the tokenizer's is.
+    return int(min(limit for limit in (trained or stated, max_positions) if limit is not None))

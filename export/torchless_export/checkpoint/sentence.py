@@ -57,13 +57,18 @@ class SentenceSettings:
             raise _unsupported(root / _MODULES, "Transformer, Pooling and perhaps Normalize", ", ".join(kinds))
         max_tokens = stated_length(root / modules[0][1])
         prompt = settings.get("default_prompt_name")
-        if prompt is not None:
+        if prompt is not None and not _is_empty(settings.get("prompts"), prompt):
             raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", repr(prompt))
         return cls(
             pooling=_pooling(root / modules[1][1] / "config.json"),
             normalize="Normalize" in kinds,
             max_tokens=max_tokens,
         )
+
+
+def _is_empty(prompts: object, name: object) -> bool:
+    """Whether the prompt of a name is an empty text, which changes no text that it stands before."""
+    return isinstance(prompts, dict) and isinstance(name, str) and prompts.get(name) == ""
 
 
 def transformer_folder(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from .json_files import read_json
 
 _SAFETENSORS, _PICKLE = "model.safetensors", "pytorch_model.bin"
 _OF_OTHERS = ("tf_model.h5", "flax_model.msgpack", "model.ckpt.index")
+_WRAPPERS = {"module": "DataParallel", "_orig_mod": "torch.compile"}
 _POINTER = b"version https://git-lfs"  # what Git keeps in the place of a large file
 
 
@@ -77,7 +78,17 @@ def read_weights(folder: Path) -> dict[str, Floats]:
     for path in weight_files(folder):
         tensors = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
         arrays.update((name, _as_float32(path, name, tensor)) for name, tensor in tensors)
+    _refuse_wrapped(folder, arrays)
     return arrays
+
+
+def _refuse_wrapped(folder: Path, names: Iterable[str]) -> None:
+    for attribute, wrapper in _WRAPPERS.items():
+        if all(name.startswith(f"{attribute}.") for name in names):
+            raise CheckpointError(
+                f"{folder}: every tensor's name begins with {attribute!r}, as {wrapper} writes them, and transformers "
+                f"finds none of them. Save the model inside it: model.{attribute}.save_pretrained(folder)."
+            )
 
 
 def _as_float32(path: Path, name: str, tensor: Any) -> Floats:

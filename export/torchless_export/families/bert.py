@@ -53,7 +53,7 @@ def expect_plain(config: Mapping[str, Any]) -> None:
 
 
 def embeddings(
-    config: Mapping[str, Any], tensors: Tensors, name: str, embedding_size: int, first_position: int = 0
+    config: Mapping[str, Any], tensors: Tensors, name: str, embedding_size: int, padding: int | None = None
 ) -> EmbeddingTables:
     """BERT's three tables.
 
@@ -62,7 +62,7 @@ def embeddings(
         tensors: the checkpoint's.
         name: the part's name in the checkpoint.
         embedding_size: numbers in a row of each table.
-        first_position: the row of a text's first token; RoBERTa leaves the first rows unused.
+        padding: the padding token's id where positions are counted from the row after it on, as RoBERTa does.
     """
     positions = tensors.array(f"{name}.position_embeddings.weight", config["max_position_embeddings"], embedding_size)
     types: Floats | None = tensors.array(
@@ -72,9 +72,10 @@ def embeddings(
         positions, types = positions + types[0], None
     return EmbeddingTables(
         word=tensors.array(f"{name}.word_embeddings.weight", config["vocab_size"], embedding_size),
-        position=positions[first_position:],
+        position=positions[padding or 0 :],
         norm=tensors.norm(f"{name}.LayerNorm", embedding_size, config.get("layer_norm_eps", 1e-12)),
         token_type=types,
+        uncounted=padding,
     )
 
 

@@ -59,8 +59,9 @@ def _embeddings(config: Mapping[str, Any], tensors: Tensors, name: str) -> Embed
     sizes, rows = Sizes.of(config), config["max_position_embeddings"]
     return EmbeddingTables(
         word=tensors.array(f"{name}.word_embeddings.weight", config["vocab_size"], sizes.hidden),
-        position=tensors.array(f"{name}.position_embeddings.weight", rows, sizes.hidden)[_PADDING + 1 :],
+        position=tensors.array(f"{name}.position_embeddings.weight", rows, sizes.hidden)[_PADDING:],
         norm=tensors.norm(f"{name}.LayerNorm", sizes.hidden, sizes.epsilon),
+        uncounted=_PADDING,
     )
 
 

@@ -25,7 +25,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
     spec = EncoderSpec(
         head=_HEAD.read(kind, tensors, hidden_size),
         # Positions are counted from the padding token's id + 1 on: of 514 rows 512 are of use.
-        embeddings=bert.embeddings(config, tensors, f"{body}embeddings", hidden_size, first_position=padding + 1),
+        embeddings=bert.embeddings(config, tensors, f"{body}embeddings", hidden_size, padding),
         layers=bert.layers(config, tensors, f"{body}encoder.layer"),
         attention_heads=config["num_attention_heads"],
         activation=activation(config, "hidden_act"),

@@ -30,7 +30,7 @@ _SHOWN = 12  # tags in a message
 
 
 @dataclass(frozen=True)
-class TaggedText:
+class LabelledText:
     """A text and what is right to find in it.
 
     Attributes:
@@ -48,7 +48,7 @@ class TaggedText:
 class Tagged(Sample):
     """Texts whose entities are known."""
 
-    tagged: list[TaggedText]
+    tagged: list[LabelledText]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def tagged(path: Path, scheme: Scheme, where: Columns) -> Tagged:
     return Tagged(path.name, [each.text for each in found], found)
 
 
-def _from_conll(sentence: Sequence[conll.Row], name: str, scheme: Scheme) -> TaggedText:
+def _from_conll(sentence: Sequence[conll.Row], name: str, scheme: Scheme) -> LabelledText:
     for row in sentence:
         if row.tag is None or not row.token:
             raise InputError(
@@ -107,12 +107,12 @@ def _from_conll(sentence: Sequence[conll.Row], name: str, scheme: Scheme) -> Tag
     return _of_words([row.token for row in sentence], [row.tag or "" for row in sentence], scheme)
 
 
-def _of_words(words: Sequence[str], tags: Sequence[str], scheme: Scheme) -> TaggedText:
+def _of_words(words: Sequence[str], tags: Sequence[str], scheme: Scheme) -> LabelledText:
     places = word_places(words, " ")
-    return TaggedText(" ".join(words), scheme.entities(tags, places), tuple(places))
+    return LabelledText(" ".join(words), scheme.entities(tags, places), tuple(places))
 
 
-def _from_json(item: Mapping[str, Any], where: str, scheme: Scheme, columns: Columns) -> TaggedText:
+def _from_json(item: Mapping[str, Any], where: str, scheme: Scheme, columns: Columns) -> LabelledText:
     text, words = _text(item, where, columns)
     if words is not None:
         return _of_words(words, _tags(item, where, len(words), scheme), scheme)
@@ -130,14 +130,15 @@ def _from_json(item: Mapping[str, Any], where: str, scheme: Scheme, columns: Col
                 f"{where}, {key}: expected spans that do not overlap, got {before[0]} to {before[1]} and {after[0]} to "
                 f"{after[1]}. A token has one tag."
             )
-    return TaggedText(text, frozenset(entities), None)
+    return LabelledText(text, frozenset(entities), None)
 
 
 def _text(item: Mapping[str, Any], where: str, columns: Columns) -> tuple[str, list[str] | None]:
     """The text of a JSON object, and its words where it is given as these."""
     names = (columns.text,) if columns.text else TEXT_COLUMNS
     words = next((key for key in _WORDS if key in item), None)
-    if words is not None and not any(name in item for name in names):
+    tagged_words = any(key in item for key in _TAGS) and not any(key in item for key in _SPANS)
+    if words is not None and (tagged_words or not any(name in item for name in names)):
         listed = _list(item[words], f"{where}, {words}")
         for index, word in enumerate(listed):
             _string(word, f"{where}, {words}[{index}]")

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from torchless.bundle.manifest import GraphKind, Precision
 from torchless.errors import InputError, MissingExtraError
 from torchless_export.checkpoint import Checkpoint
-from torchless_export.errors import GraphChoiceError, UnsupportedModelError
+from torchless_export.errors import GraphChoiceError, SettingError, UnsupportedModelError
 from torchless_export.families import FAMILIES
 
 from . import optimum
@@ -88,17 +88,61 @@ def resolve(precisions: Sequence[Precision] | None, way: Way) -> list[Precision]
 
 
 def open_writer(
-    way: Way, checkpoint: Checkpoint, kind: GraphKind, *, say: Callable[[str], None] = lambda _: None
-) -> Writer:
-    """Read the model with the head of a kind, or without one; `say` is told what the user should know of it.
+    checkpoint: Checkpoint,
+    ways: Sequence[Way],
+    kind: GraphKind,
+    precisions: Sequence[Precision] | None,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Writer, list[Precision]]:
+    """Read the model with the head of a kind, or without one.
+
+    A model with a setting that its family does not implement goes to optimum, where `ways` leaves that open.
+
+    Args:
+        checkpoint: what is exported.
+        ways: of writing graphs; the first that the model allows is taken.
+        kind: the head, or "encoder" for none.
+        precisions: those that were asked for, or None.
+        say: told what the user should know of the model.
+
+    Returns:
+        The writer, and the precisions of the bundle as `resolve` has them.
 
     Raises:
         CheckpointError: the model is incomplete, or contradicts its config.
-        UnsupportedModelError: it has a setting that the writer does not know.
+        UnsupportedModelError: it has a setting that no writer knows.
+        GraphChoiceError, MissingExtraError: as in `choose`.
     """
-    writer: Writer = (
-        optimum.OptimumWriter(checkpoint, kind) if way == "optimum" else PackedWriter(checkpoint, kind, layout=way)
-    )
+    way = choose(checkpoint, ways)
+    wanted = resolve(precisions, way)
+    writer: Writer
+    if way == "optimum":
+        writer = optimum.OptimumWriter(checkpoint, kind)
+    else:
+        try:
+            writer = PackedWriter(checkpoint, kind, layout=way)
+        except SettingError as error:
+            _require_optimum(error, ways, wanted if precisions else ())
+            say(f"optimum writes the graphs, padded and in fp32 alone: {error}")
+            writer, wanted = optimum.OptimumWriter(checkpoint, kind), resolve(precisions, "optimum")
     for note in writer.notes:
         say(note)
-    return writer
+    return writer, wanted
+
+
+def _require_optimum(error: SettingError, ways: Sequence[Way], named: Sequence[Precision]) -> None:
+    """Raise a family's error again, with what would let optimum write the graphs, unless it can do so already.
+
+    Args:
+        error: of the family.
+        ways: of writing graphs that were asked for.
+        named: the precisions that were asked for by name.
+    """
+    if any(name not in _WRITABLE["optimum"] for name in named):
+        raise SettingError(f"{error} With --precision fp32, optimum writes the graphs.") from error
+    if "optimum" not in ways:
+        raise SettingError(f"{error} Use --graph optimum.") from error
+    if not optimum.is_installed():
+        missing = MissingExtraError("Exporting it as it is", "optimum-onnx", "optimum")
+        raise SettingError(f"{error} {missing}.") from error

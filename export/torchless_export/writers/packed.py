@@ -9,7 +9,7 @@ import onnx
 from torchless.bundle.manifest import GraphKind, Layout, Precision
 from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
-from torchless_export.errors import CheckpointError, ExportError
+from torchless_export.errors import CheckpointError, ExportError, SettingError, UnsupportedModelError
 from torchless_export.families import FAMILIES
 from torchless_export.families.reading import TOKENIZER_LIMIT
 from torchless_export.graph import Layout as GraphLayout
@@ -73,6 +73,8 @@ def _read(checkpoint: Checkpoint, tensors: Tensors, kind: GraphKind) -> EncoderS
         return FAMILIES[architecture](config, tensors, kind)
     except KeyError as error:
         raise CheckpointError(f"{path}: expected a field {error}, got none.") from error
+    except UnsupportedModelError as error:
+        raise SettingError(str(error)) from error
     except ExportError:
         raise
     except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:

@@ -22,6 +22,7 @@ from .stdout import StdoutError, stdout
 COMMANDS = {
     "predict": ("torchless.cli.predict", "label texts"),
     "rank": ("torchless.cli.rank", "order documents by how well they answer a query"),
+    "tag": ("torchless.cli.tag", "find the labelled parts of texts, such as names and places"),
     "embed": ("torchless.cli.embed", "turn texts into vectors (embeddings)"),
     "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it gives the same answers"),
     "verify": ("torchless.cli.verify", "check every file of a bundle, and its answers on this machine"),
@@ -62,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
+    except MemoryError:
+        _complain("out of memory. Give it fewer or shorter texts at a time.")
+        return FAILURE
     except StdoutError as error:
         if not isinstance(error.cause, BrokenPipeError):  # `| head` has closed the pipe
             _complain(f"cannot write stdout: {error.cause.strerror or error.cause}.")
@@ -86,8 +90,10 @@ def _become_program() -> None:
 
 
 def _complain(message: str) -> None:
+    from .text_output import visible  # a file's name may hold what a terminal would obey
+
     with suppress(OSError):  # stderr is closed; the exit code still reports the failure
-        print(f"torchless: {message}", file=sys.stderr)
+        print("torchless: " + "\n".join(map(visible, message.split("\n"))), file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:

@@ -8,6 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchless.bundle.bundle import Bundle
 
+_KINDS = {
+    "classifier": "classifier: labels for texts",
+    "token_classifier": "token classifier: labels for the tokens of texts",
+    "encoder": "encoder",
+}
 _SCORES = {"softmax": "softmax", "sigmoid": "sigmoid", "none": "logits as they are"}
 
 
@@ -43,6 +48,7 @@ def _lines(bundle: Bundle) -> list[tuple[str, str]]:
         ("bundle", str(bundle.path)),
         ("from", origin),
         ("license", source.license or "not stated"),
+        ("kind", _KINDS[manifest.kind]),
         ("labels", ", ".join(manifest.labels) if manifest.labels else "none: an encoder without a head"),
         *([("scores", _SCORES[manifest.activation])] if manifest.labels else []),
         ("reads", "texts and pairs of texts" if manifest.pairs else "texts"),

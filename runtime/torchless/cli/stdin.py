@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from torchless.inputs.lines import LONGEST_BYTES
+
 
 def comes_bit_by_bit(file: BinaryIO) -> bool:
     """Whether it is a pipe, a socket or a terminal."""
@@ -39,6 +41,7 @@ class Arriving:
 
     def __iter__(self) -> Iterator[bytes]:
         begun: list[bytes] = []  # of a line that has not ended yet; joined once, so that a long one takes linear time
+        size = 0  # of that
         with _signals() as signals:
             while data := self._read(signals):
                 *whole, rest = data.split(b"\n")
@@ -46,9 +49,12 @@ class Arriving:
                     whole[0] = b"".join([*begun, whole[0]])
                     begun = []
                     self._lines.extend(line + b"\n" for line in whole)
+                size = len(rest) + (0 if whole else size)
                 begun.append(rest)
                 while self._lines:
                     yield self._lines.popleft()
+                if size > LONGEST_BYTES:  # whoever reads it refuses it
+                    break
         if last := b"".join(begun):
             yield last
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         | FeatureExtractionPipeline
     )
     Model = str | os.PathLike[str] | Classifier | TokenClassifier | Encoder
+else:
+    Model = Pipeline = Any  # for those who read the annotations; the classes would be imported for nothing
 
 __all__ = ["pipeline"]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from torchless.errors import InputError
+
+LONGEST_BYTES = 1 << 30  # of a line; /dev/zero has one that never ends
 
 
 def lines(file: Iterable[bytes], name: str) -> Iterator[str]:
@@ -23,6 +26,10 @@ def lines_as_they_are(file: Iterable[bytes], name: str) -> Iterator[str]:
         InputError: the file cannot be read, or a line is not UTF-8; the message says which.
     """
     for number, line in enumerate(_read(file, name), 1):
+        if len(line) > LONGEST_BYTES:
+            raise InputError(
+                f"{name}, line {number}: expected lines of text, got one of more than {LONGEST_BYTES} bytes."
+            )
         try:
             text = line.decode()
         except UnicodeDecodeError as error:
@@ -34,7 +41,8 @@ def lines_as_they_are(file: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def _read(file: Iterable[bytes], name: str) -> Iterator[bytes]:
+    read_line = getattr(file, "readline", None)
     try:
-        yield from file
+        yield from file if read_line is None else iter(partial(read_line, LONGEST_BYTES + 1), b"")
     except OSError as error:
         raise InputError(f"{name}: {error.strerror or error}.") from error

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torchless.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from .app import Application
     from .settings import Settings
+else:
+    Application = Settings = Any  # for those who read the annotations; the extra need not be installed
 
 PACKAGES = ("starlette", "uvicorn", "httptools", "msgspec", "prometheus_client")
 

@@ -107,6 +107,23 @@ def test_weights_cut_short_are_named(broken: Path, name: str, kept: int) -> None
         read_weights(broken)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "advice"), [("module", "DataParallel .*model.module.save"), ("_orig_mod", "torch.compile")]
+)
+def test_tensors_saved_from_a_wrapper_are_named(broken: Path, prefix: str, advice: str) -> None:
+    pickled(broken, {f"{prefix}.{name}": tensor for name, tensor in load_file(broken / "model.safetensors").items()})
+    with pytest.raises(CheckpointError, match=f"begins with '{prefix}', as {advice}"):
+        read_weights(broken)
+
+
+def test_a_folder_of_checkpoints_names_them(broken: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    broken.rename(run / "checkpoint-500")
+    with pytest.raises(CheckpointError, match=r"no config\.json\. Name one of the checkpoints in it: checkpoint-500\."):
+        Checkpoint.open(str(run))
+
+
 def test_a_pointer_of_git_lfs_is_no_weights(broken: Path) -> None:
     (broken / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     with pytest.raises(CheckpointError, match=r"model\.safetensors: a pointer of Git LFS.*git lfs pull"):

@@ -55,6 +55,14 @@ def test_a_head_for_whole_texts_is_what_it_was(
     assert len(Classifier.load(tmp_path / "out").labels) == 3
 
 
+@pytest.mark.parametrize("setting", [{"torchscript": True}, {"return_dict": False}])
+def test_settings_that_change_no_answer_are_overruled(
+    broken: Path, configure: Configure, tmp_path: Path, setting: dict[str, Any]
+) -> None:
+    configure(**setting)
+    assert export(broken, tmp_path / "out", precisions=["fp32"]).parity.texts
+
+
 def test_leftovers_of_a_pretraining_head_are_ignored_with_a_note(
     broken: Path, checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -108,6 +108,28 @@ def test_a_length_that_is_none_is_named(settings: Path, change: Callable[..., No
         SentenceSettings.read(settings)
 
 
+@pytest.mark.parametrize(("tokenizer", "trained", "longest"), [(20, 60, 60), (20, 100, 64), (int(1e30), 30, 30)])
+def test_sentence_transformers_length_counts_whatever_the_tokenizer_s_is(
+    old: Path, tmp_path: Path, tokenizer: int, trained: int, longest: int
+) -> None:
+    inner = old / "0_Transformer"
+    (inner / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": trained}))
+    path = inner / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_max_length": tokenizer}))
+    report = export(old, tmp_path / "out", encoder_only=True, precisions=["fp32"])
+    assert Encoder.load(tmp_path / "out").manifest.max_tokens == longest == report.parity.longest_tokens
+
+
+def test_a_default_prompt_is_refused_unless_it_is_empty(settings: Path, change: Callable[..., None]) -> None:
+    file = "config_sentence_transformers.json"
+    change(file, prompts={"query": "", "document": "passage: "}, default_prompt_name="query")
+    assert SentenceSettings.read(settings) is not None
+    for name in ("document", "other"):
+        change(file, default_prompt_name=name)
+        with pytest.raises(UnsupportedModelError, match=f"expected no default_prompt_name, .* got '{name}'"):
+            SentenceSettings.read(settings)
+
+
 def test_settings_stand_in_files_of_several_names(settings: Path, change: Callable[..., None]) -> None:
     (settings / "sentence_bert_config.json").rename(settings / "sentence_xlm-roberta_config.json")
     read = SentenceSettings.read(settings)

@@ -38,6 +38,24 @@ def test_logits_are_those_of_pytorch(exported: Exported, sentences: list[str]) -
     np.testing.assert_allclose(Classifier.load(bundle, precision="fp32").logits(sentences[:40]), expected, atol=2e-5)
 
 
+@pytest.mark.parametrize("name", ["roberta", "mpnet", "bert"])
+def test_a_padding_token_that_a_text_spells_out_has_the_position_that_pytorch_gives_it(
+    name: str, exported_random: Callable[[str], Exported]
+) -> None:
+    checkpoint, bundle, _ = exported_random(name)
+    model, tokenizer = (
+        kind.from_pretrained(checkpoint) for kind in (AutoModelForSequenceClassification, AutoTokenizer)
+    )
+    padding = tokenizer.pad_token
+    texts = [f"the {padding} film was {padding}{padding} good {padding}", f"{padding} a film", "it was good"]
+    with torch.inference_mode():
+        expected = torch.cat([model.eval()(**tokenizer(text, return_tensors="pt")).logits for text in texts])
+    classifier = Classifier.load(bundle, precision="fp32")
+    assert tokenizer.pad_token_id in classifier.tokenizer.encode(texts[:1]).input_ids
+    np.testing.assert_allclose(classifier.logits(texts), expected, atol=2e-5)
+    np.testing.assert_allclose(classifier.logits(texts[:1]), expected[:1], atol=2e-5)
+
+
 def test_texts_answer_differently_so_that_parity_means_something(exported: Exported, sentences: list[str]) -> None:
     logits = Classifier.load(exported[1], precision="fp32").logits(sentences[:40])
     assert logits.std(axis=0).min() > 0.01

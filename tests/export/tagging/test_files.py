@@ -13,7 +13,7 @@ from torchless_export import samples
 from torchless_export.conll import is_conll
 from torchless_export.samples import Columns
 from torchless_export.tagging.entities import Scheme
-from torchless_export.tagging.files import TaggedColumns, TaggedText, tagged
+from torchless_export.tagging.files import LabelledText, TaggedColumns, tagged
 
 SCHEME = Scheme(("O", "B-PER", "I-PER", "B-LOC", "I-LOC"))
 
@@ -23,7 +23,7 @@ def write(folder: Path, name: str, content: str) -> Path:
     return folder / name
 
 
-def read(path: Path, **columns: str) -> list[TaggedText]:
+def read(path: Path, **columns: str) -> list[LabelledText]:
     return tagged(path, SCHEME, Columns(**columns)).tagged
 
 
@@ -42,7 +42,7 @@ def test_conll_is_read_with_tabs_blanks_columns_and_comments(tmp_path: Path, con
     assert first.text == "Ada Lovelace in London"
     assert first.entities == {(0, 12, "PER"), (16, 22, "LOC")}
     assert first.words == ((0, 3), (4, 12), (13, 15), (16, 22))
-    assert second == TaggedText("so", frozenset(), ((0, 2),))
+    assert second == LabelledText("so", frozenset(), ((0, 2),))
 
 
 def test_a_number_sign_with_a_tag_is_a_token(tmp_path: Path) -> None:
@@ -62,14 +62,18 @@ def test_spans_are_read_in_any_order_and_without_blanks_at_their_ends(tmp_path: 
         "entities": [{"start": 8, "end": 15, "label": "LOC"}, {"start": 0, "end": 6, "label": "PER", "score": 1}],
     }
     (only,) = read(write(tmp_path, "a.jsonl", json.dumps(row) + "\n\n"))
-    assert only == TaggedText(" Ada  in London", frozenset({(1, 4, "PER"), (9, 15, "LOC")}), None)
+    assert only == LabelledText(" Ada  in London", frozenset({(1, 4, "PER"), (9, 15, "LOC")}), None)
     assert read(write(tmp_path, "a.json", json.dumps([{"body": "x", "spans": []}])), text="body")[0].text == "x"
 
 
 def test_words_have_tags_by_name_or_id(tmp_path: Path) -> None:
-    rows = [{"tokens": ["Ada", "in"], "ner_tags": [1, 0]}, {"words": ["Ada", "in"], "tags": ["B-PER", "O"]}]
-    first, second = read(write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows))))
-    assert first == second == TaggedText("Ada in", frozenset({(0, 3, "PER")}), ((0, 3), (4, 6)))
+    rows = [
+        {"tokens": ["Ada", "in"], "ner_tags": [1, 0]},
+        {"words": ["Ada", "in"], "tags": ["B-PER", "O"]},
+        {"text": "Ada  in", "tokens": ["Ada", "in"], "tags": ["B-PER", "O"]},
+    ]
+    first, second, third = read(write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows))))
+    assert first == second == third == LabelledText("Ada in", frozenset({(0, 3, "PER")}), ((0, 3), (4, 6)))
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,28 @@ def test_an_unknown_architecture_without_optimum_says_what_to_install(
     refused(broken, tmp_path / "out", MissingExtraError, rf"'t5' is not one of .*{both}")
 
 
+@pytest.mark.parametrize(
+    ("keywords", "advice"),
+    [
+        ({}, r"Exporting it as it is needs optimum-onnx: pip install"),
+        ({"precisions": ["fp32", "int8"]}, r"With --precision fp32, optimum writes the graphs\."),
+        ({"graph": "packed"}, r"Use --graph optimum\."),
+    ],
+)
+def test_a_setting_that_a_family_does_not_implement_says_what_would_export_it(
+    broken: Path,
+    configure: Configure,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    keywords: dict[str, Any],
+    advice: str,
+) -> None:
+    configure(activation="silu")
+    monkeypatch.setattr(optimum, "is_installed", lambda: False)
+    with pytest.raises(UnsupportedModelError, match=rf"activation: expected one of gelu, .*, got 'silu'\. {advice}"):
+        export(broken, tmp_path / "out", **keywords)
+
+
 FAMILY, FOREIGN = "distilbert", "t5"
 
 

@@ -19,7 +19,7 @@ from torchless_export import ExportReport, export
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.families import FAMILIES
 from torchless_export.random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, make
-from torchless_export.writers import optimum
+from torchless_export.writers import GraphName, optimum
 
 Exported = tuple[Path, Path, ExportReport]
 Logits = Callable[..., Any]
@@ -53,6 +53,21 @@ def test_an_architecture_without_a_family_goes_through_optimum(
     assert {"onnx/model.onnx", "onnx/model.onnx_data", "onnx/encoder.onnx", "config.json"} <= set(
         Bundle.open(bundle).manifest.files
     )
+
+
+@needs_optimum
+@pytest.mark.parametrize("graph", ["auto", "padded"])
+def test_a_setting_that_a_family_does_not_implement_goes_through_optimum(
+    graph: GraphName, broken: Path, configure: Callable[..., None], tmp_path: Path, expected_logits: Logits
+) -> None:
+    configure(activation="silu")
+    said: list[str] = []
+    export(broken, tmp_path / "out", graph=graph, say=said.append)
+    assert [line for line in said if "fp32 alone: config.json, activation: " in line]
+    classifier = Classifier.load(tmp_path / "out")
+    assert (list(classifier.manifest.variants), classifier.manifest.layout) == (["fp32"], "padded")
+    texts = ["a delight", "two hours of my life"]
+    np.testing.assert_allclose(classifier.logits(texts), expected_logits(broken, texts)[0], atol=1e-4)
 
 
 @needs_optimum

@@ -89,7 +89,7 @@ def test_the_golden_answers_of_a_tagger_have_one_row_per_token(tiny_tagger: Path
     golden = golden_of(Bundle.open(tiny_tagger))
     for answers in golden.variants.values():
         assert answers.logits is not None
-        assert answers.logits.shape == (sum(map(len, golden.input_ids)), 6)
+        assert answers.logits.shape == (sum(map(len, golden.input_ids)), 5)
 
 
 def test_a_row_too_few_of_a_tagger_is_named(tiny_tagger: Path) -> None:

@@ -137,3 +137,20 @@ def test_an_error_of_the_system_is_about_the_file_that_it_names(monkeypatch: pyt
     monkeypatch.setattr("torchless.cli.info.run", failing)
     code, out, err = run("info", "bundle")
     assert (code, out, err) == (1, "", "torchless: weights.int8: Input/output error.\n")
+
+
+def test_too_little_memory_is_an_error_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, tiny: Path, run: Run
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("torchless.Classifier.load", load)
+    code, _, said = run("predict", tiny, "a")
+    assert (code, said) == (1, "torchless: out of memory. Give it fewer or shorter texts at a time.\n")
+
+
+def test_a_terminal_obeys_no_complaint(tiny: Path, run: Run) -> None:
+    code, _, said = run("predict", tiny, "--input", "\x1b]0;title\x07\x1b[31m.txt")
+    assert code == 2
+    assert "--input \\x1b]0;title\\x07\\x1b[31m.txt: No such file" in said

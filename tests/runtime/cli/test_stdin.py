@@ -99,3 +99,14 @@ def test_a_line_in_many_pieces_is_whole(pipe: tuple[FileIO, FileIO]) -> None:
     thread.start()
     assert list(Arriving(reader)) == sent  # type: ignore[arg-type]
     thread.join()
+
+
+def test_a_line_that_does_not_end_is_not_read_for_ever(
+    pipe: tuple[FileIO, FileIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torchless.cli.stdin.LONGEST_BYTES", 1000)
+    reading, writing = pipe
+    writing.write(b"a\n" + b"x" * 5000)
+    *whole, endless = list(Arriving(reading))  # type: ignore[arg-type]  # its writer is there, and may write more
+    assert whole == [b"a\n"]
+    assert len(endless) > 1000

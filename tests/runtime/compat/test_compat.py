@@ -44,7 +44,10 @@ def test_the_other_name_of_a_task_is_kept(tiny: Path) -> None:
 
 
 def test_an_unknown_task_is_refused_with_those_that_there_are(tiny: Path) -> None:
-    known = "feature-extraction, sentiment-analysis, text-classification, zero-shot-classification"
+    known = (
+        "feature-extraction, ner, sentiment-analysis, text-classification, token-classification, "
+        "zero-shot-classification"
+    )
     with pytest.raises(InputError, match=f"task: expected one of {known}, got 'summarization'"):
         pipeline("summarization", model=tiny)
 

@@ -187,3 +187,22 @@ def test_a_bad_file_is_named_with_its_line(
     code, _, err = run("predict", tiny, "--input", tmp_path / name)
     assert code == 2
     assert complaint in err
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_column_that_is_there_twice_is_refused_where_it_is_wanted(name: str) -> None:
+    data = "text,b,text,c,c\n1,2,3,4,5\n".replace(",", "," if name == "a.csv" else "\t").encode()
+    with pytest.raises(InputError, match=f"{name}: expected one column text, got 2"):
+        rows(name, data)
+    assert rows(name, data, ("b",)) == [("2",)]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl"])
+def test_a_line_that_does_not_end_is_refused_before_it_takes_all_memory(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torchless.inputs.lines.LONGEST_BYTES", 1000)
+    file = io.BytesIO(b'{"text": "' + b"x" * 5000)
+    with pytest.raises(InputError, match=f"{name}, line 1: expected lines of text, got one of more than 1000 bytes"):
+        list(columns(file, name, TEXT_COLUMNS))
+    assert file.tell() <= 1001
