@@ -38,6 +38,7 @@ BELOW = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "classifier": BELOW,
     "encoder": BELOW,
+    "reranker": BELOW | {"classifier"},
     "token_classifier": BELOW,
     "zero_shot": BELOW | {"classifier"},
 }

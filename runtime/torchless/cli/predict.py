@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top-k",
         metavar="N|all",
-        type=_top_k,
+        type=text_input.top_k,
         help="number of labels per text, best first (default: 1, or all if --threshold is given)",
     )
     parser.add_argument(
@@ -131,7 +131,7 @@ def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
     )
     activation = options.activation or classifier.manifest.activation
     threshold = _thresholds(options.threshold, classifier.labels) if options.threshold else None
-    ranking = Ranking(classifier.labels, activation, _number(options.top_k), threshold)
+    ranking = Ranking(classifier.labels, activation, text_input.number(options.top_k), threshold)
     answer = functools.partial(classifier.answer, activation=activation, windows=options.windows)
     return classifier.manifest.max_tokens, ranking, answer
 
@@ -155,7 +155,11 @@ def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
         multi_label=options.multi_label,
     )
     threshold = _thresholds(options.threshold, labels) if options.threshold else None
-    return classifier.manifest.max_tokens, Ranking(labels, "softmax", _number(options.top_k), threshold), answer
+    return (
+        classifier.manifest.max_tokens,
+        Ranking(labels, "softmax", text_input.number(options.top_k), threshold),
+        answer,
+    )
 
 
 def _question(options: argparse.Namespace, model: Model) -> Question:
@@ -163,7 +167,7 @@ def _question(options: argparse.Namespace, model: Model) -> Question:
     from torchless.bulk.classify import Classify, ZeroShot
     from torchless.zero_shot import TEMPLATE
 
-    asked: dict[str, Any] = {"prefix": options.prefix or "", "top_k": _number(options.top_k)}
+    asked: dict[str, Any] = {"prefix": options.prefix or "", "top_k": text_input.number(options.top_k)}
     asked["threshold"] = tuple(options.threshold) if options.threshold else None
     asked["thresholds"] = _thresholds
     if options.candidate_labels is None:
@@ -181,22 +185,6 @@ def _question(options: argparse.Namespace, model: Model) -> Question:
 
 def _labels(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(label.strip() for label in options.candidate_labels.split(","))
-
-
-def _top_k(value: str) -> int | str:
-    if value == "all":
-        return value
-    try:
-        number = int(value)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, or all, got {value!r}")
-    return number
-
-
-def _number(top_k: int | str) -> int | None:
-    return top_k if isinstance(top_k, int) else None
 
 
 def _threshold(value: str) -> tuple[str | None, float]:

@@ -146,6 +146,27 @@ def test_a_model_for_inference_takes_labels_of_ones_own(
     browser.until(lambda: browser.driver.execute_script(shown) == "contradiction,entailment,neutral")
 
 
+def test_a_model_that_ranks_has_a_form_for_it(
+    browser: Page, page: Page, start: Callable[..., Server], tiny_ranker: Path
+) -> None:
+    assert not page.find("#tab-rank").is_displayed()  # sst2-mini
+    server = start(tiny_ranker)
+    browser.open(server.address + "/")
+    browser.until(lambda: browser.find("#tab-rank").is_displayed())
+    browser.find("#tab-classify").send_keys(Keys.ARROW_RIGHT)
+    assert browser.driver.switch_to.active_element.get_attribute("id") == "tab-rank"
+    browser.type("#query", "how was the film")
+    browser.type("#documents", "good\n\n" + "never again " * 60 + "\nbad")
+    browser.find("#rank .go").click()
+    browser.until(lambda: len(browser.texts(".ranked li")) == 3)
+    body = {"query": "how was the film", "documents": ["good", "never again " * 60, "bad"]}
+    answer = server.post("/rank", body)
+    assert browser.texts(".ranked .value") == [f"{each['score']:.3f}" for each in answer]
+    assert browser.texts(".ranked .badge") == ["cut"]
+    browser.find("details summary").click()
+    assert '"query":"how was the film","documents":["good",' in browser.find("#curl").text
+
+
 def test_everything_works_from_the_keyboard_and_is_named_for_screen_readers(page: Page) -> None:
     assert page.driver.switch_to.active_element.get_attribute("id") == "texts"
     page.driver.switch_to.active_element.send_keys("good", Keys.CONTROL, Keys.ENTER)

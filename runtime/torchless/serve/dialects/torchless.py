@@ -18,6 +18,7 @@ from torchless.serve.logs import log_error
 from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
 
+from .rank import RANK
 from .tagging import TAG
 from .tei import Error, error
 from .zero_shot import ZERO_SHOT
@@ -137,8 +138,9 @@ def _hash(html: bytes, element: str) -> str:
 
 TORCHLESS = Dialect(
     "torchless",
-    "The server itself, labels of your own, and the labelled parts of texts.",
+    "The server itself, ranking, labels of your own, and the labelled parts of texts.",
     (
+        RANK,
         TAG,
         ZERO_SHOT,
         Operation("GET", "/health", health, "Alive", None, Health, public=True),
