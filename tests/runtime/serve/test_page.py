@@ -105,6 +105,23 @@ def test_a_long_text_is_shown_to_be_truncated(page: Page) -> None:
     assert page.find(".text").size["height"] < 100
 
 
+def test_a_tagger_s_spans_are_highlighted_where_they_stand(
+    browser: Page, start: Callable[..., Server], tiny_tagger: Path
+) -> None:
+    server = start(tiny_tagger)
+    browser.open(server.address + "/")
+    browser.until(lambda: browser.find("#classify .go").text == "Tag")
+    text = "\U0001f600 Anna went to Paris, caf\u00e9"
+    spans = server.post("/tag", {"inputs": text})
+    assert spans
+    classify(browser, text)
+    browser.until(lambda: browser.texts(".tagged"))
+    script = "return [...document.querySelectorAll('.tagged mark')].map((mark) => mark.firstChild.textContent)"
+    assert browser.driver.execute_script(script) == [text[each["start"] : each["end"]] for each in spans]
+    assert browser.texts(".tagged mark small") == [each["label"] for each in spans]
+    assert browser.complaints() == []
+
+
 def test_two_texts_are_compared(page: Page) -> None:
     page.find("#tab-compare").click()
     page.type("#first", "A man is playing a guitar")
