@@ -47,9 +47,11 @@ class Channel:
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer: asyncio.StreamWriter | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
         """Read until the other side ends. What was asked and not answered then raises."""
+        self._loop = asyncio.get_running_loop()
         try:
             reader, self._writer = await asyncio.open_connection(sock=self._end, limit=_LONGEST_LINE)
             while line := await reader.readline():
@@ -69,11 +71,14 @@ class Channel:
                 waiting.set_exception(PeerError("a process of the server ended meanwhile", "InferenceError"))
 
     async def ask(self, what: str, given: Any = None) -> Any:
-        """The answer to a question.
+        """The answer to a question; for any event loop.
 
         Raises:
             PeerError: the other side raised something, or has ended.
         """
+        if self._loop is not None and asyncio.get_running_loop() is not self._loop:
+            elsewhere = asyncio.run_coroutine_threadsafe(self.ask(what, given), self._loop)
+            return await asyncio.wrap_future(elsewhere)
         number = next(self._numbers)
         self._asked[number] = waiting = asyncio.get_running_loop().create_future()
         try:

@@ -97,8 +97,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
-        with suppress(AttributeError):  # Windows has no SIGHUP
-            self._loop.add_signal_handler(signal.SIGHUP, self._begin, self._reload)  # of one process, in all
+        if self._service.supervisor is None:  # else it is the supervisor that is sent SIGHUP
+            with suppress(AttributeError):  # Windows has no SIGHUP
+                self._loop.add_signal_handler(signal.SIGHUP, self._begin, self._reload)
         self._begin(self._load)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
@@ -182,7 +183,7 @@ class _OneOfSeveral(_Server):
         if not self._service.row.whole.opened:  # while all of them load, /health is answered
             self._accept()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """A signal may come from the supervisor's supervisor too, to all processes: the first counts."""
         if sig != signal.SIGINT and not self._service.draining:
             self._drain()

@@ -121,9 +121,9 @@ class Supervisor:
     def _become_child(self) -> None:
         """Let go of what is the supervisor's."""
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor passes it on
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the supervisor passes them on
+            signal.signal(number, signal.SIG_IGN)
         for child in self._children.values():
             child.channel.close()
         self._loop.close()
