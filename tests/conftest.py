@@ -47,6 +47,12 @@ def tiny() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_ranker() -> Path:
+    """A random model that reads pairs and answers one number, in both precisions."""
+    return ROOT / "tests" / "data" / "tiny-ranker"
+
+
+@pytest.fixture(scope="session")
 def tiny_tagger() -> Path:
     """A random model of the same body that labels tokens, with both precisions and five tags."""
     return ROOT / "tests" / "data" / "tiny-tagger"

@@ -12,7 +12,8 @@ from .workload_texts import TextMaker, draw
 LENGTHS = (8, 16, 32, 64, 128, 256, 512)
 BATCH_SIZES = (8, 32)
 _TEXTS_PER_LENGTH, _BATCHES = 8, 6
-WorkloadKind = Literal["single", "batch", "packed", "list"]
+WorkloadKind = Literal["single", "batch", "packed", "list", "file"]
+WHOLE: tuple[WorkloadKind, ...] = ("list", "file")  # timed once per round, and reported as texts per second
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Workload:
     Attributes:
         name: its name in tables and records.
         kind: "single" is one text of a length, "batch" a batch of mixed lengths, "packed" a batch of equal lengths,
-            whose arithmetic is compared with the machine's peak, and "list" a whole list from text to label.
+            whose arithmetic is compared with the machine's peak, "list" a whole list from text to label, and "file" a
+            CSV file of the same texts into one with their labels.
         batches: the texts of each call; calls take them in turn.
         tokens: number of tokens of each call; None where calls differ.
     """
@@ -64,4 +66,5 @@ def all_workloads(
     ]
     packed = Workload("8 x 32", "packed", [[maker.of_length(32) for _ in range(8)] for _ in range(4)], 256)
     whole = Workload(f"list of {list_texts:,}", "list", [mixed(list_texts, _BATCHES)])
-    return [*single, *batches, packed, whole]
+    file = Workload(f"file of {list_texts:,} rows", "file", whole.batches)
+    return [*single, *batches, packed, whole, file]

@@ -9,6 +9,7 @@ from torchless.bundle.manifest import Activation, GraphKind, Manifest
 from torchless.zero_shot import entailment_index
 
 _TEXT = "I hate this so much"
+_QUERY, _DOCUMENTS = "Who plays the guitar?", ("A man plays a guitar", "Someone makes music")
 _TAGGED_TEXT = "Ada Lovelace was born in London"
 _TASKS: dict[GraphKind, str] = {
     "classifier": "text-classification",
@@ -44,7 +45,8 @@ def _header(manifest: Manifest) -> str:
         f"license: {json.dumps(manifest.source.license)}" if manifest.source.license else "",
         "library_name: torchless",
     ]
-    lines += [f"pipeline_tag: {_TASKS[manifest.kind]}", "---"]
+    task = "text-ranking" if manifest.ranks else _TASKS[manifest.kind]
+    lines += [f"pipeline_tag: {task}", "---"]
     return "\n".join(filter(None, lines)) + "\n"
 
 
@@ -56,6 +58,8 @@ def _origin(manifest: Manifest) -> str:
         what = f"Labels: {', '.join(manifest.labels)}. {_SCORES[manifest.activation]} "
     elif manifest.kind == "token_classifier":
         what = f"A tagger: it labels the tokens of a text. Tags: {', '.join(manifest.labels)}. "
+    if manifest.ranks:
+        what += f"It ranks documents by a query{_ranking_scores(manifest)}. "
     texts = "Texts, and pairs of texts," if manifest.pairs else "Texts"
     return (
         f"# {source.name}, without torch\n\n"
@@ -64,6 +68,12 @@ def _origin(manifest: Manifest) -> str:
         f"{what}{texts} are read up to {manifest.max_tokens} tokens. "
         f"Licence: {source.license or 'not stated by the source'}.\n"
     )
+
+
+def _ranking_scores(manifest: Manifest) -> str:
+    """What differs between the scores of ranking and those of classifying."""
+    how = {"softmax": "a softmax", "sigmoid": "a sigmoid, from 0 to 1", "none": "the model's own numbers"}
+    return f"; scores are then {how[manifest.reranker_activation]}" if manifest.reranker_activation else ""
 
 
 def _vectors(manifest: Manifest) -> str:
@@ -86,11 +96,15 @@ def _usage(manifest: Manifest) -> str:
         commands.append(f'torchless {shell[0]} . "A man plays a guitar" --pair "Someone makes music"{shell[1]}')
         calls.append(f'model.{call[0]}([TextPair("A man plays a guitar", "Someone makes music")]{call[1]})')
         names.append("TextPair")
+    if manifest.ranks:
+        commands.append(f'torchless rank . "{_QUERY}" "{_DOCUMENTS[0]}" "{_DOCUMENTS[1]}"')
+        calls.append(f'Reranker(model).rank("{_QUERY}", ["{_DOCUMENTS[0]}", "{_DOCUMENTS[1]}"])')
+        names.append("Reranker")
     if manifest.pairs and entailment_index(manifest.labels) is not None:
         commands.append(f'torchless predict . "{_TEXT}" --candidate-labels "complaint,praise"')
         calls.append(f'ZeroShotClassifier(model).rank(["{_TEXT}"], ["complaint", "praise"])')
         names.append("ZeroShotClassifier")
-    python = [f"from torchless import {', '.join(names)}", "", f'model = {kind}.load(".")', *calls]
+    python = [f"from torchless import {', '.join(sorted(names))}", "", f'model = {kind}.load(".")', *calls]
     shell_lines = ["pip install torchless", *commands, "torchless verify ."]
     return "## Run it\n\n" + _block("sh", shell_lines) + "\n" + _block("python", python)
 

@@ -125,11 +125,14 @@ def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
     """What is known of a bundle before it has files."""
     head = writer.outputs is not None
     sentence = None if head else SentenceSettings.read(source.folder)
+    pairs = pairs and source.pairs
+    ranker = source.cross_encoder if head and pairs else None
+    settings = ranker or sentence
     return Manifest(
         created_by=f"torchless {torchless.__version__}",
         labels=() if writer.outputs is None else _labels(source, writer.outputs),
         activation=source.activation if head else "none",
-        max_tokens=max_tokens(source, writer.max_positions, sentence),
+        max_tokens=max_tokens(source, writer.max_positions, settings.max_tokens if settings else None),
         hidden_size=writer.hidden_size,
         default_precision="fp32",
         source=source.source,
@@ -138,10 +141,11 @@ def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
         files={},
         layout=writer.layout,
         padding_id=source.padding_id if writer.layout == "padded" else 0,
-        pairs=pairs and source.pairs,
+        pairs=pairs,
         pooling=sentence.pooling if sentence else "mean",
         normalize=sentence.normalize if sentence else True,
         truncation_side=source.transformers_tokenizer.truncation_side,
+        reranker_activation=ranker.activation if ranker and ranker.activation != source.activation else None,
     )
 
 

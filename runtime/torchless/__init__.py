@@ -31,6 +31,7 @@ _telemetry.turn_off_onnxruntime()
 TYPE_CHECKING = False  # importing it from typing would cost five times what this package does
 if TYPE_CHECKING:
     from . import errors as errors
+    from .answers.documents import Ranked
     from .answers.ranking import Prediction
     from .bundle.bundle import Bundle
     from .bundle.manifest import Manifest
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .errors import TorchlessError
     from .inputs.arguments import TextPair
     from .inputs.windows import Windows
+    from .reranker import Reranker
     from .shipping.verify import verify
     from .token_classifier import TokenClassifier
     from .zero_shot import ZeroShotClassifier
@@ -49,6 +51,8 @@ else:
         "Encoder": "encoder",
         "Manifest": "bundle.manifest",
         "Prediction": "answers.ranking",
+        "Ranked": "answers.documents",
+        "Reranker": "reranker",
         "TextPair": "inputs.arguments",
         "TokenClassifier": "token_classifier",
         "TorchlessError": "errors",
@@ -78,6 +82,8 @@ __all__ = [
     "Encoder",
     "Manifest",
     "Prediction",
+    "Ranked",
+    "Reranker",
     "TextPair",
     "TokenClassifier",
     "TorchlessError",

@@ -22,11 +22,16 @@ def writing(path: Path) -> Iterator[None]:
 
 
 class AtomicFile:
-    """A file that is being written; as much of a file object as `zipfile` takes.
+    """A file that is being written; as much of a file object as `zipfile`, `gzip` and pyarrow take.
+
+    Attributes:
+        closed: False: what opened the file closes it.
 
     Raises:
         OutputError: from `write`: the disk is full, or whatever else the system says.
     """
+
+    closed = False
 
     def __init__(self, path: Path, file: FileIO) -> None:
         self._path = path
@@ -42,6 +47,9 @@ class AtomicFile:
 
     def flush(self) -> None:
         """Do nothing: `write` leaves nothing to flush."""
+
+    def close(self) -> None:
+        """Do nothing: see `closed`."""
 
     def tell(self) -> int:
         """Where the next byte goes; an OSError where that means nothing (a pipe)."""

@@ -12,6 +12,7 @@ from .answers.numerics import ACTIVATIONS, combined
 from .answers.ranking import Answers, Prediction, Ranking, Threshold
 from .bundle.manifest import Activation
 from .inputs.arguments import Text, choice
+from .inputs.tokenised import Tokenised
 from .inputs.tokens import Batch
 from .inputs.windows import Windows
 from .model import Model
@@ -117,18 +118,20 @@ class Classifier(Model):
 
     def answer(
         self,
-        texts: Iterable[Text],
+        texts: Iterable[Text] | Tokenised,
         *,
         activation: Activation | None = None,
         windows: Windows | None = None,
     ) -> Answers:
         """Scores, and how much of each text they come from: what all methods above are made of.
 
+        Texts may have been tokenised already, with the same windows.
+
         Raises:
             InputError, InferenceError: as in `predict`.
         """
         activate = ACTIVATIONS[self._activation(activation)]
-        batch, offsets = self.tokenizer.encode_windows(texts, windows)
+        batch, offsets = texts if isinstance(texts, Tokenised) else self.tokenizer.encode_windows(texts, windows)
         logits = np.empty((len(batch.lengths), len(self.labels)), np.float32)
         for places, _, rows in parallel.run(self.session, batch):
             logits[places] = rows

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .answers import numerics
 from .bundle.manifest import Pooling
 from .inputs.arguments import Text, choice, flag
+from .inputs.tokenised import Tokenised
 from .inputs.tokens import Batch
 from .inputs.windows import Windows
 from .model import Model
@@ -119,7 +120,7 @@ class Encoder(Model):
 
     def answer(
         self,
-        texts: Iterable[Text],
+        texts: Iterable[Text] | Tokenised,
         *,
         pooling: Pooling | None = None,
         normalize: bool | None = None,
@@ -127,12 +128,14 @@ class Encoder(Model):
     ) -> Embeddings:
         """The vectors of `embed`, and how much of each text they come from.
 
+        Texts may have been tokenised already, with the same windows.
+
         Raises:
             InputError, InferenceError: as in `embed`.
         """
         pool = numerics.POOLINGS[self._pooling(pooling)]
         scale = self.manifest.normalize if normalize is None else flag(normalize, "normalize")
-        batch, offsets = self.tokenizer.encode_windows(texts, windows)
+        batch, offsets = texts if isinstance(texts, Tokenised) else self.tokenizer.encode_windows(texts, windows)
         vectors = np.empty((len(batch.lengths), self.manifest.hidden_size), np.float32)
         for places, part, packed in parallel.run(self.session, batch):
             vectors[places] = pool(packed, part.offsets)

@@ -78,7 +78,7 @@ def test_a_run_reports_everything_that_it_promises(
 
     times = [record for record in records if record["record"] == "time"]
     assert {record["workload"] for record in times} == {
-        "1 x 8", "1 x 16", "8 mixed", "32 mixed", "8 x 32", "list of 20",
+        "1 x 8", "1 x 16", "8 mixed", "32 mixed", "8 x 32", "list of 20", "file of 20 rows",
     }  # fmt: skip
     assert {record["contender"] for record in times} == {REFERENCE, "torchless-fp32", "torchless-int8"}
     assert times[0].keys() >= {

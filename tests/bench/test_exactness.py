@@ -12,9 +12,10 @@ from torchless.inputs.arguments import TextPair
 from torchless_bench.contenders import openvino
 from torchless_bench.contenders.contender import Setup
 from torchless_bench.contenders.tables import INT8_CLASSIFIERS
-from torchless_bench.exactness import datasets
+from torchless_bench.exactness import datasets, ranking
 from torchless_bench.exactness.bodies import ARCHITECTURES, write_as
 from torchless_bench.exactness.measures import Exactness, metric
+from torchless_bench.exactness.models import TrainedModel
 
 
 def test_nncf_is_judged_with_its_floats_in_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -84,3 +85,17 @@ def test_a_body_says_the_same_as_another_architecture(architecture: str) -> None
         if architecture in ("bert", "distilbert", "roberta", "electra"):
             states = getattr(model, model.base_model_prefix)(input_ids=ids).last_hidden_state
             assert torch.allclose(states, bert(input_ids=ids).last_hidden_state, atol=1e-4)
+
+
+def test_spearman_compares_orders_and_ties_share_their_ranks() -> None:
+    numbers = np.array([1.0, 2.0, 2.0, 10.0])
+    assert ranking.spearman(numbers, np.exp(numbers)) == pytest.approx(1)
+    assert ranking.spearman(numbers, np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(0.9486832981)  # scipy's
+    assert ranking.pearson(numbers, 3 * numbers + 1) == pytest.approx(1)
+
+
+def test_a_set_without_scores_of_pairs_has_no_correlation(tmp_path: Path) -> None:
+    rows = datasets.Rows(["one", "two"], [[1.0], [2.0]])
+    model = TrainedModel("emotion:bert", tmp_path, datasets.Dataset("regression", ("a",), rows, rows))
+    with pytest.raises(InputError, match="expected a set that scores pairs, such as stsb, got emotion:bert"):
+        ranking.markdown(model)

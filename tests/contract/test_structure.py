@@ -38,6 +38,7 @@ BELOW = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "classifier": BELOW,
     "encoder": BELOW,
+    "reranker": BELOW | {"classifier"},
     "token_classifier": BELOW,
     "zero_shot": BELOW | {"classifier"},
 }
@@ -45,8 +46,10 @@ LIBRARY = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "shipping": LIBRARY,
     "compat": LIBRARY,
+    "bulk": LIBRARY,
     "serve": LIBRARY | {"torchless", "shipping"},
-    "cli": LIBRARY | {"torchless", "shipping", "serve"},
+    "ray": LIBRARY | {"bulk", "serve"},
+    "cli": LIBRARY | {"torchless", "shipping", "serve", "bulk", "ray"},
     "torchless": LIBRARY | {"shipping"},
     "package": {"shipping"},
     "push": {"shipping"},

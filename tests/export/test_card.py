@@ -52,3 +52,17 @@ def test_the_card_fits_the_task_and_its_commands_run(
             assert main(command[1:]) == 0, command
     assert capsys.readouterr().out
     exec(compile(python[0], "card", "exec"), {})
+
+
+def test_the_card_of_a_model_that_ranks_says_how(
+    tiny_ranker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = model_card(Bundle.open(tiny_ranker).manifest)
+    assert "pipeline_tag: text-ranking" in card
+    assert "It ranks documents by a query; scores are then a sigmoid, from 0 to 1." in card
+    assert (tiny_ranker / "README.md").read_text(encoding="utf-8").startswith(card.partition("## Files")[0])
+    monkeypatch.chdir(tiny_ranker)
+    (command,) = (shlex.split(line) for line in card.splitlines() if line.startswith("torchless rank"))
+    assert main(command[1:]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    exec(compile(re.findall(r"```python\n(.*?)```", card, re.DOTALL)[0], "card", "exec"), {})

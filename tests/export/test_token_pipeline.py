@@ -236,7 +236,7 @@ def test_what_transformers_refuses_is_refused(both: tuple[Any, TokenClassifier])
     make, tagger = both
     theirs, ours = make(), pipeline("token-classification", model=tagger)
     for call in BAD.values():
-        with pytest.raises(Exception):  # noqa: B017, PT011  # of any kind
+        with pytest.raises(BaseException):  # noqa: B017, PT011  # of any kind, a panic of `tokenizers` among them
             call(theirs)
         with pytest.raises(InputError):
             call(ours)

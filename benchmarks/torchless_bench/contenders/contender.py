@@ -64,11 +64,14 @@ class LoadedContender:
             the hidden size; of a tagger, a row per token. Tokenises, too.
         whole_list: a label or an embedding for each text of a list, at a batch size.
         batch_sizes: the batch sizes to try `whole_list` with. A contender that cuts lists by itself names only one.
+        whole_file: a CSV file with a column `text` into one with an answer per row, at a batch size; None reads it in
+            chunks, answers them with `whole_list`, and writes.
     """
 
     answer: Callable[[list[Any]], Floats]
     whole_list: Callable[[list[Any], int], Sequence[Any]]
     batch_sizes: Sequence[int] = CPU_BATCH_SIZES
+    whole_file: Callable[[Path, Path, int], object] | None = None
 
     @classmethod
     def batched(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +35,18 @@ def load(setup: Setup) -> LoadedContender:
     def labels(texts: list[Input], batch_size: int) -> list[str]:
         return [best["label"] for best in classify(_named(texts), batch_size=batch_size, truncation=True)]
 
-    return LoadedContender(logits, labels)
+    def from_datasets(source: Path, output: Path, batch_size: int) -> None:
+        import datasets
+        from transformers.pipelines.pt_utils import KeyDataset
+
+        rows = datasets.load_dataset(
+            "csv", data_files=str(source), split="train", cache_dir=str(output.parent / "cache")
+        )
+        answers = classify(KeyDataset(rows, "text"), batch_size=batch_size, truncation=True)
+        with output.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([*row.values(), best["label"]] for row, best in zip(rows, answers, strict=True))
+
+    return LoadedContender(logits, labels, whole_file=from_datasets if find_spec("datasets") else None)
 
 
 def _leave_out_token_types(pipeline: Any) -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from torchless import Classifier, Encoder, TextPair, TokenClassifier
+from torchless.bulk.answering import Here
+from torchless.bulk.classify import Classify
+from torchless.bulk.embed import Embed
+from torchless.bulk.job import Job
+from torchless.bulk.questions import Model, Question
+from torchless.bulk.run import run
 from torchless.inputs.arguments import Text
 
 from .contender import Input, LoadedContender, Setup
@@ -50,10 +59,12 @@ def load_int8_tagger(setup: Setup) -> LoadedContender:
 def _classifier(setup: Setup, precision: str) -> LoadedContender:
     classifier = Classifier.load(setup.bundle, precision=precision, device=setup.device, threads=setup.threads)
 
+    question = Classify(Model(str(setup.bundle), precision, setup.device, threads=setup.threads))
     return LoadedContender(
         lambda texts: classifier.logits(_ours(texts)),
         lambda texts, _: classifier.predict(_ours(texts)),
         batch_sizes=_ITS_OWN,
+        whole_file=_files(question),
     )
 
 
@@ -70,4 +81,19 @@ def _tagger(setup: Setup, precision: str) -> LoadedContender:
 
 def _encoder(setup: Setup, precision: str) -> LoadedContender:
     encoder = Encoder.load(setup.bundle, precision=precision, threads=setup.threads)
-    return LoadedContender(encoder.embed, lambda texts, _: list(encoder.embed(texts)), batch_sizes=_ITS_OWN)
+    question = Embed(Model(str(setup.bundle), precision, threads=setup.threads))
+    return LoadedContender(
+        encoder.embed, lambda texts, _: list(encoder.embed(texts)), batch_sizes=_ITS_OWN, whole_file=_files(question)
+    )
+
+
+def _files(question: Question) -> Callable[[Path, Path, int], object]:
+    """What `torchless predict --input … --output …` does; the model is loaded once, for the first file."""
+    loaded: list[Here] = []
+
+    def here(asked: Question) -> Here:
+        if not loaded:
+            loaded.append(Here(asked))
+        return loaded[0]
+
+    return lambda source, output, _: run(Job(str(source), str(output), question), here)

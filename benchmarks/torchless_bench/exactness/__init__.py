@@ -7,4 +7,5 @@ models.py        the models of the table, trained once and kept in a folder
 measures.py      a contender's answers beside PyTorch's
 taggers.py       the same of models that classify tokens, by the export's own report
 table.py         the rows of all others; the command: `python -m torchless_bench.exactness`
+ranking.py       a command: how a cross-encoder's scores correlate with those of people
 """

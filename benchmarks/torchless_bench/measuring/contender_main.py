@@ -6,6 +6,7 @@ Then it answers requests until stdin ends:
     {"do": "answer", "batches": [[text, …], …]}             {"answers": [[…], …]}, a row per text of all batches
     {"do": "time", "batches": …, "seconds": s, "calls": n}  {"seconds": [one number per call, …]}
     {"do": "list", "texts": [text, …], "batch_size": b}     {"seconds": [one number for the whole list]}
+    {"do": "file", "texts": [text, …], "batch_size": b}     {"seconds": [one number from a CSV file to another]}
     {"do": "memory"}                                        {"now": MiB, "peak": MiB}, resident; null where unknown
 
 An exception is answered with {"error": …}, and a package that is not installed with {"missing": name}.
@@ -26,6 +27,8 @@ from time import perf_counter
 from typing import IO, Any
 
 from torchless_bench.contenders.contender import LoadedContender, Setup, load
+
+from . import files
 
 _PR_SET_PDEATHSIG = 1
 _RESIDENT = {"VmRSS": "now", "VmHWM": "peak"}
@@ -62,6 +65,8 @@ def _answer(contender: LoadedContender, request: dict[str, Any]) -> dict[str, An
         return {"seconds": _time(contender, batches, request["seconds"], request["calls"])}
     if request["do"] == "memory":
         return _resident_mib()
+    if request["do"] == "file":
+        return {"seconds": [files.time(contender, request["texts"], request["batch_size"])]}
     texts = _texts(request["texts"])
     gc.collect()
     start = perf_counter()

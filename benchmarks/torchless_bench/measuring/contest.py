@@ -20,7 +20,7 @@ from torchless_bench.contenders.contender import Contender, Floats, Input, Setup
 from torchless_bench.journal import Journal
 from torchless_bench.status_line import StatusLine
 from torchless_bench.tasks import BenchmarkTask
-from torchless_bench.workloads import Workload
+from torchless_bench.workloads import WHOLE, Workload
 
 from . import cpu_time
 from .agreement import INT8_DISAGREEMENT, Agreement, accuracy
@@ -199,7 +199,7 @@ class Contest:
                 entry.batch_sizes[workload.name] = kept["batch_sizes"][name]
 
     def _time(self, workload: Workload, pace: Pace) -> dict[str, Any]:
-        rounds = pace.list_rounds if workload.kind == "list" else pace.rounds
+        rounds = pace.list_rounds if workload.kind in WHOLE else pace.rounds
         times: dict[str, list[float]] = {}
         for entry in self._running(ranked=True):
             self._status_line.show(f"{workload.name} · warming up · {entry.contender.title}")
@@ -259,8 +259,8 @@ class Contest:
 
 
 def _warm_up(entry: Entry, workload: Workload) -> None:
-    """Run every batch once; for a list, find the contender's fastest batch size."""
-    if workload.kind != "list":
+    """Run every batch once; for a list or a file, find the contender's fastest batch size."""
+    if workload.kind not in WHOLE:
         entry.ask(do="time", batches=workload.batches, seconds=0, calls=len(workload.batches))
         return
     assert entry.process is not None
@@ -275,8 +275,8 @@ def _warm_up(entry: Entry, workload: Workload) -> None:
 
 def _call_seconds(entry: Entry, workload: Workload, pace: Pace) -> float:
     """The median seconds of a call in one round."""
-    if workload.kind == "list":
-        answer = entry.ask(do="list", texts=workload.batches[0], batch_size=entry.batch_sizes[workload.name])
+    if workload.kind in WHOLE:
+        answer = entry.ask(do=workload.kind, texts=workload.batches[0], batch_size=entry.batch_sizes[workload.name])
     else:
         answer = entry.ask(do="time", batches=workload.batches, seconds=pace.seconds, calls=pace.calls)
     seconds: list[float] = answer["seconds"]

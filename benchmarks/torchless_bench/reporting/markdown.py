@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from torchless_bench.contenders.contender import ContenderKind
 from torchless_bench.measuring.contest import Entry
 from torchless_bench.measuring.spread import Spread
-from torchless_bench.workloads import Workload
+from torchless_bench.workloads import WHOLE, Workload
 
 from .results import Results
 
@@ -76,7 +76,7 @@ def _times(results: Results) -> str:
         for entry in results.entries
         if entry.times
     ]
-    header = ["", *(w.name + (" (texts/s)" if w.kind == "list" else "") for w in results.workloads)]
+    header = ["", *(w.name + (" (texts/s)" if w.kind in WHOLE else "") for w in results.workloads)]
     return "## Milliseconds per call\n\n" + _table(header, rows)
 
 
@@ -84,7 +84,7 @@ def _time(workload: Workload, entry: Entry) -> str:
     if workload.name not in entry.times:
         return _NONE
     seconds = Spread.of(entry.times[workload.name]).median
-    if workload.kind != "list":
+    if workload.kind not in WHOLE:
         return _short(1000 * seconds)
     size = entry.batch_sizes.get(workload.name)
     return f"{workload.texts_per_call / seconds:,.0f}" + (f" (batches of {size})" if size else "")

@@ -15,7 +15,7 @@ from torchless_export.spec import Floats
 
 from . import tokenizer
 from .config import head_of, read_config
-from .cross_encoder import cross_encoder_activation
+from .cross_encoder import CrossEncoderSettings, cross_encoder_activation
 from .download import download
 from .front_matter import front_matter
 from .json_files import read_json
@@ -121,6 +121,15 @@ class Checkpoint:
         if problem == "regression":
             return "none"
         return "sigmoid" if problem == "multi_label_classification" or len(self.labels) == 1 else "softmax"
+
+    @property
+    def cross_encoder(self) -> CrossEncoderSettings:
+        """How sentence-transformers' CrossEncoder would score pairs with it.
+
+        Raises:
+            UnsupportedModelError, CheckpointError: as in `CrossEncoderSettings.read`.
+        """
+        return CrossEncoderSettings.read(self.folder, self.config, len(self.labels))
 
     def weights(self) -> dict[str, Floats]:
         """Every tensor, as float32.

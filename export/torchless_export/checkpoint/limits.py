@@ -5,23 +5,22 @@ from __future__ import annotations
 from torchless_export.errors import UnsupportedModelError
 
 from .checkpoint import Checkpoint
-from .sentence import SentenceSettings
 
 _MOST = 1_000_000  # tokens that a bundle can allow; transformers writes 1e30 where no length was set
 
 
-def max_tokens(checkpoint: Checkpoint, max_positions: int | None, sentence: SentenceSettings | None) -> int:
+def max_tokens(checkpoint: Checkpoint, max_positions: int | None, trained: int | None) -> int:
     """The longest text in tokens: what the position table holds, or less where a setting says so.
 
     Args:
         checkpoint: its tokenizer may name a length.
         max_positions: rows of the model's position table; None where there is none.
-        sentence: settings of sentence-transformers; None where there are none.
+        trained: what settings of sentence-transformers name; None where they name none.
 
     Raises:
         UnsupportedModelError: the tokenizer's length is no number or leaves a text no token, or nothing names a length.
     """
-    tokenizer, trained = checkpoint.transformers_tokenizer, sentence.max_tokens if sentence else None
+    tokenizer = checkpoint.transformers_tokenizer
     stated, special = tokenizer.model_max_length, tokenizer.num_special_tokens_to_add()
     if not isinstance(stated, (int, float)) or not stated >= max(special + 1, 2):
         around = f", of which {special} are special tokens" if special else ""

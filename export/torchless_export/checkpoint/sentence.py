@@ -55,7 +55,7 @@ class SentenceSettings:
         kinds = [kind for kind, _ in modules]
         if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
             raise _unsupported(root / _MODULES, "Transformer, Pooling and perhaps Normalize", ", ".join(kinds))
-        max_tokens = _max_tokens(root / modules[0][1])
+        max_tokens = stated_length(root / modules[0][1])
         prompt = settings.get("default_prompt_name")
         if prompt is not None and not _is_empty(settings.get("prompts"), prompt):
             raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", repr(prompt))
@@ -108,7 +108,13 @@ def _modules(root: Path) -> list[tuple[str, str]]:
     return found
 
 
-def _max_tokens(folder: Path) -> int | None:
+def stated_length(folder: Path) -> int | None:
+    """The longest text in tokens that sentence-transformers' settings beside a transformer name; None without one.
+
+    Raises:
+        UnsupportedModelError: they ask for lower case, which is the tokenizer's to decide.
+        CheckpointError: it is no number of tokens.
+    """
     files = [folder / name for name in _SETTINGS if (folder / name).is_file()]
     path, settings = next(((path, found) for path in files if (found := read_json(path))), (folder, {}))
     if settings.get("do_lower_case"):

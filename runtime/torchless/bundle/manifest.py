@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 import sys
@@ -11,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from torchless.errors import IncompatibleError, InputError, ManifestError, shown
+from torchless.errors import IncompatibleError, InputError, shown
 from torchless.inputs.arguments import Side
 
+from . import digest
 from .fields import Fields, parse
 
 FORMAT, FORMAT_VERSION = "torchless", 2  # the newest that is read; a bundle has the oldest that says all about it
@@ -27,8 +27,6 @@ Pooling = Literal["cls", "mean", "max"]
 ActivationScales = Literal["static", "row"]
 GraphKind = Literal["classifier", "token_classifier", "encoder"]  # with the head for texts, for tokens, without it
 
-_DIGEST_KEY = "manifest_sha256"
-_NO_DIGEST = "0" * 64
 _NAME = "[A-Za-z0-9_][A-Za-z0-9._-]{0,254}"  # what every file system can hold
 _FILE_NAMES = {1: re.compile(_NAME), 2: re.compile(f"(?:{_NAME}/)?{_NAME}")}  # by format version
 _OPTIONAL_GRAPHS = ("classifier", "lone_encoder", "lone_classifier", "token_classifier", "lone_token_classifier")
@@ -109,6 +107,7 @@ class Manifest:
         truncation_side: where a text that is too long loses tokens; "left" takes format version 2.
         activation_scales: where int8's come from: calibration alone, or for some inputs each row; "row" takes format
             version 2.
+        reranker_activation: what `Reranker` applies to logits, where that is not `activation`; None where it is.
     """
 
     created_by: str
@@ -128,6 +127,12 @@ class Manifest:
     normalize: bool = True
     truncation_side: Side = "right"
     activation_scales: ActivationScales = "static"
+    reranker_activation: Activation | None = None
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it ranks documents: it reads pairs, and has one output."""
+        return self.kind == "classifier" and self.pairs and len(self.labels) == 1
 
     @property
     def kind(self) -> GraphKind:
@@ -157,8 +162,8 @@ class Manifest:
         stated = {**_stated(self), "variants": variants}
         kind = {"kind": "token_classifier"} if self._tags else {}  # for who reads no further; others have their graphs
         fields: dict[str, Any] = {"format": FORMAT, "format_version": self.format_version, **kind, **stated}
-        unsigned = json.dumps({**fields, _DIGEST_KEY: _NO_DIGEST}, indent=2, ensure_ascii=False).encode() + b"\n"
-        return _replace_digest(unsigned, _NO_DIGEST, hashlib.sha256(unsigned).hexdigest())
+        unsigned = json.dumps({**fields, digest.KEY: digest.NONE}, indent=2, ensure_ascii=False).encode() + b"\n"
+        return digest.sign(unsigned)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
@@ -179,7 +184,7 @@ class Manifest:
                 f"manifest.json, format_version: this Torchless reads up to {FORMAT_VERSION}, got {version}. "
                 "Upgrade it with: pip install -U torchless"
             )
-        _check_digest(data, root.sha256(_DIGEST_KEY))
+        digest.check(data, root.sha256(digest.KEY))
         return cls(
             created_by=root.text("created_by"),
             labels=_labels(root),
@@ -210,6 +215,7 @@ def _optional(root: Fields) -> dict[str, Any]:
         "normalize": lambda: root.boolean("normalize"),
         "truncation_side": lambda: root.choice("truncation_side", get_args(Side)),
         "activation_scales": lambda: root.choice("activation_scales", get_args(ActivationScales)),
+        "reranker_activation": lambda: root.choice("reranker_activation", get_args(Activation)),
     }
     return {name: field() for name, field in read.items() if name in root.values}
 
@@ -285,15 +291,3 @@ def _check_tags(root: Fields, version: int, variants: Mapping[Precision, Variant
         raise root.wrong("labels", "one or more, with a token_classifier", "none")
     if root.text("activation") != "softmax":
         raise root.wrong("activation", "softmax, with a token_classifier", repr(root.text("activation")))
-
-
-def _check_digest(data: bytes, recorded: str) -> None:
-    """The digest is taken over the file's bytes with the digest's own 64 digits set to 0."""
-    actual = hashlib.sha256(_replace_digest(data, recorded, _NO_DIGEST)).hexdigest()
-    if actual != recorded:
-        raise ManifestError("the file", f"content of sha256 {recorded}", f"{actual} (it was altered after export)")
-
-
-def _replace_digest(data: bytes, old: str, new: str) -> bytes:
-    head, key, tail = data.rpartition(f'"{_DIGEST_KEY}"'.encode())
-    return head + key + tail.replace(old.encode(), new.encode(), 1)

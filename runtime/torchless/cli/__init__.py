@@ -21,6 +21,7 @@ from .stdout import StdoutError, stdout
 # name: (module, summary). Commands of the other two packages are named, never imported here.
 COMMANDS = {
     "predict": ("torchless.cli.predict", "label texts"),
+    "rank": ("torchless.cli.rank", "order documents by how well they answer a query"),
     "tag": ("torchless.cli.tag", "find the labelled parts of texts, such as names and places"),
     "embed": ("torchless.cli.embed", "turn texts into vectors (embeddings)"),
     "export": ("torchless_export.command", "turn a checkpoint into a bundle, and prove that it gives the same answers"),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import itertools
 import json
 from pathlib import Path
 
-from . import text_input, text_output
+from . import table_output, text_input, text_output
 from .stdout import stdout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from torchless.bulk.questions import Model, Question
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text_input.add_window_arguments(parser)
     parser.add_argument(
         "--output",
-        metavar="FILE.npy",
-        type=_npy_name,
-        help="write one float32 array (texts, hidden size), whole or not at all (default: JSON lines on stdout)",
+        metavar="FILE",
+        type=_array_or_table,
+        help="FILE.npy: write one float32 array (texts, hidden size), whole or not at all; with --input a table is "
+        "written with all columns of the input, see below (default: JSON lines on stdout)",
     )
+    table_output.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Turn texts into vectors: JSON lines on stdout, or one .npy file."""
     windows = text_input.windows(options)
+    if table_output.wanted(options):
+        return table_output.run(options, functools.partial(_question, options))
+    if options.output and Path(options.output).suffix != ".npy":
+        options.wrong_usage("an --output that is a table needs --input FILE; else expected a name that ends in .npy")
     chunks = text_input.read(options)
     first = next(chunks, [])
     import numpy as np
@@ -71,7 +82,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _npy_name(value: str) -> str:
-    if Path(value).suffix != ".npy":
-        raise argparse.ArgumentTypeError(f"expected a name that ends in .npy, got {value!r}")
+def _question(options: argparse.Namespace, model: Model) -> Question:
+    """What a run that writes a table asks."""
+    from torchless.bulk.embed import Embed
+
+    windows = text_input.windows(options)
+    return Embed(model, options.prefix or "", windows, options.pooling, options.normalize)
+
+
+def _array_or_table(value: str) -> str:
+    from torchless.bulk.formats import WRITABLE, is_table
+
+    if not is_table(value) and Path(value).suffix != ".npy":
+        raise argparse.ArgumentTypeError(
+            f"expected a name that ends in .npy, got {value!r}; a table's ends in one of {', '.join(WRITABLE)}"
+        )
     return value

@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
 def _lines(bundle: Bundle) -> list[tuple[str, str]]:
     manifest = bundle.manifest
     source = manifest.source
+    ranking = manifest.reranker_activation or manifest.activation
     origin = " ".join(filter(None, [source.name, source.revision, f"({source.architecture})"]))
     lines = [
         ("bundle", str(bundle.path)),
@@ -51,6 +52,7 @@ def _lines(bundle: Bundle) -> list[tuple[str, str]]:
         ("labels", ", ".join(manifest.labels) if manifest.labels else "none: an encoder without a head"),
         *([("scores", _SCORES[manifest.activation])] if manifest.labels else []),
         ("reads", "texts and pairs of texts" if manifest.pairs else "texts"),
+        *([("ranks", f"documents by a query; scores: {_SCORES[ranking]}")] if manifest.ranks else []),
         ("limit", f"{manifest.max_tokens} tokens per text"),
         ("hidden size", str(manifest.hidden_size)),
         ("vectors", f"{manifest.pooling} of token states{', scaled to length 1' if manifest.normalize else ''}"),

@@ -9,7 +9,7 @@ import json
 
 from torchless.errors import InputError
 
-from . import text_input, text_output
+from . import table_output, text_input, text_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from torchless.answers.ranking import Answers, Prediction, Ranking, Threshold
+    from torchless.bulk.questions import Model, Question
     from torchless.inputs.arguments import Text
 
     Answer = Callable[[list[Text]], Answers]
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top-k",
         metavar="N|all",
-        type=_top_k,
+        type=text_input.top_k,
         help="number of labels per text, best first (default: 1, or all if --threshold is given)",
     )
     parser.add_argument(
@@ -53,8 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         type=text_input.file_name,
-        help="file to write, whole or not at all (default: stdout)",
+        help="file to write, whole or not at all; with --input a table is written with all columns of the input, see "
+        "below (default: stdout)",
     )
+    table_output.add_arguments(parser)
 
 
 def _add_zero_shot_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +87,8 @@ def run(options: argparse.Namespace) -> int:
     _refuse_contradictions(options)
     options.windows = text_input.windows(options)
     options.top_k = options.top_k or ("all" if options.threshold else 1)
+    if table_output.wanted(options):
+        return table_output.run(options, functools.partial(_question, options))
     chunks = text_input.read(options)
     first = next(chunks, [])  # an error in the input is reported before the model is loaded
     limit, ranking, answer = _zero_shot(options) if options.candidate_labels is not None else _classifier(options)
@@ -126,7 +131,7 @@ def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
     )
     activation = options.activation or classifier.manifest.activation
     threshold = _thresholds(options.threshold, classifier.labels) if options.threshold else None
-    ranking = Ranking(classifier.labels, activation, _number(options.top_k), threshold)
+    ranking = Ranking(classifier.labels, activation, text_input.number(options.top_k), threshold)
     answer = functools.partial(classifier.answer, activation=activation, windows=options.windows)
     return classifier.manifest.max_tokens, ranking, answer
 
@@ -135,7 +140,7 @@ def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
     from torchless.answers.ranking import Ranking
     from torchless.zero_shot import TEMPLATE, ZeroShotClassifier
 
-    labels = [label.strip() for label in options.candidate_labels.split(",")]
+    labels = _labels(options)
     classifier = ZeroShotClassifier.load(
         options.model,
         entailment=options.entailment,
@@ -150,23 +155,36 @@ def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
         multi_label=options.multi_label,
     )
     threshold = _thresholds(options.threshold, labels) if options.threshold else None
-    return classifier.manifest.max_tokens, Ranking(labels, "softmax", _number(options.top_k), threshold), answer
+    return (
+        classifier.manifest.max_tokens,
+        Ranking(labels, "softmax", text_input.number(options.top_k), threshold),
+        answer,
+    )
 
 
-def _top_k(value: str) -> int | str:
-    if value == "all":
-        return value
-    try:
-        number = int(value)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, or all, got {value!r}")
-    return number
+def _question(options: argparse.Namespace, model: Model) -> Question:
+    """What a run that writes a table asks."""
+    from torchless.bulk.classify import Classify, ZeroShot
+    from torchless.zero_shot import TEMPLATE
+
+    asked: dict[str, Any] = {"prefix": options.prefix or "", "top_k": text_input.number(options.top_k)}
+    asked["threshold"] = tuple(options.threshold) if options.threshold else None
+    asked["thresholds"] = _thresholds
+    if options.candidate_labels is None:
+        return Classify(model, windows=options.windows, activation=options.activation, **asked)
+    template = options.hypothesis_template
+    return ZeroShot(
+        model,
+        labels=_labels(options),
+        hypothesis_template=TEMPLATE if template is None else template,
+        entailment=options.entailment,
+        multi_label=options.multi_label,
+        **asked,
+    )
 
 
-def _number(top_k: int | str) -> int | None:
-    return top_k if isinstance(top_k, int) else None
+def _labels(options: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(label.strip() for label in options.candidate_labels.split(","))
 
 
 def _threshold(value: str) -> tuple[str | None, float]:

@@ -25,7 +25,9 @@ _BLANKS = str.maketrans("\n\r\t", "   ")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    text_input.add_arguments(parser)
+    text_input.add_model_argument(parser)
+    text_input.add_text_arguments(parser, "TEXT", "text")
+    text_input.add_running_arguments(parser)
     parser.add_argument(
         "--aggregation",
         choices=["none", "simple", "first", "average", "max"],
@@ -62,8 +64,6 @@ def run(options: argparse.Namespace) -> int:
     """Tag texts, chunk by chunk."""
     from torchless.token_classifier import TokenClassifier
 
-    if options.pair is not None or options.pair_column is not None:
-        options.wrong_usage("--pair, --pair-column: a model that labels tokens reads no pairs")
     if options.truncate and options.stride is not None:
         options.wrong_usage("expected --stride or --truncate, not both")
     chunks = text_input.read(options)

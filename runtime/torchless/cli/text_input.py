@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair, characters, refuse_lone_surrogate
@@ -16,35 +16,58 @@ from torchless.inputs.windows import Windows
 
 from .stdin import Arriving, comes_bit_by_bit
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from torchless.bulk.rows import Source
+
 # At most so many are read, answered and written together, which bounds memory; a longer text stands alone.
 CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that name a model and its texts."""
-    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed model package or a Hub id")
-    parser.add_argument("texts", metavar="TEXT", nargs="*", help="one text or more; - reads stdin, one text per line")
-    parser.add_argument(
-        "--input",
-        metavar="FILE",
-        type=file_name,
-        help="file of texts: .csv, .tsv, .jsonl, .json, or one text per line; - is stdin",
-    )
-    parser.add_argument(
-        "--input-format",
-        choices=FORMATS,
-        help="format of that file; jsonl: one object per line, json: that or an array of objects, text: one text per "
-        "line (default: by the extension; .txt or none is text)",
-    )
-    parser.add_argument(
-        "--column", metavar="C", help="column or key (JSON) that holds the text (default: text or sentence)"
-    )
+    add_model_argument(parser)
+    add_text_arguments(parser, "TEXT", "text")
     parser.add_argument(
         "--pair", metavar="TEXT", help="second text, which forms a pair with each of the texts (default: no pairs)"
     )
     parser.add_argument(
         "--pair-column", metavar="C", help="column or key that holds the second text of each pair (default: no pairs)"
     )
+    add_running_arguments(parser)
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that names a model."""
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a folder, an installed model package or a Hub id")
+
+
+def add_text_arguments(parser: argparse.ArgumentParser, metavar: str, noun: str) -> None:
+    """Declare what names texts: arguments, or a file; `noun` is what one of them is called."""
+    parser.add_argument(
+        "texts", metavar=metavar, nargs="*", help=f"one {noun} or more; - reads stdin, one {noun} per line"
+    )
+    parser.add_argument(
+        "--input",
+        metavar="FILE",
+        type=file_name,
+        help=f"file of {noun}s: .csv, .tsv, .jsonl, .json, .parquet, .arrow, .feather, or one {noun} per line, "
+        "each also with .gz or .zst; a folder or a pattern of such files; - is stdin",
+    )
+    parser.add_argument(
+        "--input-format",
+        choices=(*FORMATS, "parquet", "arrow", "feather"),
+        help=f"format of that file; jsonl: one object per line, json: that or an array of objects, text: one {noun} "
+        "per line (default: by the extension; .txt or none is text)",
+    )
+    parser.add_argument(
+        "--column", metavar="C", help=f"column or key (JSON) that holds the {noun} (default: text or sentence)"
+    )
+    parser.set_defaults(wrong_usage=parser.error, pair=None, pair_column=None, metavar=metavar, noun=noun)
+
+
+def add_running_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how and where a model runs."""
     parser.add_argument(
         "--precision",
         choices=["auto", "fp32", "fp16", "int8"],
@@ -55,7 +78,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", metavar="N", type=int, help="CPU threads, 1 to 1024 (default: the CPUs that this process may use)"
     )
-    parser.set_defaults(wrong_usage=parser.error)
 
 
 def file_name(value: str) -> str:
@@ -63,6 +85,24 @@ def file_name(value: str) -> str:
     if not value:
         raise argparse.ArgumentTypeError("expected a file name, got ''")
     return value
+
+
+def top_k(value: str) -> int | str:
+    """The type of --top-k."""
+    if value == "all":
+        return value
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, or all, got {value!r}")
+    return number
+
+
+def number(top_k: int | str) -> int | None:
+    """What --top-k means to the library."""
+    return top_k if isinstance(top_k, int) else None
 
 
 def read(options: argparse.Namespace) -> Iterator[list[Text]]:
@@ -75,15 +115,20 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         SystemExit: no texts are named, or two sources are; argparse has said so.
     """
     if bool(options.texts) == bool(options.input):
-        options.wrong_usage("expected texts from one source: TEXT arguments (- is stdin) or --input FILE")
+        options.wrong_usage(
+            f"expected {options.noun}s from one source: {options.metavar} arguments (- is stdin) or --input FILE"
+        )
     if (options.column or options.pair_column or options.input_format) and not options.input:
         options.wrong_usage("--input-format, --column and --pair-column need --input FILE")
     if options.pair is not None and options.pair_column:
         options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
     if options.pair is not None:
         refuse_lone_surrogate(options.pair, "--pair")
+    if options.input and (beyond := _beyond_lines(options)):
+        yield from beyond
+        return
     if not options.input and "-" not in options.texts:
-        yield from _chunks(_from_arguments(options.texts, ()), options.pair, lambda: False)
+        yield from _chunks(_from_arguments(options, ()), options.pair, lambda: False)
         return
     with _open(options.input or "-") as file:
         arriving = Arriving(file) if comes_bit_by_bit(file) else None
@@ -94,11 +139,38 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
             text_format = options.input_format or format_of(options.input, " Name its format with --input-format.")
             rows = columns(arriving or file, options.input, *wanted, text_format=text_format)
         else:
-            rows = _from_arguments(options.texts, arriving or file)
+            rows = _from_arguments(options, arriving or file)
         yield from _chunks(rows, options.pair, waits)
 
 
-def _chunks(rows: Iterable[tuple[str, ...]], pair: str | None, waits: Callable[[], bool]) -> Iterator[list[Text]]:
+def _beyond_lines(options: argparse.Namespace) -> Iterator[list[Text]] | None:
+    """The texts of Parquet and Arrow files, compressed files, folders and patterns; None for any other input."""
+    from torchless.bulk.formats import ARROW, split_name
+
+    path, (extension, compression) = Path(options.input), split_name(options.input)
+    several = path.is_dir() or (not path.exists() and any(character in options.input for character in "*?["))
+    arrow = (options.input_format or extension.lstrip(".")) in (*ARROW, "ipc")
+    if options.input == "-" or not (several or compression or arrow):
+        return None
+    from torchless.bulk.input_files import find
+    from torchless.bulk.job import source_of
+    from torchless.bulk.rows import Wanted
+
+    wanted = Wanted((options.column,) if options.column else TEXT_COLUMNS, options.pair_column, options.pair)
+    return _strictly(source_of(find(options.input, options.input_format), wanted))
+
+
+def _strictly(source: Source) -> Iterator[list[Text]]:
+    row = 0
+    for block in source.blocks(0):
+        for place in sorted(block.problems):
+            problem = block.problems[place]
+            raise InputError(f"{problem.where(row + place + 1)}: {problem.reason}.")
+        row += len(block.texts)
+        yield from _chunks(((text,) for text in block.texts if text is not None), None, lambda: False)
+
+
+def _chunks(rows: Iterable[tuple[Any, ...]], pair: str | None, waits: Callable[[], bool]) -> Iterator[list[Text]]:
     """A row is a text, or the two of a pair; `pair` is the second text of all of them."""
     chunk: list[Text] = []
     size = 0
@@ -113,12 +185,12 @@ def _chunks(rows: Iterable[tuple[str, ...]], pair: str | None, waits: Callable[[
         yield chunk
 
 
-def _from_arguments(texts: list[str], stdin: Iterable[bytes]) -> Iterator[tuple[str]]:
-    for number, text in enumerate(texts, 1):
+def _from_arguments(options: argparse.Namespace, stdin: Iterable[bytes]) -> Iterator[tuple[str]]:
+    for number, text in enumerate(options.texts, 1):
         if text == "-":
             yield from ((line,) for line in lines(stdin, "stdin"))
         else:
-            refuse_lone_surrogate(text, f"TEXT {number}")
+            refuse_lone_surrogate(text, f"{options.metavar} {number}")
             yield (text,)
 
 

@@ -57,8 +57,38 @@ def text_list(texts: Iterable[Text], *, pairs: bool) -> list[Text]:
     return listed
 
 
-def iterator(values: Any, name: str) -> Iterator[Any]:
-    """What goes over values once; an error that it raises later is the caller's own.
+def pair_list(pairs: Iterable[TextPair | Iterable[str]]) -> list[TextPair]:
+    """Pairs as a list, read once.
+
+    Args:
+        pairs: each a TextPair, or two str in a tuple or list.
+
+    Raises:
+        InputError: pairs is a bare str or TextPair, has no order or cannot be iterated over, or an element is no pair
+            of texts, or holds a lone surrogate; the message says which.
+    """
+    if isinstance(pairs, (str, bytes, TextPair)):
+        raise InputError(f"pairs: expected a list of pairs, got a bare {type(pairs).__name__}. Pass [(first, second)].")
+    listed = []
+    for index, value in enumerate(iterator(pairs, "pairs", "pairs")):
+        pair = _pair(value, f"pairs[{index}]")
+        _check_pair(pair, f"pairs[{index}]", True)
+        listed.append(pair)
+    return listed
+
+
+def _pair(value: Any, where: str) -> TextPair:
+    if isinstance(value, TextPair):
+        return value
+    if not isinstance(value, (str, bytes, Mapping, AbstractSet)):
+        with suppress(TypeError, ValueError):  # nothing to iterate over, or not two of it
+            first, second = value
+            return TextPair(first, second)
+    raise InputError(f"{where}: expected a TextPair, or two str in a tuple or list, got {shown(value)}.")
+
+
+def iterator(values: Any, name: str, what: str = "str") -> Iterator[Any]:
+    """What goes over values once; an error that it raises later is the caller's own. `what` they should be is said.
 
     Raises:
         InputError: they have no order, or are no list or anything else that can be iterated over.
@@ -66,7 +96,7 @@ def iterator(values: Any, name: str) -> Iterator[Any]:
     if not isinstance(values, (str, bytes, Mapping, AbstractSet)):
         with suppress(TypeError):  # an array without dimensions says that it can be iterated over, and cannot
             return iter(values)
-    raise InputError(f"{name}: expected a list of str, got {type(values).__name__}.")
+    raise InputError(f"{name}: expected a list of {what}, got {type(values).__name__}.")
 
 
 def _check_pair(pair: object, where: str, allowed: bool) -> None:

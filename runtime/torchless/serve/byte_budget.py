@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from .errors import OverloadedError
+from .whole import Cell, Row, Whole
 
 FREE_BYTES = 65_536  # of a body or an answer; what is smaller is bounded by the number of connections
 
@@ -13,11 +14,18 @@ class ByteBudget:
     """Bytes that all requests together may hold. A request alone may hold more: it is bounded by its own limits.
 
     Attributes:
-        held: bytes that are held now.
+        held: bytes that this process holds now.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, row: Row | None = None) -> None:
+        """Hold nothing.
+
+        Args:
+            limit: for all processes together.
+            row: of this process; None: there is one.
+        """
         self.held = 0
+        self._row = row or Whole().row()
         self._limit = limit
         self._lock = threading.Lock()
 
@@ -28,15 +36,26 @@ class ByteBudget:
             OverloadedError: there is no room for them now.
         """
         with self._lock:
-            if self.held > own and self.held + size > self._limit:
-                problem = f"large requests and answers take {self.held} bytes, and {size} more would pass the limit"
+            self._count(size)
+            held = self.total - size
+            if held > own and held + size > self._limit:
+                self._count(-size)
+                problem = f"large requests and answers take {held} bytes, and {size} more would pass the limit"
                 raise OverloadedError(f"{problem} of {self._limit}; try again in 1 s", 1)
-            self.held += size
 
     def give(self, size: int) -> None:
         """Hold so many bytes less."""
         with self._lock:
-            self.held -= size
+            self._count(-size)
+
+    @property
+    def total(self) -> int:
+        """Bytes that all processes hold now."""
+        return int(self._row.total(Cell.HELD_BYTES))
+
+    def _count(self, size: int) -> None:
+        self.held += size
+        self._row.set(Cell.HELD_BYTES, self.held)
 
 
 class Share:

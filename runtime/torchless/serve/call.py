@@ -152,6 +152,10 @@ class Call:
         """
         self._hold(texts * model.answer_bytes[task])
 
+    def hold_texts(self, texts: Sequence[str]) -> None:
+        """Hold the bytes of texts that the answer repeats, if they are many; errors as `hold_answer`."""
+        self._hold(sum(len(text.encode()) for text in texts))
+
     def _hold(self, size: int) -> None:
         if size > FREE_BYTES:
             self.share.take(size)

@@ -16,6 +16,7 @@ from .call import ON_DISCONNECT
 from .http1 import Http1Protocol, RefusedError
 from .settings import Settings
 from .unread import Unread
+from .whole import Cell, Row
 
 _TOO_MANY = STATUS_LINE[503] + (
     b"content-type: application/json\r\ncontent-length: 68\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
@@ -25,14 +26,21 @@ _MOST_PIPELINED = 100  # requests that a client sends before it has an answer; m
 _PER_BODY_BYTE = 8  # itself, and what stands around a part of one byte
 
 
-def protocol_for(settings: Settings, on_refusal: Callable[[int], None]) -> Callable[..., asyncio.Protocol]:
-    """The connection class for a server's limits. `on_refusal` is told the status of what never was a request."""
+def protocol_for(settings: Settings, on_refusal: Callable[[int], None], own: Row) -> Callable[..., asyncio.Protocol]:
+    """The connection class for a server's limits.
+
+    Args:
+        settings: the limits.
+        on_refusal: is told the status of what never was a request.
+        own: where this process notes its connections; the limit on them is for all processes.
+    """
 
     class Connection(_BoundedConnection):
         read_timeout_s = settings.read_timeout_s
         answer_timeout_s = settings.request_timeout_s
         max_connections = settings.max_connections
         max_header_bytes = settings.max_header_bytes
+        row = own
 
         def on_refusal(self, status: int) -> None:
             on_refusal(status)
@@ -45,6 +53,7 @@ class _BoundedConnection(Http1Protocol):
     answer_timeout_s: float
     max_connections: int
     max_header_bytes: int
+    row: Row
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -57,7 +66,7 @@ class _BoundedConnection(Http1Protocol):
         super().connection_made(transport)
         self._unread = Unread(transport, self.read_timeout_s, self.answer_timeout_s)
         self._start_timer()
-        if len(self.connections) > self.max_connections:
+        if len(self.connections) + self.row.others(Cell.CONNECTIONS) > self.max_connections:
             transport.write(_TOO_MANY)
             transport.close()
 
@@ -65,6 +74,7 @@ class _BoundedConnection(Http1Protocol):
         self._stop_timer()
         self._unread.end()
         super().connection_lost(exc)
+        self.row.set(Cell.CONNECTIONS, len(self.connections))
         for tell in list(self._to_tell):
             tell()
 

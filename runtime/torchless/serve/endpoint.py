@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import itertools
+import os
 import traceback
 import uuid
 from time import perf_counter
@@ -41,6 +42,16 @@ Send = Any
 
 _ENCODER = msgspec.json.Encoder()
 _PROCESS, _COUNT = uuid.uuid4().hex[:24].encode(), itertools.count()  # a uuid for each request would cost more
+
+
+def _rename() -> None:
+    """Give a forked process ids of its own."""
+    global _PROCESS
+    _PROCESS = uuid.uuid4().hex[:24].encode()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_rename)
 
 
 class Endpoint:

@@ -79,9 +79,9 @@ class ReloadError(RequestError):
     status = 409
 
     def __init__(self, cause: Exception) -> None:
+        kind = getattr(cause, "kind", type(cause).__name__)  # of an error in another process
         super().__init__(
-            f"the bundle cannot be used ({type(cause).__name__}), and the model that ran before stays; "
-            "the server's log says why"
+            f"the bundle cannot be used ({kind}), and the model that ran before stays; the server's log says why"
         )
 
 

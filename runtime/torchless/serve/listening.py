@@ -67,6 +67,14 @@ def listen_unix(path: str) -> socket.socket:
     return made
 
 
+def shown_address(listener: socket.socket) -> str:
+    """A listening socket's path or URL."""
+    name = listener.getsockname()
+    if isinstance(name, str):
+        return name
+    return f"http://[{name[0]}]:{name[1]}" if ":" in name[0] else f"http://{name[0]}:{name[1]}"
+
+
 @contextmanager
 def _alone_in(folder: str) -> Iterator[None]:
     """Of servers that start at the same time, one alone looks and binds."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 import io
 import logging
 import os
+import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TextIO
 
 MOST_BUFFERED_BYTES = 1_000_000
+_WHOLE_BYTES = getattr(select, "PIPE_BUF", 512)  # what a pipe never mixes with what others write
 _FLUSH_S = 1.0
 _RETRY_S = 0.05
 # Lines are written together, this long after the first: a thread that wakes for every one of them takes the
@@ -72,7 +75,8 @@ class LogWriter(logging.Handler):
             with self._changed:
                 lines, self._lines = self._lines, []
                 missing, self._unreported = self._unreported, 0
-            failed = self._put(([_report(missing)] if missing else []) + lines)
+            # At once, if at all: what several processes write to one pipe would mix in larger pieces.
+            failed = any(self._put(piece) for piece in _pieces(([_report(missing)] if missing else []) + lines))
             with self._changed:
                 if failed:
                     self._unreported += missing
@@ -80,8 +84,8 @@ class LogWriter(logging.Handler):
                 self._buffered_bytes -= sum(map(len, lines))
                 self._changed.notify_all()
 
-    def _put(self, lines: list[bytes]) -> bool:
-        data = memoryview(b"".join(lines))
+    def _put(self, piece: bytes) -> bool:
+        data = memoryview(piece)
         while data:
             try:
                 data = data[self._write(data) :]
@@ -94,6 +98,35 @@ class LogWriter(logging.Handler):
     def _drop(self, count: int) -> None:
         self.dropped += count
         self._unreported += count
+
+
+class DirectWriter(logging.Handler):
+    """Writes each record at once, or drops it where the stream would make it wait; for a process without threads."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._write = _writer(stream)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record's line if the stream takes it now."""
+        with suppress(OSError, ValueError):
+            if select.select([], [self._stream], [], 0)[1]:
+                self._write(memoryview(self.format(record).encode("utf-8", "backslashreplace") + b"\n"))
+
+
+def _pieces(lines: list[bytes]) -> Iterator[bytes]:
+    """Lines together, as many as a pipe takes as a whole."""
+    together: list[bytes] = []
+    size = 0
+    for line in lines:
+        if together and size + len(line) > _WHOLE_BYTES:
+            yield b"".join(together)
+            together, size = [], 0
+        together.append(line)
+        size += len(line)
+    if together:
+        yield b"".join(together)
 
 
 def _report(missing: int) -> bytes:

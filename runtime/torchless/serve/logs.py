@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .log_writer import LogWriter
+from .log_writer import DirectWriter, LogWriter
 
 _LOGGER = logging.getLogger("torchless.serve")
 _ENCODER = msgspec.json.Encoder()
@@ -27,9 +27,14 @@ def log_error(event: str, **fields: Any) -> None:
         _LOGGER.handle(_record(event, logging.ERROR, fields))
 
 
-def use_json(level: str) -> None:
-    """Write all log records of this process as JSON lines on stderr, uvicorn's among them."""
-    handler = LogWriter(sys.stderr)
+def use_json(level: str, *, thread: bool = True) -> None:
+    """Write all log records of this process as JSON lines on stderr, uvicorn's among them.
+
+    Args:
+        level: the lowest that is written.
+        thread: write them in a thread, which a process that forks must not have.
+    """
+    handler = LogWriter(sys.stderr) if thread else DirectWriter(sys.stderr)
     handler.setFormatter(_JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]

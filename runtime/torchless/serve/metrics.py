@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -14,6 +15,10 @@ from .queued_request import QueuedRequest
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+# Counters and histograms as they are told between processes: name, type and help text of each, and its samples, which
+# are a name, labels and a value.
+Counts = list[list[Any]]
+
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
@@ -84,9 +89,55 @@ class Metrics:
         self._batch_texts.observe(texts)
         self._batch_tokens.observe(tokens)
 
-    def text(self) -> bytes:
-        """All of it, as Prometheus reads it."""
-        return generate_latest(self.registry)
+    def counts(self) -> Counts:
+        """What is counted; gauges are left out."""
+        return [
+            [each.name, each.type, each.documentation, [[one.name, one.labels, one.value] for one in each.samples]]
+            for each in self.registry.collect()
+            if each.type in ("counter", "histogram")
+        ]
+
+    def text(self, others: Counts | None = None) -> bytes:
+        """All of it, with what other processes have counted, as Prometheus reads it."""
+        if not others:
+            return generate_latest(self.registry)
+        whole = CollectorRegistry()
+        whole.register(_Together(self.registry, merged([self.counts(), others])))
+        return generate_latest(whole)
+
+
+def merged(all_counts: Iterable[Counts]) -> Counts:
+    """The sums of what several processes have counted; of when they began, the earliest."""
+    families: dict[str, list[Any]] = {}
+    sums: dict[str, dict[tuple[Any, ...], float]] = {}
+    for name, kind, text, samples in (family for counts in all_counts for family in counts):
+        families.setdefault(name, [name, kind, text])
+        found = sums.setdefault(name, {})
+        for sample, labels, value in samples:
+            key = (sample, *labels.items())
+            if sample.endswith("_created"):
+                found[key] = min(value, found.get(key, value))
+            else:
+                found[key] = found.get(key, 0.0) + value
+    return [
+        [*family, [[key[0], dict(key[1:]), value] for key, value in sums[name].items()]]
+        for name, family in families.items()
+    ]
+
+
+class _Together(Collector):
+    """Counters of several processes, and this one's gauges."""
+
+    def __init__(self, own: CollectorRegistry, counts: Counts) -> None:
+        self._own, self._counts = own, counts
+
+    def collect(self) -> Iterable[Metric]:
+        for name, kind, text, samples in self._counts:
+            family = Metric(name, text, kind)
+            for sample in samples:
+                family.add_sample(*sample)
+            yield family
+        yield from (each for each in self._own.collect() if each.type not in ("counter", "histogram"))
 
 
 class _Gauges(Collector):

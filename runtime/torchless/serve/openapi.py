@@ -51,7 +51,7 @@ def document(dialects: tuple[Dialect, ...]) -> bytes:
             "info": {
                 "title": "Torchless",
                 "version": __version__,
-                "description": "Text classification and embeddings, in the dialects of existing clients.",
+                "description": "Text classification, ranking and embeddings, in the dialects of existing clients.",
             },
             "tags": [{"name": dialect.name, "description": dialect.description} for dialect in dialects],
             "paths": paths,

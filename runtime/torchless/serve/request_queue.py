@@ -24,6 +24,7 @@ from .errors import NotReadyError, OverloadedError, TimedOutError, TooLargeError
 from .long_texts import LongRequest, LongTexts
 from .queued_request import QueuedRequest, SpansRequest, TagRequest
 from .settings import Settings
+from .whole import Cell, Row, Whole
 
 Taken = list[tuple[QueuedRequest, list[int]]]  # requests, and which texts of each
 
@@ -36,12 +37,16 @@ _SHUTTING_DOWN = "the server is shutting down"
 class RequestQueue:
     """Requests that wait: first for a thread that tokenises them, then for a worker that runs them.
 
+    Limits and reports are of all processes of a server together.
+
     Attributes:
         workers: how many threads take from it.
     """
 
-    def __init__(self, settings: Settings, workers: int) -> None:
+    def __init__(self, settings: Settings, workers: int, row: Row | None = None) -> None:
+        """An empty queue; `row` is where this process notes what waits, None if it is the only one."""
         self.workers = workers
+        self._row = row or Whole().row()
         self._settings = settings
         self._arrived_long = LongTexts()  # not tokenised, and long
         self._changed = LastFirst()  # guards all that follows
@@ -58,22 +63,27 @@ class RequestQueue:
     @property
     def queued_tokens(self) -> int:
         """Tokens that wait; of requests not yet tokenised, the share of the queue that is kept for them."""
-        return self._queued_tokens
+        return int(self._row.total(Cell.QUEUED_TOKENS))
 
     @property
     def queued_requests(self) -> int:
         """Requests that wait, tokenised or not."""
+        return self.queued_requests_here + int(self._row.others(Cell.QUEUED_REQUESTS))
+
+    @property
+    def queued_requests_here(self) -> int:
+        """Those of this process."""
         return len(self._arrived) + len(self._arrived_long) + len(self._waiting)
 
     @property
     def tokens_per_s(self) -> float:
         """Tokens per second of all workers together, as lately measured while there was work."""
-        return self._tokens_per_s
+        return self._row.total(Cell.TOKENS_PER_S)
 
     def retry_after_s(self) -> int:
         """Whole seconds until what waits now will be done, at the measured rate; at least 1."""
-        rate = self._tokens_per_s
-        return max(1, math.ceil(self._queued_tokens / rate)) if rate else 1
+        rate = self.tokens_per_s
+        return max(1, math.ceil(self.queued_tokens / rate)) if rate else 1
 
     # Event loop.
 
@@ -115,9 +125,10 @@ class RequestQueue:
         with self._changed:
             if self._closed:
                 raise NotReadyError(_SHUTTING_DOWN)
-            if self._queued_tokens + request.counted_tokens > limit:
+            self._count(request.counted_tokens)
+            if self.queued_tokens > limit:
+                self._count(-request.counted_tokens)
                 raise self._overloaded(request.counted_tokens)
-            self._queued_tokens += request.counted_tokens
             if isinstance(request, (SpansRequest, TagRequest)) or request.characters > _LONG_CHARACTERS:
                 self._arrived_long.put(LongRequest(request))
             else:
@@ -126,7 +137,7 @@ class RequestQueue:
 
     def _overloaded(self, tokens: int) -> OverloadedError:
         limit, seconds = self._settings.max_queue_tokens, self.retry_after_s()
-        problem = f"{self._queued_tokens} tokens wait, and up to {tokens} more would pass the limit of {limit}"
+        problem = f"{self.queued_tokens} tokens wait, and up to {tokens} more would pass the limit of {limit}"
         return OverloadedError(f"{problem}; try again in {seconds} s", seconds)
 
     def holds(self, tokens: int) -> bool:
@@ -205,6 +216,7 @@ class RequestQueue:
         with self._changed:
             complete = [request for request in owners if request.count_answer(now_s)]
             self._tokens_per_s += 0.05 * (rate - self._tokens_per_s) if self._tokens_per_s else rate
+            self._row.set(Cell.TOKENS_PER_S, self._tokens_per_s)
         return complete
 
     def _share(self) -> int:
@@ -217,8 +229,12 @@ class RequestQueue:
         return min(self._settings.budget_tokens, self._ready_tokens // (self.workers if few else self._idle + 1))
 
     def _subtract(self, tokens: int) -> None:
-        self._queued_tokens -= tokens
+        self._count(-tokens)
         self._ready_tokens -= tokens
+
+    def _count(self, tokens: int) -> None:
+        self._queued_tokens += tokens
+        self._row.set(Cell.QUEUED_TOKENS, self._queued_tokens)
 
     # Threads that tokenise: the workers, and one for long requests.
 
@@ -239,14 +255,15 @@ class RequestQueue:
         with self._changed:
             for request in requests:
                 tokens = sum(request.tokens.lengths)
-                self._queued_tokens -= request.counted_tokens
+                self._count(tokens - request.counted_tokens)
                 if self._closed:
                     refused.append((request, NotReadyError(_SHUTTING_DOWN)))
-                elif tokens > request.counted_tokens and self._queued_tokens + tokens > limit:
+                    self._count(-tokens)
+                elif tokens > request.counted_tokens and self.queued_tokens > limit:
+                    self._count(-tokens)
                     error = self._too_large(tokens) if tokens > limit else self._overloaded(tokens)
                     refused.append((request, error))
                 else:
-                    self._queued_tokens += tokens
                     self._ready_tokens += tokens
                     request.counted_tokens = tokens
                     self._waiting.append(request)
@@ -257,4 +274,4 @@ class RequestQueue:
     def forget(self, requests: Sequence[QueuedRequest]) -> None:
         """Stop counting requests that were not tokenised and will not be run."""
         with self._changed:
-            self._queued_tokens -= sum(request.counted_tokens for request in requests)
+            self._count(-sum(request.counted_tokens for request in requests))

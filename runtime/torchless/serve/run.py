@@ -1,35 +1,25 @@
-"""`torchless serve`: the application in uvicorn, from loading the first model to answering the last request."""
+"""`torchless serve`: its sockets, and as many processes as it should have."""
 
 from __future__ import annotations
 
-import asyncio
-import atexit
 import logging
 import os
-import signal
 import socket
-import threading
+import sys
 from contextlib import suppress
-from types import FrameType
 
-import uvicorn
+from torchless.errors import InputError, TorchlessError
+from torchless.running.threads import available_threads
 
-from torchless.errors import InferenceError, TorchlessError
-
-from . import tracing
-from .app import Application
-from .connection import protocol_for
-from .daemon import in_daemon
-from .listening import BACKLOG, listen_tcp, listen_unix
-from .logs import flush, log, log_error, use_json
-from .long_work import each_minute
-from .service import Service
+from .listening import listen_tcp, listen_unix
+from .logs import flush, log, use_json
+from .server import serve_here
 from .settings import Settings, is_service_link, variable
+from .supervisor import Supervisor
+from .whole import Whole
 
-_LAST_REQUESTS_S = 0.2
-_HANGS = 3  # times as long as a request may take, after which a hanging thread ends the process
-_GRACE_S = 2.0  # beyond what was promised, before the process is ended
 _OTHER_FILES = 256  # beside connections
+_CAN_FORK = hasattr(os, "fork") and hasattr(socket, "AF_UNIX")
 
 
 def serve(sources: dict[str, str], settings: Settings) -> None:
@@ -39,120 +29,55 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
 
     Raises:
         BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError: a model
-            could not be loaded.
+            could not be loaded; with several processes a TorchlessError with the same message.
         ListenError: the address cannot be listened on.
+        InputError: several processes on a GPU, or on Windows.
     """
+    processes = processes_for(settings)
     # Texts come a few at a time, and the tokenizer's own threads would take CPUs from the model's.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    use_json(settings.log_level)
+    use_json(settings.log_level, thread=processes == 1)
     _allow_files(settings.max_connections + _OTHER_FILES)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its info lines repeat ours
     if is_service_link("port", os.environ):
         address = os.environ[variable("port")]
         log("TORCHLESS_PORT is ignored: Kubernetes sets it for a Service called torchless", value=address)
-    stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
-    service = Service(sources, settings)
-    service.owns_process = True
-    config = uvicorn.Config(
-        Application(service),
-        loop="auto",  # uvloop where there is one, which is everywhere but on Windows
-        http=protocol_for(settings, service.count_refusal),  # type: ignore[arg-type]  # a factory does
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        proxy_headers=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]  # call_later takes fractions
-        timeout_graceful_shutdown=settings.max_drain_s,  # type: ignore[arg-type]
-        backlog=BACKLOG,
-    )
-    server = _Server(config, service)
-    try:
-        server.run([listen_unix(settings.uds)] if settings.uds else listen_tcp(settings.host, settings.port))
-    finally:
-        service.close()
-        if stop_tracing:
-            stop_tracing()
-        flush()
-        if not service.ended(_LAST_REQUESTS_S):
-            atexit.register(os._exit, 1 if server.problem else 0)
-    if server.problem:
-        raise server.problem
+    listeners = [listen_unix(settings.uds)] if settings.uds else listen_tcp(settings.host, settings.port)
+    if processes == 1:
+        serve_here(sources, settings, listeners)
+        return
 
-
-class _Server(uvicorn.Server):
-    """uvicorn's server; loads models in the background, reloads on SIGHUP and drains before it stops listening."""
-
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
-        self.problem: TorchlessError | None = None
-        self._service = service
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._loop = asyncio.get_running_loop()
-        with suppress(AttributeError):  # Windows has no SIGHUP
-            self._loop.add_signal_handler(signal.SIGHUP, self._begin, self._reload)
-        self._begin(self._load)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
-        """First signal: report not ready, then stop listening, then finish requests. Second signal: stop now."""
-        if self._service.draining:
-            self.force_exit = self.should_exit = True
-            _end_in(_LAST_REQUESTS_S + _GRACE_S)
-            return
-        self._service.draining = True
-        settings = self._service.settings
-        _end_in(settings.drain_s + _LAST_REQUESTS_S + settings.max_drain_s + _GRACE_S)
-        log("draining", signal=signal.Signals(sig).name)
-        self._loop.call_soon_threadsafe(self._loop.call_later, self._service.settings.drain_s, self._stop_listening)
-
-    async def on_tick(self, counter: int) -> bool:
-        """uvicorn's, ten times a second: a thread that hangs for long ends the process, for its supervisor."""
-        if not self.should_exit and self._service.hangs(_HANGS):
-            self.problem = InferenceError("a thread hangs in a library; the process ends, so that it can be replaced")
-            self.should_exit = True
-            _end_in(_GRACE_S)
-        return await super().on_tick(counter)
-
-    def _stop_listening(self) -> None:
-        self.should_exit = True
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, wait briefly for requests on connections just accepted, then close idle connections."""
-        for server in self.servers:
-            server.close()
-        await asyncio.sleep(0 if self.force_exit else _LAST_REQUESTS_S)
-        await super().shutdown(sockets)
-
-    def _begin(self, work: object) -> None:
-        task = asyncio.ensure_future(work())  # type: ignore[operator]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _load(self) -> None:
+    def work(place: int, channel: socket.socket, whole: Whole) -> None:
+        code = 1
+        use_json(settings.log_level)
         try:
-            async with each_minute("models are still loading"):
-                await in_daemon(self._service.load)
-            if not self.should_exit:  # its sockets may be closed
-                log("ready", address=self._address(), workers=self._service.queue.workers)
-        except Exception as error:
-            self.problem = error if isinstance(error, TorchlessError) else TorchlessError(_told(error))
-            self.should_exit = True
+            serve_here(sources, settings, listeners, whole.row(place), channel)
+            code = 0
+        except TorchlessError as error:
+            log("a process ends", process=place, error=str(error))
+        finally:
+            flush()
+            os._exit(code)  # what the supervisor would do at its exit is not ours
 
-    async def _reload(self) -> None:
-        try:
-            await self._service.reload_aside()
-        except Exception as error:
-            log_error("reload failed; the models that ran before go on", error=_told(error))
+    Supervisor(settings, processes, listeners, work).run()
 
-    def _address(self) -> str:
-        name = self.servers[0].sockets[0].getsockname()
-        if isinstance(name, str):
-            return name
-        return f"http://[{name[0]}]:{name[1]}" if ":" in name[0] else f"http://{name[0]}:{name[1]}"
+
+def processes_for(settings: Settings) -> int:
+    """How many processes to serve with.
+
+    Raises:
+        InputError: several on a GPU, which they cannot share, or where processes cannot be forked.
+    """
+    chosen = settings.processes
+    if chosen is None:
+        return 1
+    if chosen > 1 and settings.device != "cpu":
+        raise InputError(f"processes: expected 1 on a GPU, got {chosen}; use --workers.")
+    if chosen > 1 and not _CAN_FORK:
+        raise InputError(f"processes: expected 1 on {sys.platform}, got {chosen}.")
+    if chosen > 1 and chosen * settings.threads > 2 * available_threads():
+        log("more processes than CPUs", processes=chosen, cpus=available_threads())
+    return chosen
 
 
 def _allow_files(wanted: int) -> None:
@@ -163,14 +88,3 @@ def _allow_files(wanted: int) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
-
-
-def _end_in(seconds: float) -> None:
-    """End the process after that time, whatever its threads are doing then."""
-    timer = threading.Timer(seconds, os._exit, [1])
-    timer.daemon = True
-    timer.start()
-
-
-def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, TorchlessError) else f"{type(error).__name__}: {error}"

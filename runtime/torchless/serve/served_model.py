@@ -138,3 +138,8 @@ class ServedModel:
                 raise InvalidError(f"{self.name} labels tokens, not texts; send the texts to /tag")
             raise InvalidError(f"{self.name} has no classification head; it only makes embeddings")
         return self.classifier
+
+
+def describe(model: ServedModel) -> dict[str, str]:
+    """What a log line and a metric say about a model."""
+    return {"model": model.name, "precision": model.precision, "sha256": model.digest}

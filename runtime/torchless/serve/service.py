@@ -10,22 +10,25 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Literal
 
 from torchless import __version__
 from torchless.errors import InputError
-from torchless.running.threads import available_threads
 
 from .aside import Aside
 from .byte_budget import ByteBudget
+from .channel import Channel, PeerError
 from .daemon import in_daemon
 from .errors import NotFoundError, NotReadyError
 from .logs import dropped_lines, log, log_error
-from .metrics import Metrics
+from .metrics import Counts, Metrics
 from .reloads import Reloads
 from .request_queue import RequestQueue
-from .served_model import ServedModel
+from .served_model import ServedModel, describe
 from .settings import Settings
-from .workers import Workers
+from .whole import Cell, Row, State, Whole
+from .workers import Workers, default_workers
 
 _IN_LIBRARIES = ("torchless-load", "torchless-worker", "torchless-tokeniser")  # threads that call libraries
 _LEAST_HANG_S = 5.0  # however short the requests' own limit is
@@ -41,14 +44,23 @@ class Service:
         forked: this process is a copy of the one that made the service, and has none of its threads.
         draining: the server is shutting down; it still answers, but reports that it is not ready.
         owns_process: nothing else runs in this process, whose garbage collector may then be set.
+        row: the numbers that this process notes for all processes of the server.
+        supervisor: leads to the other processes; None where there are none.
         queue: the requests that wait.
         metrics: what is counted.
         aside: the event loop for large requests.
         bytes: what large bodies and answers may take together.
     """
 
-    def __init__(self, sources: Mapping[str, str | os.PathLike[str]], settings: Settings) -> None:
+    def __init__(
+        self, sources: Mapping[str, str | os.PathLike[str]], settings: Settings, row: Row | None = None
+    ) -> None:
         """Start the threads; `load` loads the models.
+
+        Args:
+            sources: as the attribute.
+            settings: limits and threads.
+            row: of this process, where the server has several; None where it is one.
 
         Raises:
             InputError: there are no models.
@@ -62,6 +74,9 @@ class Service:
         self.owns_process = False
         self.metrics = Metrics()
         self.forked = False
+        self.row = row or Whole().row()
+        self.supervisor: Channel | None = None
+        self._prepared: dict[str, ServedModel] = {}
         self._beginning: asyncio.Future[None] | None = None
         self._begin()
         self.metrics.gauges(self._gauges)
@@ -70,12 +85,13 @@ class Service:
     def _begin(self) -> None:
         """Make what threads share, and start them."""
         settings = self.settings
-        self.queue = RequestQueue(settings, settings.workers or _workers(settings))
+        count = settings.workers or default_workers(settings, self.row.whole.processes)
+        self.queue = RequestQueue(settings, count, self.row)
         self._watch = Workers(self.queue, self.metrics).watch
         self._loading = threading.Lock()
         self._reloads = Reloads(self.reload)
         self.aside = Aside()
-        self.bytes = ByteBudget(settings.max_held_bytes)
+        self.bytes = ByteBudget(settings.max_held_bytes, self.row)
 
     def expect_forks(self) -> None:
         """Begin again in a process that is forked from this one, which has the models but none of the threads."""
@@ -96,6 +112,7 @@ class Service:
 
     async def _begin_forked(self) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads too are gone
+        self.row = Whole().row()  # that of the process that it is forked from is shared
         self._begin()
         if self.settings.threads > 1 or self.settings.device != "cpu":  # a session's threads, or its GPU
             # Kept for ever: a session that is freed waits for the end of threads that this process does not have.
@@ -109,8 +126,33 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Every model is loaded, verified and warm, no thread hangs, and the server is not shutting down."""
-        return len(self.models) == len(self.sources) and not self.draining and not self.hangs()
+        """Every model is loaded, verified and warm, no thread hangs, and no process is shutting down."""
+        self.note()
+        return self._state() == State.READY and self.row.whole.ready
+
+    @property
+    def state(self) -> Literal["draining", "hangs", "loading"]:
+        """Why the server is not ready."""
+        states = self.row.whole.column(Cell.STATE)
+        if State.DRAINING in states:
+            return "draining"
+        return "hangs" if State.HANGS in states else "loading"
+
+    def _state(self) -> State:
+        if self.draining:
+            return State.DRAINING
+        if self.hangs():
+            return State.HANGS
+        return State.READY if len(self.models) == len(self.sources) else State.LOADING
+
+    def note(self) -> None:
+        """Write what other processes want to know."""
+        row = self.row
+        row.set(Cell.STATE, self._state())
+        row.set(Cell.QUEUED_REQUESTS, self.queue.queued_requests_here)
+        row.set(Cell.ANSWERED_TEXTS, self.metrics.answered_texts)
+        row.set(Cell.DROPPED_LINES, dropped_lines())
+        row.set(Cell.WORKERS, self.queue.workers)
 
     def hangs(self, times: int = 1) -> bool:
         """Whether a thread has been at one piece of work for so many times as long as a request may take."""
@@ -143,17 +185,55 @@ class Service:
         if name is not None and name not in self.sources:
             raise self._unknown(name)
         with self._loading:
-            names = [name] if name is not None else list(self.sources)
-            fresh = {each: ServedModel(each, self.sources[each], self.settings) for each in names}
-            self.models = {**self.models, **fresh}
-            self._tidy()
+            return self._swap(self._fresh(name))
+
+    def _fresh(self, name: str | None) -> dict[str, ServedModel]:
+        names = [name] if name is not None else list(self.sources)
+        return {each: ServedModel(each, self.sources[each], self.settings) for each in names}
+
+    def _swap(self, fresh: dict[str, ServedModel]) -> list[ServedModel]:
+        self.models = {**self.models, **fresh}
+        self._tidy()
         for model in fresh.values():
             log("model reloaded", **describe(model))
         return list(fresh.values())
 
-    async def reload_aside(self, name: str | None = None) -> list[ServedModel]:
-        """`reload` in a thread of its own, shared by all callers that wait: requests are answered meanwhile."""
-        return await self._reloads.run(name)
+    async def reload_aside(self, name: str | None = None) -> dict[str, str]:
+        """`reload` in a thread of its own, shared by all callers that wait, and in all processes.
+
+        Returns:
+            sha256 of each model that was swapped in, by name.
+        """
+        if name is not None and name not in self.sources:
+            raise self._unknown(name)
+        if self.supervisor is not None:
+            digests: dict[str, str] = await self.supervisor.ask("reload", name)
+            return digests
+        return {model.name: model.digest for model in await self._reloads.run(name)}
+
+    # What the supervisor asks.
+
+    async def prepare(self, name: str | None) -> dict[str, str]:
+        """The first half of a reload: load, and keep beside what runs. Returns sha256 by name."""
+        self._prepared = {}
+        self._prepared = await in_daemon(partial(self._fresh, name))
+        return {model.name: model.digest for model in self._prepared.values()}
+
+    def swap(self, *, keep: bool) -> None:
+        """The second half: let what was prepared run, or drop it."""
+        prepared, self._prepared = self._prepared, {}
+        if keep:
+            self._swap(prepared)
+
+    async def counts_of_others(self) -> Counts | None:
+        """What the other processes have counted; None if there are none, or the supervisor is gone."""
+        if self.supervisor is None:
+            return None
+        try:
+            found: Counts = await self.supervisor.ask("counts", self.metrics.counts())
+        except PeerError:
+            return None
+        return found
 
     def _tidy(self) -> None:
         """Take what stays out of the garbage collector's sight: a full collection would stop all threads for 30 ms."""
@@ -204,22 +284,14 @@ class Service:
         yield "te_queue_size", "Requests that wait for a worker.", self.queue.queued_requests
         yield "torchless_queue_tokens", "Tokens that wait for a worker.", self.queue.queued_tokens
         yield "torchless_queue_limit_tokens", "Tokens that may wait.", self.settings.max_queue_tokens
-        yield "torchless_held_bytes", "Bytes of large bodies and answers that are held.", self.bytes.held
+        yield "torchless_held_bytes", "Bytes of large bodies and answers that are held.", self.bytes.total
         yield "torchless_tokens_per_second", "Tokens per second of all workers together.", self.queue.tokens_per_s
-        yield "torchless_dropped_log_lines", "Log lines that stderr did not take.", dropped_lines()
+        lines = dropped_lines() + self.row.others(Cell.DROPPED_LINES)
+        yield "torchless_dropped_log_lines", "Log lines that stderr did not take.", lines
+        yield "torchless_processes", "Processes of the server.", self.row.whole.processes
+        yield "torchless_replaced_processes", "Processes that ended and were replaced.", self.row.whole.replaced
         yield "torchless_ready", "1 when every model is warm and the server is not shutting down.", float(self.ready)
 
     def _model_info(self) -> Iterable[dict[str, str]]:
         for model in self.models.values():
             yield {**describe(model), "version": __version__}
-
-
-def describe(model: ServedModel) -> dict[str, str]:
-    """What a log line and a metric say about a model."""
-    return {"model": model.name, "precision": model.precision, "sha256": model.digest}
-
-
-def _workers(settings: Settings) -> int:
-    if settings.device != "cpu":
-        return 2  # one has the GPU, the other tokenises
-    return max(1, available_threads() // settings.threads)

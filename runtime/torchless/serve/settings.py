@@ -55,8 +55,18 @@ class Settings:
     pooling: str = _option(
         "auto", "how token states become an embedding; auto: as the bundle says", choices=("auto", "mean", "cls", "max")
     )
+    processes: int | None = _option(
+        None,
+        "number of processes that listen at the address; more than 1 only on CPUs, and not on Windows",
+        least=1,
+        most=1024,
+        shown="1",
+    )
     workers: int | None = _option(
-        None, "number of batches that run at the same time", least=1, shown="CPUs / threads, on a GPU 2"
+        None,
+        "number of batches that run at the same time in each process",
+        least=1,
+        shown="CPUs / processes / threads, on a GPU 2",
     )
     threads: int = _option(1, "CPU threads per batch", least=1)
     budget_tokens: int = _option(1024, "most tokens that a free worker takes from the queue at a time", least=1)

@@ -17,6 +17,7 @@ import numpy as np
 from torchless.inputs.text_tokens import text_tokens
 from torchless.inputs.tokens import Batch, spans_of
 from torchless.running import plan
+from torchless.running.threads import available_threads
 
 from .errors import InvalidError, as_error
 from .long_texts import LongRequest
@@ -24,6 +25,7 @@ from .metrics import Metrics
 from .queued_request import QueuedRequest, SpansRequest, TagRequest, Tokens, call_in_loop
 from .request_queue import RequestQueue, Taken
 from .served_model import ServedModel
+from .settings import Settings
 from .watch import Watch
 
 T = TypeVar("T")
@@ -206,3 +208,10 @@ def _select(batch: Batch, texts: list[int]) -> Batch:
 def _answer(requests: list[QueuedRequest]) -> None:
     for request in requests:
         request.answer()
+
+
+def default_workers(settings: Settings, processes: int) -> int:
+    """Workers of one process."""
+    if settings.device != "cpu":
+        return 2  # one has the GPU, the other tokenises
+    return max(1, available_threads() // (settings.threads * processes))

@@ -92,7 +92,7 @@ def _write(file: AtomicFile, bundle: Bundle, module: str, dist_info: str, name: 
         "entry_points.txt": f"[{ENTRY_POINTS}]\n{name} = {module}\n",
     }
     date = _date()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         records = [_add(archive, f"{module}/__init__.py", [b""], 0, date)]
         for each, record in bundle.manifest.files.items():
             content = _chunks(bundle.file(each), record)

@@ -74,7 +74,7 @@ def test_a_file_s_column_is_read_and_a_file_written(run: Run, tiny_tagger: Path,
     [
         (("a", "--stride", "62"), 2, "stride: expected less than the 62 tokens"),
         (("a", "--stride", "3", "--truncate"), 2, "expected --stride or --truncate, not both"),
-        (("a", "--pair", "b"), 2, "a model that labels tokens reads no pairs"),
+        (("a", "--pair", "b"), 2, "unrecognized arguments: --pair"),
         (("a", "--aggregation", "best"), 2, "invalid choice: 'best'"),
     ],
 )

@@ -24,7 +24,7 @@ from torchless.serve import settings
 from torchless.serve.app import Application
 from torchless.serve.listening import listen_tcp
 from torchless.serve.reloads import Reloads
-from torchless.serve.run import _Server
+from torchless.serve.server import _Server
 from torchless.serve.service import Service
 from torchless.serve.settings import Settings
 

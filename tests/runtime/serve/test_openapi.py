@@ -27,7 +27,20 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
     jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(value)
 
 
-NAMING_A_MODEL = {"/classify", "/v1/classify", "/v1/embeddings", "/zero-shot", "/admin/reload"}  # in the body
+NAMING_A_MODEL = {
+    "/classify",
+    "/v1/classify",
+    "/v1/embeddings",
+    "/zero-shot",
+    "/tag",
+    "/admin/reload",
+    "/rank",
+    "/rerank",
+    "/v1/rerank",
+    "/v2/rerank",
+    "/score",
+    "/v1/score",
+}  # in the body
 OPERATIONS = [
     ("post", "/predict", "/predict", {"inputs": [["a"], ["b"]]}),
     ("post", "/predict", "/predict", {"inputs": "a", "raw_scores": True}),

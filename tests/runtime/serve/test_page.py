@@ -105,6 +105,23 @@ def test_a_long_text_is_shown_to_be_truncated(page: Page) -> None:
     assert page.find(".text").size["height"] < 100
 
 
+def test_a_tagger_s_spans_are_highlighted_where_they_stand(
+    browser: Page, start: Callable[..., Server], tiny_tagger: Path
+) -> None:
+    server = start(tiny_tagger)
+    browser.open(server.address + "/")
+    browser.until(lambda: browser.find("#classify .go").text == "Tag")
+    text = "\U0001f600 Anna went to Paris, caf\u00e9"
+    spans = server.post("/tag", {"inputs": text})
+    assert spans
+    classify(browser, text)
+    browser.until(lambda: browser.texts(".tagged"))
+    script = "return [...document.querySelectorAll('.tagged mark')].map((mark) => mark.firstChild.textContent)"
+    assert browser.driver.execute_script(script) == [text[each["start"] : each["end"]] for each in spans]
+    assert browser.texts(".tagged mark small") == [each["label"] for each in spans]
+    assert browser.complaints() == []
+
+
 def test_two_texts_are_compared(page: Page) -> None:
     page.find("#tab-compare").click()
     page.type("#first", "A man is playing a guitar")
@@ -144,6 +161,27 @@ def test_a_model_for_inference_takes_labels_of_ones_own(
     browser.type("#labels", " ")
     classify(browser, "good")
     browser.until(lambda: browser.driver.execute_script(shown) == "contradiction,entailment,neutral")
+
+
+def test_a_model_that_ranks_has_a_form_for_it(
+    browser: Page, page: Page, start: Callable[..., Server], tiny_ranker: Path
+) -> None:
+    assert not page.find("#tab-rank").is_displayed()  # sst2-mini
+    server = start(tiny_ranker)
+    browser.open(server.address + "/")
+    browser.until(lambda: browser.find("#tab-rank").is_displayed())
+    browser.find("#tab-classify").send_keys(Keys.ARROW_RIGHT)
+    assert browser.driver.switch_to.active_element.get_attribute("id") == "tab-rank"
+    browser.type("#query", "how was the film")
+    browser.type("#documents", "good\n\n" + "never again " * 60 + "\nbad")
+    browser.find("#rank .go").click()
+    browser.until(lambda: len(browser.texts(".ranked li")) == 3)
+    body = {"query": "how was the film", "documents": ["good", "never again " * 60, "bad"]}
+    answer = server.post("/rank", body)
+    assert browser.texts(".ranked .value") == [f"{each['score']:.3f}" for each in answer]
+    assert browser.texts(".ranked .badge") == ["cut"]
+    browser.find("details summary").click()
+    assert '"query":"how was the film","documents":["good",' in browser.find("#curl").text
 
 
 def test_everything_works_from_the_keyboard_and_is_named_for_screen_readers(page: Page) -> None:

@@ -101,7 +101,7 @@ def test_neither_standing_still_nor_creeping_lasts(size: float, rate: float, abo
     "hangs", ["asyncio.run(asyncio.wait_for(in_daemon(lambda: time.sleep(60)), 0.1))", "_end_in(0.1); time.sleep(60)"]
 )
 def test_a_process_does_not_wait_for_work_that_hangs(hangs: str) -> None:
-    imports = "from torchless.serve.daemon import in_daemon\nfrom torchless.serve.run import _end_in"
+    imports = "from torchless.serve.daemon import in_daemon\nfrom torchless.serve.server import _end_in"
     code = f"import asyncio, time\n{imports}\n{hangs}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20, check=False)
     assert done.returncode == 1

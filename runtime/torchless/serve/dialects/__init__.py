@@ -1,5 +1,6 @@
 """One file per dialect; a request's path alone decides which one it speaks."""
 
+from .cohere import COHERE
 from .huggingface import HUGGINGFACE
 from .openai import OPENAI
 from .openinference import OPEN_INFERENCE
@@ -7,4 +8,4 @@ from .tei import TEI
 from .torchless import TORCHLESS
 from .vllm import VLLM
 
-DIALECTS = (TEI, HUGGINGFACE, VLLM, OPENAI, OPEN_INFERENCE, TORCHLESS)
+DIALECTS = (TEI, HUGGINGFACE, VLLM, OPENAI, OPEN_INFERENCE, COHERE, TORCHLESS)

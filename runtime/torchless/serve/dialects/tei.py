@@ -1,4 +1,4 @@
-"""Hugging Face's text-embeddings-inference: /predict, /embed, /tokenize, /info.
+"""Hugging Face's text-embeddings-inference: /predict, /embed, /tokenize, /info; /rerank is in rerank.py.
 
 Formats: router/src/http/types.rs at 0d124dc. An empty list is answered with an empty list (TEI: 400).
 """
@@ -16,8 +16,10 @@ from torchless.inputs.arguments import Text, TextPair
 from torchless.serve.call import Call, check_dimensions, refuse_other_side
 from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
 from torchless.serve.operation import Dialect, Operation, public_message
+from torchless.serve.served_model import ServedModel
 
 from .labels import Scored, rank
+from .rerank import RERANK
 
 # One text; [text]; [text, text pair]; or a batch of those, each in a list of its own.
 Inputs = str | list[str | list[str]]
@@ -86,6 +88,7 @@ class Kind(msgspec.Struct, omit_defaults=True):
     """What a model is: one of these."""
 
     classifier: Labels | None = None
+    reranker: Labels | None = None
     token_classifier: Labels | None = None
     embedding: Pooling | None = None
 
@@ -97,6 +100,7 @@ class Model(msgspec.Struct):
     kind: GraphKind
     labels: list[str]
     activation: str
+    ranks: bool
     hidden_size: int
     max_tokens: int
     precision: str
@@ -155,18 +159,12 @@ async def info(call: Call, _body: None) -> Info:
     """What is served, and within which limits."""
     service, model = call.service, call.model()
     manifest, settings = model.manifest, call.service.settings
-    labels = manifest.labels
-    kind = Kind(embedding=Pooling(model.pooling))
-    if labels:
-        names = {str(index): label for index, label in enumerate(labels)}
-        known = Labels(names, {label: index for index, label in enumerate(labels)})
-        kind = Kind(token_classifier=known) if manifest.kind == "token_classifier" else Kind(classifier=known)
     return Info(
         model_id=manifest.source.name,
         model_sha=manifest.source.revision,
         model_dtype=model.precision,
         served_model_name=model.name,
-        model_type=kind,
+        model_type=_kind(model),
         max_concurrent_requests=settings.max_queue_tokens // 2,  # no text has fewer tokens than two
         max_input_length=manifest.max_tokens,
         max_batch_tokens=settings.budget_tokens,
@@ -183,6 +181,7 @@ async def info(call: Call, _body: None) -> Info:
                 kind=each.manifest.kind,
                 labels=list(each.manifest.labels),
                 activation=each.manifest.activation,
+                ranks=each.manifest.ranks,
                 hidden_size=each.manifest.hidden_size,
                 max_tokens=each.manifest.max_tokens,
                 precision=each.precision,
@@ -191,6 +190,17 @@ async def info(call: Call, _body: None) -> Info:
             for each in service.models.values()
         ],
     )
+
+
+def _kind(model: ServedModel) -> Kind:
+    labels = model.manifest.labels
+    if not labels:
+        return Kind(embedding=Pooling(model.pooling))
+    names = {str(index): label for index, label in enumerate(labels)}
+    known = Labels(names, {label: index for index, label in enumerate(labels)})
+    if model.manifest.kind == "token_classifier":
+        return Kind(token_classifier=known)
+    return Kind(reranker=known) if model.manifest.ranks else Kind(classifier=known)
 
 
 def error(problem: TorchlessError) -> Error:
@@ -234,6 +244,7 @@ TEI = Dialect(
     "The paths and bodies of Hugging Face's text-embeddings-inference.",
     (
         Operation("POST", "/predict", predict, "Label texts", PredictRequest, (list[Scored], list[list[Scored]])),
+        RERANK,
         Operation("POST", "/embed", embed, "Embed texts", EmbedRequest, list[list[float]]),
         Operation(
             "POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]], small_bytes=1024

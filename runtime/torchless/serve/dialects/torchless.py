@@ -17,7 +17,9 @@ from torchless.serve.errors import NotFoundError, ReloadError, RequestError
 from torchless.serve.logs import log_error
 from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
+from torchless.serve.whole import Cell
 
+from .rank import RANK
 from .tagging import TAG
 from .tei import Error, error
 from .zero_shot import ZERO_SHOT
@@ -43,6 +45,7 @@ class Status(msgspec.Struct):
     workers: int
     version: str
     kinds: dict[str, GraphKind]
+    processes: int
 
 
 class ReloadRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,7 +71,7 @@ async def ready(call: Call, _body: None) -> Reply:
     service = call.service
     if service.ready:
         return Reply(msgspec.json.encode(Health("ready")))
-    state = Health("draining" if service.draining else "hangs" if service.hangs() else "loading")
+    state = Health(service.state)
     return Reply(msgspec.json.encode(state), status=503)
 
 
@@ -81,8 +84,9 @@ async def status(call: Call, _body: None) -> Status:
         queued_tokens=queue.queued_tokens,
         max_queue_tokens=service.settings.max_queue_tokens,
         tokens_per_s=round(queue.tokens_per_s, 1),
-        answered_texts=service.metrics.answered_texts,
-        workers=queue.workers,
+        answered_texts=service.row.whole.answered_texts,
+        workers=int(service.row.total(Cell.WORKERS)),
+        processes=service.row.whole.processes,
         version=__version__,
         kinds={model.name: model.manifest.kind for model in service.models.values()},
     )
@@ -90,7 +94,7 @@ async def status(call: Call, _body: None) -> Status:
 
 async def metrics(call: Call, _body: None) -> Reply:
     """All metrics, as Prometheus reads them."""
-    return Reply(call.service.metrics.text(), CONTENT_TYPE)
+    return Reply(call.service.metrics.text(await call.service.counts_of_others()), CONTENT_TYPE)
 
 
 async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
@@ -98,13 +102,14 @@ async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
     if call.service.settings.api_key is None:
         raise NotFoundError("/admin/reload exists only on a server with an API key")
     try:
-        models = await call.service.reload_aside(body.model)
+        digests = await call.service.reload_aside(body.model)
     except RequestError:
         raise
     except Exception as problem:
-        log_error("reload failed; the models that ran before go on", error=f"{type(problem).__name__}: {problem}")
+        kind = getattr(problem, "kind", type(problem).__name__)
+        log_error("reload failed; the models that ran before go on", error=f"{kind}: {problem}")
         raise ReloadError(problem) from problem
-    return [Reloaded(model.name, model.digest) for model in models]
+    return [Reloaded(*each) for each in digests.items()]
 
 
 async def page(_call: Call, _body: None) -> Reply:
@@ -137,8 +142,9 @@ def _hash(html: bytes, element: str) -> str:
 
 TORCHLESS = Dialect(
     "torchless",
-    "The server itself, labels of your own, and the labelled parts of texts.",
+    "The server itself, ranking, labels of your own, and the labelled parts of texts.",
     (
+        RANK,
         TAG,
         ZERO_SHOT,
         Operation("GET", "/health", health, "Alive", None, Health, public=True),

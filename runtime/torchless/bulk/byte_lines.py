@@ -1,0 +1,73 @@
+"""Lines of a file that may be damaged: no line is too long for memory, and none that is not UTF-8 ends the reading."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import IO
+
+_MOST_BYTES = 1 << 23  # of a line, and of a record of several lines: a text may have 4 MB of them
+
+
+class RecordedLines:
+    """The lines of a file as an iterator, which remembers those that have not been taken yet.
+
+    Attributes:
+        number: of the line that was returned last, from 1.
+        mark: whether the file begins with a byte order mark, which is not part of its first line.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._given: deque[tuple[str, str | None]] = deque()  # lines not taken yet, and what is wrong with them
+        self._back: deque[tuple[str, str | None]] = deque()
+        self._held = 0  # characters in _given
+        self.number = 0
+        self.mark = False
+
+    def __iter__(self) -> RecordedLines:
+        return self
+
+    def __next__(self) -> str:
+        if self._held > _MOST_BYTES:  # a quote that nothing closes would swallow the rest of the file
+            raise StopIteration
+        line, wrong = self._back.popleft() if self._back else self._read()
+        self._given.append((line, wrong))
+        self._held += len(line)
+        self.number += 1
+        return line
+
+    def _read(self) -> tuple[str, str | None]:
+        data = self._file.readline(_MOST_BYTES)
+        if not data:
+            raise StopIteration
+        if len(data) == _MOST_BYTES and not data.endswith(b"\n"):
+            while (more := self._file.readline(1 << 20)) and not more.endswith(b"\n"):
+                pass
+            return "\n", f"a line of more than {_MOST_BYTES:,} bytes"
+        if self.number == 0 and data.startswith(b"\xef\xbb\xbf"):
+            self.mark, data = True, data[3:]
+        try:
+            return data.decode(), None
+        except UnicodeDecodeError as error:
+            wrong = f"not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start} of the line)"
+            return data.decode(errors="replace"), wrong
+
+    def take(self, number: int) -> tuple[str, str | None]:
+        """The lines up to this number that have not been taken, as one string, and what is wrong with one of them."""
+        count = len(self._given) - (self.number - number)
+        if count == 1:
+            line, wrong = self._given.popleft()
+        else:
+            taken = [self._given.popleft() for _ in range(count)]
+            line = "".join(each for each, _ in taken)
+            wrong = next((each for _, each in taken if each), None)
+        self._held -= len(line)
+        return line, wrong
+
+    def put_back(self) -> None:
+        """Return all lines but the first that have not been taken: they will come again."""
+        while len(self._given) > 1:
+            line, wrong = self._given.pop()
+            self._back.appendleft((line, wrong))
+            self._held -= len(line)
+            self.number -= 1

@@ -1,0 +1,58 @@
+"""A vector for every text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torchless.inputs.arguments import Text
+
+from .columns import Type
+from .questions import Answered, Question, Respondent, how_read
+
+if TYPE_CHECKING:
+    from torchless.encoder import Encoder
+    from torchless.inputs.tokenised import Tokenised
+
+
+@dataclass(frozen=True)
+class Embed(Question):
+    """A vector for every text.
+
+    Attributes:
+        pooling: as in `Encoder.embed`.
+        normalize: as in `Encoder.embed`.
+    """
+
+    pooling: Any = None
+    normalize: bool | None = None
+
+    def _answers(self, hidden_size: int) -> list[tuple[str, Type]]:
+        return [("embedding", ("float32", hidden_size))]
+
+    def load(self) -> Respondent:
+        """Load the encoder; errors as `Encoder.load`."""
+        from torchless.encoder import Encoder
+
+        return _Embedding(self, self.model.load(Encoder))
+
+
+class _Embedding:
+    """The answers of an encoder."""
+
+    def __init__(self, question: Embed, encoder: Encoder) -> None:
+        self._question = question
+        self._encoder = encoder
+
+    def prepare(self, texts: list[Text]) -> Tokenised:
+        from torchless.inputs.tokenised import Tokenised
+
+        return Tokenised(*self._encoder.tokenizer.encode_windows(texts, self._question.windows))
+
+    def answer(self, prepared: Any) -> Answered:
+        asked = self._question
+        answers = self._encoder.answer(
+            prepared, pooling=asked.pooling, normalize=asked.normalize, windows=asked.windows
+        )
+        tokens = len(prepared.batch.input_ids)
+        return Answered([answers.vectors, *how_read(asked, answers)], {}, int(answers.truncated.sum()), tokens)

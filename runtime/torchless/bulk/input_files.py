@@ -1,0 +1,151 @@
+"""Which files a name means, and what tells whether they are the same as before."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from torchless.atomic_files import writing as writing_file
+from torchless.errors import InputError
+
+from .compression import reading
+from .formats import READABLE, Format, readable_format, split_name
+
+STDIN = "-"
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of the input.
+
+    Attributes:
+        name: what messages call it.
+        path: where it lies.
+        format: how it is written.
+        size: in bytes.
+        changed_ns: when it was changed, in nanoseconds since 1970.
+    """
+
+    name: str
+    path: Path
+    format: Format
+    size: int
+    changed_ns: int
+
+    @classmethod
+    def at(cls, path: Path, name: str, written: Format) -> InputFile:
+        """The file as it is now.
+
+        Raises:
+            InputError: it is not there, or no regular file.
+        """
+        try:
+            found = path.stat()
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise InputError(f"--input {name}: {getattr(error, 'strerror', None) or error}.") from error
+        if not path.is_file():
+            raise InputError(f"--input {name}: expected a file or a folder of files. For a stream give - as its name.")
+        return cls(name, path, written, found.st_size, found.st_mtime_ns)
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """The file decompressed, and as it lies on the disk, where `tell` says how much has been read.
+
+        Raises:
+            InputError: it cannot be read, from inside the block too.
+        """
+        try:
+            file = self.path.open("rb")
+        except OSError as error:
+            raise InputError(f"{self.name}: {error.strerror or error}.") from error
+        with file, reading(file, self.format.compression, self.name) as plain:
+            yield plain, file
+
+    def refuse_change(self) -> None:
+        """Compare size and time with those of before.
+
+        Raises:
+            InputError: they differ, or the file is gone.
+        """
+        now = InputFile.at(self.path, self.name, self.format)
+        if (now.size, now.changed_ns) != (self.size, self.changed_ns):
+            raise InputError(f"{self.name} was changed while it was read. Start again with --restart.")
+
+    def sha256(self) -> str:
+        """The digest of its bytes.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{self.name}: {error.strerror or error}.") from error
+
+
+def digest(files: Sequence[InputFile]) -> str:
+    """What tells two inputs apart: the sha256 of the contents of all files, in order."""
+    return hashlib.sha256("\n".join(file.sha256() for file in files).encode()).hexdigest()
+
+
+def find(name: str, kind: str | None) -> list[InputFile]:
+    """The files of an input: a file, those of a folder (with its folders), or those that a pattern matches, by name.
+
+    Args:
+        name: a path or a pattern with *, ? or [.
+        kind: the format, where the user has named it.
+
+    Raises:
+        InputError: there is no such file, or none that can be read, or two formats are mixed.
+    """
+    path = Path(name)
+    try:
+        folder, there = path.is_dir(), path.exists()
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"--input {name}: {error}.") from error
+    if not folder and (there or not glob.has_magic(name)):
+        return [InputFile.at(path, name, readable_format(name, kind))]
+    paths = path.rglob("*") if folder else map(Path, glob.glob(name, recursive=True))  # noqa: PTH207
+    visible = [each for each in paths if each.is_file() and not each.name.startswith((".", "_"))]
+    if folder:  # beside the tables other things may lie; a pattern says what it wants
+        visible = [each for each in visible if _is_input(each, kind)]
+    if not visible:
+        known = ", ".join(filter(None, READABLE))
+        what = f"the folder has no file with one of the extensions {known}" if folder else "no file matches"
+        raise InputError(f"--input {name}: {what}.")
+    files = [InputFile.at(each, str(each), readable_format(str(each), kind)) for each in sorted(visible)]
+    kinds = {file.format.kind: file.name for file in files}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{kind} ({example})" for kind, example in kinds.items())
+        raise InputError(
+            f"--input {name}: expected files of one format, got {listed}. Give a pattern, such as '*.csv'."
+        )
+    return files
+
+
+def _is_input(path: Path, kind: str | None) -> bool:
+    extension = split_name(path.name)[0]
+    return bool(extension) and (kind is not None or extension in READABLE)
+
+
+def spool(stdin: IO[bytes], path: Path, kind: str) -> InputFile:
+    """Write a stream to a file, because it can be read only once; its first bytes say how it is compressed.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    with writing_file(path), path.open("wb") as file:
+        first = stdin.read(_PIECE)
+        file.write(first)
+        shutil.copyfileobj(stdin, file, _PIECE)
+    compression = next((name for magic, name in _MAGIC.items() if first.startswith(magic)), None)
+    return InputFile.at(path, "stdin", Format(kind, compression))

@@ -1,0 +1,210 @@
+"""What is to be done, checked as far as it can be before any work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import onnxruntime
+
+from torchless.bundle.bundle import Bundle
+from torchless.errors import InputError
+from torchless.inputs.text_files import TEXT_COLUMNS
+
+from . import json_scan, side_file
+from .columns import Column, refuse_collisions
+from .formats import ARROW, Format, readable_format, writable_format
+from .input_files import STDIN, InputFile, digest, find, spool
+from .kept import Identity, Kept, folder_of
+from .questions import Question
+from .rows import Source, Wanted
+from .target import Target
+
+MEMORY = 256 << 20  # bytes for rows, texts, tokens and answers that are in work
+_VERSION = "1"  # of the chunks and of what is kept of them; count it up where either changes
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done.
+
+    Attributes:
+        input: a file, a folder, a pattern, or - for stdin.
+        output: the file to make.
+        question: what the model is asked.
+        wanted: which columns make a text.
+        input_format: where the user has named it.
+        memory: bytes for what is in work.
+        strict: stop at the first bad row.
+        restart: drop what an unfinished run has kept.
+        overwrite: replace an output that exists.
+        stdin: what - means; None is the process's.
+    """
+
+    input: str
+    output: str
+    question: Question
+    wanted: Wanted = field(default_factory=lambda: Wanted(TEXT_COLUMNS))
+    input_format: str | None = None
+    memory: int = MEMORY
+    strict: bool = False
+    restart: bool = False
+    overwrite: bool = False
+    stdin: IO[bytes] | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A job that has been checked, and whose run has begun.
+
+    Attributes:
+        output: the file to make; links are followed.
+        files: the input.
+        source: its rows.
+        columns: the new columns.
+        target: how rows are written.
+        question: what is asked, of the bundle that was found.
+        kept: what is finished.
+    """
+
+    output: Path
+    files: Sequence[InputFile]
+    source: Source
+    columns: Sequence[Column]
+    target: Target
+    question: Question
+    kept: Kept
+
+
+def begin(job: Job, where: str) -> Begun:
+    """Check a job, and begin or continue its run.
+
+    Args:
+        job: what is to be done.
+        where: what answers it: "onnxruntime", "Ray"; a run is continued by the same.
+
+    Raises:
+        InputError: it cannot be done as it is asked for; the message says why.
+        BundleError: the model cannot be opened.
+        MissingExtraError: a format needs pyarrow.
+        OutputError: the folder of the output cannot be written.
+    """
+    output = _output(job)
+    written = writable_format(job.output)
+    files = [] if job.input == STDIN else _files(job, output)
+    kept = None if files else Kept(output)
+    try:
+        files = files or [_spooled(job, kept)]
+        source = source_of(files, job.wanted)
+        refuse_collisions(job.question.columns(), source.names, f"--input {job.input}")
+        bundle = job.question.model.bundle()
+        columns = job.question.columns(bundle)
+        _check_pairs(job, bundle)
+        target = _target(job, source, written, columns)
+        identity = _identity(job, files, bundle, where)
+        kept = kept or Kept(output)
+        kept.begin(identity, restart=job.restart)
+        return Begun(output, files, source, columns, target, job.question.asked(digest=bundle.digest), kept)
+    except BaseException:
+        if kept is not None:
+            kept.leave()
+        raise
+
+
+def _output(job: Job) -> Path:
+    output = Path(os.path.realpath(job.output))
+    if output.exists() and not output.is_file():
+        raise InputError(f"--output {job.output}: expected the name of a file, got {_what(output)}.")
+    if not output.parent.is_dir():
+        raise InputError(f"--output {job.output}: there is no folder {output.parent}.")
+    if output.exists() and not job.overwrite:
+        raise InputError(f"--output {job.output}: the file exists. Replace it with --overwrite, or name another.")
+    return output
+
+
+def _what(path: Path) -> str:
+    return "a folder" if path.is_dir() else "a pipe or a device"
+
+
+def _files(job: Job, output: Path) -> list[InputFile]:
+    files = find(job.input, job.input_format)
+    beside = {folder_of(output), side_file.side_file_of(output)}
+    for file in files:
+        path = Path(os.path.realpath(file.path))
+        if path == output:
+            raise InputError(f"--output {job.output}: expected another file than the input {file.name}.")
+        if path in beside or folder_of(output) in path.parents:
+            raise InputError(f"--input {job.input}: {file.name} is made by writing {job.output}. Write elsewhere.")
+    return files
+
+
+def _spooled(job: Job, kept: Kept | None) -> InputFile:
+    if job.input_format is None:
+        raise InputError("--input -: name the format of stdin with --input-format.")
+    assert kept is not None  # made for this
+    return spool(job.stdin or sys.stdin.buffer, kept.folder / "stdin", readable_format("", job.input_format).kind)
+
+
+def source_of(files: Sequence[InputFile], wanted: Wanted) -> Source:
+    """The rows of files, which have one format.
+
+    Raises:
+        InputError: a file cannot be read, or a column is missing.
+        MissingExtraError: the format needs pyarrow.
+    """
+    if files[0].format.kind in ARROW:
+        from .arrow_rows import ArrowSource
+
+        return ArrowSource(files, wanted)
+    from .line_source import LineSource
+
+    return LineSource(files, wanted)
+
+
+def _check_pairs(job: Job, bundle: Bundle) -> None:
+    if (job.wanted.pair_column or job.wanted.pair is not None) and not bundle.manifest.pairs:
+        raise InputError(f"{job.question.model.name} takes single texts. Leave out --pair and --pair-column.")
+
+
+def _target(job: Job, source: Source, written: Format, columns: Sequence[Column]) -> Target:
+    from .line_source import LineSource
+
+    json = isinstance(source, LineSource) and source.kind in ("json", "jsonl")
+    if written.arrow:
+        from .arrow import pyarrow
+        from .arrow_output import ArrowOutput
+
+        arrow = pyarrow(f"writing {job.output}")
+        schema: Any = getattr(source, "schema", None)
+        if schema is None and json:
+            schema = json_scan.schema(source.blocks(0), arrow, job.input)
+            refuse_collisions(columns, schema.names, f"--input {job.input}")
+        elif schema is None:
+            schema = arrow.schema([(name, arrow.string()) for name in source.names])
+        return ArrowOutput(written, schema, columns, job.output)
+    from .line_output import LineOutput
+
+    names = source.names
+    if json and written.kind != "jsonl":
+        names = json_scan.keys(source.blocks(0))
+        refuse_collisions(columns, names, f"--input {job.input}")
+    return LineOutput(written, source, names, columns)
+
+
+def _identity(job: Job, files: Sequence[InputFile], bundle: Bundle, where: str) -> Identity:
+    """What a run must have in common with the one that it continues, each by the word of a message."""
+    return {
+        "version of Torchless": _VERSION,
+        "version of onnxruntime": onnxruntime.__version__,
+        "input": digest(files),
+        "model": bundle.digest,
+        "text column": repr((list(job.wanted.column), job.wanted.pair_column, job.wanted.pair)),
+        "--input-format": files[0].format.kind,
+        "--memory": str(job.memory),
+        "place of the model": where,
+        **job.question.options(),
+    }

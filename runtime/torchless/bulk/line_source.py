@@ -1,0 +1,91 @@
+"""The rows of text files, one file after another, in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+from torchless.errors import InputError
+
+from .input_files import InputFile
+from .line_rows import LineReader, LineRows, Record
+from .rows import Block, Problem, Wanted
+
+_BLOCK_ROWS, _BLOCK_CHARACTERS = 1024, 1 << 19
+
+
+class LineSource:
+    """The rows of CSV, TSV, JSON lines, JSON and text files.
+
+    Attributes:
+        kind: their format.
+        names: their columns.
+        rows: None: only reading them tells.
+        header: the first line of CSV and TSV files, as it stands there.
+        end: how the first line ends.
+        mark: whether the first file begins with a byte order mark.
+    """
+
+    rows: int | None = None
+
+    def __init__(self, files: Sequence[InputFile], wanted: Wanted) -> None:
+        """Look at the columns of every file.
+
+        Raises:
+            InputError: a file cannot be read, a column is missing, or two files have different columns.
+        """
+        self._files = files
+        self._wanted = wanted
+        self.kind = files[0].format.kind
+        for place, file in enumerate(files):
+            with file.opened() as (plain, _):
+                reader = LineReader(plain, file.name, self.kind)
+                next(reader.rows(wanted), None)
+            if place == 0:
+                self.names, self.header, self.end, self.mark = reader.names, reader.header, reader.end, reader.mark
+            elif self.kind in ("csv", "tsv") and reader.names != self.names:
+                first = files[0].name
+                raise InputError(
+                    f"{file.name}: expected the columns of {first} ({', '.join(self.names)}), "
+                    f"got {', '.join(reader.names)}."
+                )
+
+    def blocks(self, skip: int) -> Generator[Block, None, None]:
+        """All rows after the first `skip`, in blocks.
+
+        Raises:
+            InputError: a file cannot be read any further.
+        """
+        whole = max(1, sum(file.size for file in self._files))
+        before = 0
+        for file in self._files:
+            with file.opened() as (plain, raw):
+                reader = LineReader(plain, file.name, self.kind)
+                rows = reader.rows(self._wanted)
+                while skip and next(rows, None) is not None:
+                    skip -= 1
+                for block in _blocks(rows, self.kind, self.names):
+                    block.share = min(1.0, (before + raw.tell()) / whole)
+                    yield block
+            before += file.size
+
+
+def _blocks(rows: Iterator[tuple[Record, Any, Problem | None]], kind: str, names: Sequence[str]) -> Iterator[Block]:
+    records: list[Record] = []
+    texts: list[Any] = []
+    sizes: list[int] = []
+    problems: dict[int, Problem] = {}
+    held = 0
+    for record, text, problem in rows:
+        if problem is not None:
+            problems[len(records)] = problem
+        size = len(record.raw) if record.raw is not None else 1000
+        held += size
+        records.append(record)
+        texts.append(text)
+        sizes.append(size)
+        if len(records) == _BLOCK_ROWS or held > _BLOCK_CHARACTERS:
+            yield Block(texts, problems, sizes, LineRows(kind, names, records))
+            records, texts, sizes, problems, held = [], [], [], {}, 0
+    if records:
+        yield Block(texts, problems, sizes, LineRows(kind, names, records))
