@@ -24,7 +24,7 @@ def test_output_appears_whole_or_not_at_all(tiny: Path, tmp_path: Path, run: Run
     before = out.read_text()
     assert json.loads(before)["text"] == "good"
     (tmp_path / "in.txt").write_bytes(b"fine\n" * 2000 + b"\xff\n")  # fails in its second chunk
-    code, _, err = run("predict", tiny, "--input", tmp_path / "in.txt", "--output", out)
+    code, _, err = run("predict", tiny, "--input", tmp_path / "in.txt", "--json", "--output", out)
     assert code == 2
     assert "line 2001" in err
     assert out.read_text() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,10 @@ def test_a_failed_load_leaves_no_thread_behind(tiny_copy: Path, record: Callable
     record("tokenizer.json", b"{}")
     with pytest.raises(IncompatibleError, match="cannot read it"):
         Classifier.load(tiny_copy)
-    for thread in set(threading.enumerate()) - before:
-        thread.join(30)
-        assert not thread.is_alive()
+    deadline = time.monotonic() + 30
+    while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])

@@ -151,6 +151,6 @@ def test_too_little_memory_is_an_error_without_a_traceback(
 
 
 def test_a_terminal_obeys_no_complaint(tiny: Path, run: Run) -> None:
-    code, _, said = run("predict", tiny, "--input", "\x1b]0;title\x07\x1b[31m.txt")
+    code, _, said = run("predict", tiny, "--input", "\x1b]0;title\x07\x1b31m.txt")
     assert code == 2
-    assert "--input \\x1b]0;title\\x07\\x1b[31m.txt: No such file" in said
+    assert "--input \\x1b]0;title\\x07\\x1b31m.txt: No such file" in said
