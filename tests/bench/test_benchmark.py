@@ -176,7 +176,7 @@ def test_a_run_that_was_interrupted_goes_on_and_measures_nothing_twice(
 
     monkeypatch.setattr(Contest, "_time", lambda *given: timed.append(given[1].name) or measure(*given))
     _, records = bench("--work", work, "--resume")
-    assert len(timed) == len(set(timed)) == 6
+    assert len(timed) == len(set(timed)) == 7
     for name in timed[:2]:
         kept = before.found("time", name)["times"]
         found = [record for record in records if record["record"] == "time" and record["workload"] == name]

@@ -24,6 +24,7 @@ EXAMPLES = [
     errors.ExportError("what"),
     errors.CheckpointError("what"),
     errors.UnsupportedModelError("what"),
+    errors.SettingError("what"),
     errors.GraphChoiceError("what"),
     errors.GateError("what"),
     errors.ParityError(PARITY, ["a", "b"]),

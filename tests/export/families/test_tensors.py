@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,9 +25,9 @@ def save(tensors: dict[str, torch.Tensor], folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def refused(folder: Path, out: Path, error: type[Exception], complaint: str) -> None:
+def refused(folder: Path, out: Path, error: type[Exception], complaint: str, **options: Any) -> None:
     with pytest.raises(error, match=complaint):
-        export(folder, out)
+        export(folder, out, **options)
     assert not out.exists()
 
 
@@ -38,7 +39,13 @@ def test_a_checkpoint_without_a_head_says_what_is_missing(minilm: Path, tmp_path
 
 def test_an_unknown_activation_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:
     configure(activation="silu")
-    refused(broken, tmp_path / "out", UnsupportedModelError, "activation: expected one of gelu, .*, got 'silu'")
+    refused(
+        broken,
+        tmp_path / "out",
+        UnsupportedModelError,
+        "activation: expected one of gelu, .*, got 'silu'",
+        graph="packed",
+    )
 
 
 def test_a_missing_field_of_the_config_is_named(broken: Path, configure: Configure, tmp_path: Path) -> None:

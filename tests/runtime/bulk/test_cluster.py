@@ -68,7 +68,8 @@ done = run(job("ray.csv"), lambda question: Killing(cluster.answering(question))
 run(job("here.csv"), Here)
 print(json.dumps([done.totals.rows, done.totals.problems, len(killed), os.environ["RAY_USAGE_STATS_ENABLED"]]))
 """
-    found = json.loads(ran(tiny, tmp_path, script).splitlines()[-1])
+    lines = ran(tiny, tmp_path, script).splitlines()  # Ray's own lines are among them
+    found = json.loads(next(line for line in lines if line.startswith("[")))
     assert found == [ROWS, 4, 1, "0"]
     assert (tmp_path / "ray.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
     assert (tmp_path / "ray.csv.errors.jsonl").read_bytes() == (tmp_path / "here.csv.errors.jsonl").read_bytes()
@@ -101,7 +102,7 @@ wanted = Encoder.load(tiny).embed([texts[0]])[0]
 assert abs(wanted - vectors[0]["my_embedding"]).max() < 1e-6 and vectors[4]["my_embedding"] is None
 print("equal")
 """
-    assert ran(tiny, tmp_path, script).endswith("equal\n")
+    assert ran(tiny, tmp_path, script).splitlines().count("equal") == 1
 
 
 @pytest.mark.skipif(not find_spec("grpc") or not find_spec("starlette"), reason="ray[serve] is not installed")
