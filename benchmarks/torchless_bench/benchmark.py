@@ -57,10 +57,7 @@ def benchmark(options: argparse.Namespace) -> str:
         work.mkdir(parents=True, exist_ok=True)
         try:
             setup = _setup(options, work, status_line)
-            run = fingerprint.of(options, contenders, setup)
-            journal = Journal.resume(work, run) if options.resume else Journal.begin(work, run)
-            if options.resume:
-                status_line.note(f"--resume: {len(journal)} measurements of {work} are kept")
+            journal = _journal(options, contenders, setup, status_line)
             results = _measure(options, contenders, setup, journal, status_line)
         except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
             if options.work:
@@ -70,6 +67,20 @@ def benchmark(options: argparse.Namespace) -> str:
     if options.output:
         write(results, page, Path(options.output))
     return page
+
+
+def _journal(
+    options: argparse.Namespace, contenders: Sequence[Contender], setup: Setup, status_line: StatusLine
+) -> Journal:
+    """What is measured, kept in the work folder where that outlives the run."""
+    if not options.work:
+        return Journal()
+    run = fingerprint.of(options, contenders, setup)
+    if not options.resume:
+        return Journal.begin(setup.work, run)
+    journal = Journal.resume(setup.work, run)
+    status_line.note(f"--resume: {len(journal)} measurements of {setup.work} are kept")
+    return journal
 
 
 def write(results: Results, page: str, folder: Path) -> None:

@@ -9,7 +9,7 @@ from .journal import Journal
 from .measuring import flops
 from .measuring.contest import Entry, Pace
 from .time_left import TimeLeft
-from .workloads import Workload
+from .workloads import WHOLE, Workload
 
 LOAD_S = 8.0  # PyTorch and its model; conversions take longer
 _GFLOP_PER_S = 150.0  # what contenders reach on a small server, so that the guess has the right size
@@ -51,6 +51,6 @@ def plan(
 
 def _workload_seconds(config: Mapping[str, Any], workload: Workload, pace: Pace) -> float:
     call_s = call_seconds(config, workload)
-    if workload.kind == "list":
+    if workload.kind in WHOLE:
         return (pace.list_rounds + 0.3) * (call_s + _PAUSE_S)
     return pace.rounds * (max(pace.seconds, pace.calls * call_s) + 2 * call_s + _PAUSE_S)

@@ -85,16 +85,10 @@ class LoadedContender:
         The loop sorts the texts by length first, which keeps padding small.
         """
 
-        def labels(texts: list[Input], batch_size: int) -> list[str]:
-            order = sorted(range(len(texts)), key=lambda index: len("".join(texts[index])))
-            found = [""] * len(texts)
-            for start in range(0, len(order), batch_size):
-                group = order[start : start + batch_size]
-                for index, best in zip(group, logits([texts[i] for i in group]).argmax(axis=1), strict=True):
-                    found[index] = label_names[best]
-            return found
+        def labels(texts: list[Input]) -> list[str]:
+            return [label_names[best] for best in logits(texts).argmax(axis=1)]
 
-        return cls(logits, labels, batch_sizes)
+        return cls(logits, _by_length(labels), batch_sizes)
 
     @classmethod
     def tagging(
@@ -102,16 +96,25 @@ class LoadedContender:
     ) -> LoadedContender:
         """A tagger that takes single batches only: of each text, float32 (tokens, labels) with special tokens."""
 
-        def tags(texts: list[Input], batch_size: int) -> list[list[int]]:
-            order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-            found: list[list[int]] = [[]] * len(texts)
-            for start in range(0, len(order), batch_size):
-                group = order[start : start + batch_size]
-                for index, rows in zip(group, logits([texts[i] for i in group]), strict=True):
-                    found[index] = rows.argmax(axis=1).tolist()
-            return found
+        def tags(texts: list[Input]) -> list[list[int]]:
+            return [rows.argmax(axis=1).tolist() for rows in logits(texts)]
 
-        return cls(lambda texts: np.concatenate(logits(texts)), tags, batch_sizes)
+        return cls(lambda texts: np.concatenate(logits(texts)), _by_length(tags), batch_sizes)
+
+
+def _by_length(answer: Callable[[list[Input]], list[Any]]) -> Callable[[list[Input], int], list[Any]]:
+    """From what answers one batch to what answers a list, in batches of texts of like length."""
+
+    def answers(texts: list[Input], batch_size: int) -> list[Any]:
+        order = sorted(range(len(texts)), key=lambda index: len("".join(texts[index])))
+        found: list[Any] = [None] * len(texts)
+        for start in range(0, len(order), batch_size):
+            group = order[start : start + batch_size]
+            for index, each in zip(group, answer([texts[i] for i in group]), strict=True):
+                found[index] = each
+        return found
+
+    return answers
 
 
 @dataclass(frozen=True)

@@ -66,16 +66,18 @@ def load_tagger(setup: Setup) -> LoadedContender:
     limit_threads(setup)
     tag = pipeline("token-classification", model=str(setup.checkpoint), device="cpu", aggregation_strategy="simple")
     _leave_out_token_types(tag)
-    caught: list[Floats] = []
-
-    def catch(_: Any, __: Any, inputs: dict[str, Any], outputs: Any) -> None:
-        caught.extend(without_padding(outputs["logits"].numpy(), inputs["attention_mask"].numpy()))
-
-    tag.model.register_forward_hook(catch, with_kwargs=True)
 
     def logits(texts: list[str]) -> Floats:
-        caught.clear()
-        tag(texts, batch_size=len(texts))
+        caught: list[Floats] = []
+
+        def catch(_: Any, __: Any, inputs: dict[str, Any], outputs: Any) -> None:
+            caught.extend(without_padding(outputs["logits"].numpy(), inputs["attention_mask"].numpy()))
+
+        hook = tag.model.register_forward_hook(catch, with_kwargs=True)
+        try:
+            tag(texts, batch_size=len(texts))
+        finally:
+            hook.remove()  # lists and files are timed without it
         return np.concatenate(caught)
 
     return LoadedContender(logits, lambda texts, batch_size: tag(texts, batch_size=batch_size))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from .contender import CPU_BATCH_SIZES, Floats, LoadedContender, Setup
@@ -83,31 +84,32 @@ def _model(setup: Setup, kind: str = "AutoModelForSequenceClassification") -> An
 
 
 def _loaded(setup: Setup, original: Any, model: Any) -> LoadedContender:
+    run = _forward(setup, original, model)
+    sizes = CPU_BATCH_SIZES if setup.device == "cpu" else _GPU_BATCH_SIZES
+    return LoadedContender.batched(lambda texts: run(texts)[0], label_names(setup), sizes)
+
+
+def _loaded_tagger(setup: Setup, model: Any) -> LoadedContender:
+    run = _forward(setup, model, model)
+
+    def logits(texts: list[str]) -> list[Floats]:
+        found, mask = run(texts)
+        return without_padding(found, mask.numpy())
+
+    return LoadedContender.tagging(logits)
+
+
+def _forward(setup: Setup, original: Any, model: Any) -> Callable[[list[str]], tuple[Floats, Any]]:
+    """From texts to logits, and to the tensor of their attention mask, which stays on the device."""
     import torch
 
     tokenize = tokenizer(setup)
     taken = inspect.signature(original.forward).parameters  # BERT's tokenizer answers more than DistilBERT takes
 
-    def logits(texts: list[str]) -> Floats:
+    def run(texts: list[str]) -> tuple[Floats, Any]:
         inputs = tokenize(texts, padding=True, truncation=True, return_tensors="pt").to(setup.device)
         with torch.inference_mode():
             found = model(**{name: tensor for name, tensor in inputs.items() if name in taken}).logits
-        answer: Floats = found.float().cpu().numpy()
-        return answer
+        return found.float().cpu().numpy(), inputs["attention_mask"]
 
-    sizes = CPU_BATCH_SIZES if setup.device == "cpu" else _GPU_BATCH_SIZES
-    return LoadedContender.batched(logits, label_names(setup), sizes)
-
-
-def _loaded_tagger(setup: Setup, model: Any) -> LoadedContender:
-    import torch
-
-    tokenize, taken = tokenizer(setup), inspect.signature(model.forward).parameters
-
-    def logits(texts: list[str]) -> list[Floats]:
-        inputs = tokenize(texts, padding=True, truncation=True, return_tensors="pt")
-        with torch.inference_mode():
-            found = model(**{name: tensor for name, tensor in inputs.items() if name in taken}).logits
-        return without_padding(found.numpy(), inputs["attention_mask"].numpy())
-
-    return LoadedContender.tagging(logits)
+    return run

@@ -80,9 +80,9 @@ def prepare(name: str, body: Path, data: Path, work: Path, say: Callable[[str], 
     texts = model.dataset.train.texts
     chosen = texts[:: max(1, len(texts) // CALIBRATION_TEXTS)][:CALIBRATION_TEXTS]
     model.calibration.write_text("".join(json.dumps(_row(text)) + "\n" for text in chosen), encoding="utf-8")
-    say(f"{name}: exporting")
     if model.is_tagger:  # `taggers.measure` exports it with its test file
         return model
+    say(f"{name}: exporting")
     columns = Columns("text", "pair" if isinstance(chosen[0], TextPair) else None)
     export(
         model.checkpoint,

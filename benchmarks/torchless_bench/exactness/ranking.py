@@ -8,20 +8,19 @@ PyTorch, fp32 and int8 on the pairs that were kept for the test.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torchless import Reranker, TextPair
-from torchless.errors import InputError, TorchlessError
-from torchless_bench.status_line import StatusLine
+from torchless.errors import InputError
 from torchless_export.checkpoint import Checkpoint
+from torchless_export.quality import reference_logits
 from torchless_export.reference import Reference
 
-from .models import TrainedModel, prepare
+from . import command
+from .models import TrainedModel
 
 Values = NDArray[np.float64]
 _HEADER = "| model | pairs | | Pearson | Spearman | largest difference |\n|---|---|---|---|---|---|\n"
@@ -29,29 +28,11 @@ _HEADER = "| model | pairs | | Pearson | Spearman | largest difference |\n|---|-
 
 def main() -> int:
     """Print a table, model by model."""
-    parser = argparse.ArgumentParser(
-        prog="python -m torchless_bench.exactness.ranking", description="Compare cross-encoders with people's scores."
+    sys.stdout.write(_HEADER)
+    description = "Compare cross-encoders with people's scores."
+    return command.run(
+        "python -m torchless_bench.exactness.ranking", description, "stsb:bert", lambda model, _: markdown(model)
     )
-    parser.add_argument("models", nargs="+", metavar="SET:ARCHITECTURE", help="models to compare: stsb:bert")
-    parser.add_argument(
-        "--body", type=Path, required=True, help="folder of the BERT checkpoint that training begins with"
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
-    parser.add_argument("--work", type=Path, required=True, help="folder that keeps models")
-    options = parser.parse_args()
-    status = StatusLine()
-    try:
-        sys.stdout.write(_HEADER)
-        for name in options.models:
-            model = prepare(name, options.body, options.data, options.work, status.note)
-            status.clear()
-            sys.stdout.write(markdown(model))
-            sys.stdout.flush()
-    except TorchlessError as error:
-        status.clear()
-        status.note(f"error: {error}")
-        return 1
-    return 0
 
 
 def markdown(model: TrainedModel) -> str:
@@ -79,9 +60,7 @@ def markdown(model: TrainedModel) -> str:
 def torch_scores(model: TrainedModel, pairs: list[TextPair]) -> Values:
     """PyTorch's logit for every pair: (n,)."""
     reference = Reference(Checkpoint.open(str(model.checkpoint)), None, "classifier")
-    _, logits = reference.run(pairs)
-    assert logits is not None
-    return np.concatenate(list(logits)).astype(np.float64)
+    return np.concatenate(reference_logits(reference, pairs)).astype(np.float64)
 
 
 def pearson(a: Values, b: Values) -> float:

@@ -9,12 +9,14 @@ import numpy as np
 
 from torchless_bench.contenders.contender import ContenderKind, Floats
 from torchless_bench.tasks import BenchmarkTask
+from torchless_export.quality import score_error
+from torchless_export.reports import Gates
 
 EXACT_DIFFERENCE = 1e-3
 INT8_DISAGREEMENT = 0.05
 INT8_COSINE = 0.9
 _TINY = 1e-12
-SCORE_ERROR = 0.2  # as the export's gate has it
+SCORE_ERROR = Gates().max_score_error
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,7 @@ class Agreement:
         disagreement: share of texts (tokens) with another label than the reference's; has no meaning for embeddings and
             for scores.
         min_cosine: smallest cosine between the two answers to a text.
-        relative_error: root mean square of the differences, as a share of the standard deviation of the reference's
-            numbers.
+        relative_error: the differences as a share of the spread of the reference's numbers, as `score_error` has it.
     """
 
     texts: int
@@ -46,7 +47,7 @@ class Agreement:
         lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(answers, axis=1)
         cosines = (reference * answers).sum(axis=1) / np.maximum(lengths, _TINY)
         difference = float(np.abs(reference - answers).max())
-        error = float(np.sqrt(np.square(reference - answers).mean()) / max(float(reference.std()), _TINY))
+        error = score_error(reference, answers)
         return cls(len(reference), difference, float(other_labels.mean()), float(cosines.min()), error)
 
     def problem(self, kind: ContenderKind, task: BenchmarkTask, max_disagreement: float) -> str | None:

@@ -16,12 +16,12 @@ from torchless_bench.contenders.contender import LoadedContender
 _CHUNK = 4096  # rows that are read, answered and written together
 
 
-def time(contender: LoadedContender, texts: Sequence[Any], batch_size: int) -> float:
+def time(contender: LoadedContender, texts: Sequence[str], batch_size: int) -> float:
     """Seconds from opening the input until the output is complete.
 
     Args:
         contender: who answers.
-        texts: of the rows; of pairs, both parts.
+        texts: of the rows.
         batch_size: as `LoadedContender.whole_list` takes it.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -29,9 +29,7 @@ def time(contender: LoadedContender, texts: Sequence[Any], batch_size: int) -> f
         with source.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["id", "text"])
-            rows.writerows(
-                [number, text if isinstance(text, str) else " ".join(text)] for number, text in enumerate(texts)
-            )
+            rows.writerows(enumerate(texts))
         gc.collect()
         start = perf_counter()
         (contender.whole_file or _by_lists(contender))(source, output, batch_size)

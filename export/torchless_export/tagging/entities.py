@@ -19,6 +19,12 @@ Entity = tuple[int, int, str]  # start, end, type
 Place = tuple[int, int]  # start, end
 
 
+def trimmed(text: str, start: int, end: int) -> Place:
+    """A place without the blanks at its ends."""
+    inside = text[start:end]
+    return start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
+
+
 @dataclass(frozen=True)
 class Scheme:
     """What a model's tags mean.

@@ -17,7 +17,7 @@ from torchless_export import conll
 from torchless_export.conll import opened
 from torchless_export.samples import Columns, Sample
 
-from .entities import Entity, Place, Scheme
+from .entities import Entity, Place, Scheme, trimmed
 
 _SPANS, _WORDS, _TAGS = ("spans", "entities"), ("tokens", "words"), ("tags", "ner_tags", "labels")
 _JSON = {
@@ -175,10 +175,9 @@ def _span(span: Any, where: str, text: str, scheme: Scheme) -> Entity:
         )
     if label not in scheme.types:
         raise _unknown(where, "label", scheme.types, label)
-    inside = text[start:end]
-    if not inside.strip():
+    if not text[start:end].strip():
         raise InputError(f"{where}: expected a part of the text, got blanks alone, {start} to {end}.")
-    return start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip()), label
+    return (*trimmed(text, start, end), label)
 
 
 def _string(value: Any, where: str) -> str:

@@ -19,7 +19,7 @@ from torchless_export.reference import Reference
 from torchless_export.samples import Sample
 from torchless_export.spec import Floats
 
-from .entities import OUTSIDE, Entity, Scheme, counts, f1
+from .entities import OUTSIDE, Entity, Scheme, counts, f1, trimmed
 from .files import Tagged
 from .reports import TagAccuracy, TagQualityReport
 from .words import first_tokens
@@ -108,18 +108,13 @@ def _found(
     for rows, each, given in zip(logits, tokens, words, strict=True):
         tags = [scheme.labels[best] for best in rows.argmax(axis=1).tolist()]
         if given is None:
-            places = [_trimmed(each.text, *place) for place in zip(each.starts, each.stops, strict=True)]
+            # Some tokenizers count the blank before a word to its token.
+            places = [trimmed(each.text, *place) for place in zip(each.starts, each.stops, strict=True)]
             found.append(scheme.entities(tags, places))
         else:
             first = first_tokens(given, each.starts)
             found.append(scheme.entities([OUTSIDE if token is None else tags[token] for token in first], given))
     return found
-
-
-def _trimmed(text: str, start: int, stop: int) -> tuple[int, int]:
-    """A token's place without the blanks that some tokenizers count to it."""
-    inside = text[start:stop]
-    return start + len(inside) - len(inside.lstrip()), stop - len(inside) + len(inside.rstrip())
 
 
 def _share(count: int, of: int) -> float:
