@@ -127,7 +127,7 @@ class Reranker:
         return self._answer(pair_list(pairs), activation)
 
     def _answer(self, pairs: Sequence[TextPair], activation: Activation | None) -> Answers:
-        own = self.manifest.reranker_activation or self.manifest.activation
+        own = self.manifest.ranking_activation
         return self._classifier.answer(pairs, activation=own if activation is None else activation)
 
 

@@ -130,6 +130,11 @@ class Manifest:
     reranker_activation: Activation | None = None
 
     @property
+    def ranking_activation(self) -> Activation:
+        """What turns logits into scores of pairs, as sentence-transformers' CrossEncoder has it."""
+        return self.reranker_activation or self.activation
+
+    @property
     def ranks(self) -> bool:
         """Whether it ranks documents: it reads pairs, and has one output."""
         return self.kind == "classifier" and self.pairs and len(self.labels) == 1

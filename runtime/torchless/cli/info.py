@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 def _lines(bundle: Bundle) -> list[tuple[str, str]]:
     manifest = bundle.manifest
     source = manifest.source
-    ranking = manifest.reranker_activation or manifest.activation
+    ranking = manifest.ranking_activation
     origin = " ".join(filter(None, [source.name, source.revision, f"({source.architecture})"]))
     lines = [
         ("bundle", str(bundle.path)),

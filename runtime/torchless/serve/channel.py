@@ -15,6 +15,8 @@ import msgspec
 
 from torchless.errors import TorchlessError
 
+from .errors import kind_of
+
 Answer = Callable[[str, Any], Awaitable[Any]]
 _LONGEST_LINE = 1 << 26
 
@@ -46,6 +48,7 @@ class Channel:
         self._numbers = itertools.count()
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._early: list[bytes] | None = []  # what is sent before the channel is open; None once it is, or has ended
         self._writer: asyncio.StreamWriter | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -54,6 +57,8 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         try:
             reader, self._writer = await asyncio.open_connection(sock=self._end, limit=_LONGEST_LINE)
+            early, self._early = self._early or [], None
+            self._writer.writelines(early)
             while line := await reader.readline():
                 self._take(msgspec.json.decode(line))
         except (OSError, ValueError):
@@ -63,6 +68,7 @@ class Channel:
 
     def close(self) -> None:
         """End this side."""
+        self._early = None
         if self._writer is not None:
             self._writer.close()
         self._end.close()
@@ -95,30 +101,34 @@ class Channel:
             return
 
     def _send(self, message: Any) -> None:
-        if self._writer is None or self._writer.is_closing():
+        line = msgspec.json.encode(message) + b"\n"
+        if self._early is not None:
+            self._early.append(line)
+        elif self._writer is None or self._writer.is_closing():
             raise PeerError("a process of the server has ended", "InferenceError")
-        self._writer.write(msgspec.json.encode(message) + b"\n")
+        else:
+            self._writer.write(line)
 
     def _take(self, message: Any) -> None:
         number, what, given = message
-        if what == "answered":
-            waiting = self._asked.get(number)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(given)
-        elif what == "failed":
-            waiting = self._asked.get(number)
-            if waiting is not None and not waiting.done():
-                waiting.set_exception(PeerError(*given))
-        else:
+        if what not in ("answered", "failed"):
             task = asyncio.ensure_future(self._reply(number, what, given))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            return
+        waiting = self._asked.get(number)
+        if waiting is None or waiting.done():
+            return
+        if what == "answered":
+            waiting.set_result(given)
+        else:
+            waiting.set_exception(PeerError(*given))
 
     async def _reply(self, number: int, what: str, given: Any) -> None:
         try:
             message = [number, "answered", await self._answer(what, given)]
         except Exception as error:
-            message = [number, "failed", [str(error), getattr(error, "kind", type(error).__name__)]]
+            message = [number, "failed", [str(error), kind_of(error)]]
         try:
             self._send(message)
         except PeerError:

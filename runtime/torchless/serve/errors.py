@@ -73,15 +73,20 @@ class MethodError(RequestError):
         self.allowed = allowed
 
 
+def kind_of(error: BaseException) -> str:
+    """The class of an error; of one that another process reports, the class that it has there."""
+    return str(getattr(error, "kind", type(error).__name__))
+
+
 class ReloadError(RequestError):
     """A bundle to reload cannot be used; the model that ran before stays."""
 
     status = 409
 
     def __init__(self, cause: Exception) -> None:
-        kind = getattr(cause, "kind", type(cause).__name__)  # of an error in another process
         super().__init__(
-            f"the bundle cannot be used ({kind}), and the model that ran before stays; the server's log says why"
+            f"the bundle cannot be used ({kind_of(cause)}), and the model that ran before stays; "
+            "the server's log says why"
         )
 
 

@@ -6,13 +6,14 @@ import logging
 import os
 import socket
 import sys
+import traceback
 from contextlib import suppress
 
 from torchless.errors import InputError, TorchlessError
 from torchless.running.threads import available_threads
 
 from .listening import listen_tcp, listen_unix
-from .logs import flush, log, use_json
+from .logs import flush, log, log_error, use_json
 from .server import serve_here
 from .settings import Settings, is_service_link, variable
 from .supervisor import Supervisor
@@ -37,6 +38,8 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
     # Texts come a few at a time, and the tokenizer's own threads would take CPUs from the model's.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     use_json(settings.log_level, thread=processes == 1)
+    if processes > 1 and processes * settings.threads > 2 * available_threads():
+        log("more processes than CPUs", processes=processes, cpus=available_threads())
     _allow_files(settings.max_connections + _OTHER_FILES)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its info lines repeat ours
     if is_service_link("port", os.environ):
@@ -54,7 +57,9 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
             serve_here(sources, settings, listeners, whole.row(place), channel)
             code = 0
         except TorchlessError as error:
-            log("a process ends", process=place, error=str(error))
+            log_error("a process ends", process=place, error=str(error))
+        except Exception:
+            log_error("a process ends", process=place, exception=traceback.format_exc())
         finally:
             flush()
             os._exit(code)  # what the supervisor would do at its exit is not ours
@@ -69,14 +74,10 @@ def processes_for(settings: Settings) -> int:
         InputError: several on a GPU, which they cannot share, or where processes cannot be forked.
     """
     chosen = settings.processes
-    if chosen is None:
-        return 1
     if chosen > 1 and settings.device != "cpu":
         raise InputError(f"processes: expected 1 on a GPU, got {chosen}; use --workers.")
     if chosen > 1 and not _CAN_FORK:
         raise InputError(f"processes: expected 1 on {sys.platform}, got {chosen}.")
-    if chosen > 1 and chosen * settings.threads > 2 * available_threads():
-        log("more processes than CPUs", processes=chosen, cpus=available_threads())
     return chosen
 
 

@@ -55,12 +55,11 @@ class Settings:
     pooling: str = _option(
         "auto", "how token states become an embedding; auto: as the bundle says", choices=("auto", "mean", "cls", "max")
     )
-    processes: int | None = _option(
-        None,
+    processes: int = _option(
+        1,
         "number of processes that listen at the address; more than 1 only on CPUs, and not on Windows",
         least=1,
         most=1024,
-        shown="1",
     )
     workers: int | None = _option(
         None,

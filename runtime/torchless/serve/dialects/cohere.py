@@ -126,13 +126,11 @@ async def rerank(call: Call, body: RerankRequest, version: str) -> Response:
     _check_fields(body, model)
     texts = [_text(document, index) for index, document in enumerate(body.documents)]
     wanted = not _is_cohere(call) if body.return_documents is None else body.return_documents
-    if wanted:
-        call.hold_texts([value for each in body.documents if isinstance(each, dict) for value in each.values()])
-    activation = scores_under(body.use_activation, body.activation)
-    ranked = await rank_documents(
-        call, model, body.query, texts, activation=activation, top_k=body.top_n or None, repeat=wanted
-    )
     documents = [{"text": each} if isinstance(each, str) else each for each in body.documents] if wanted else None
+    if documents:
+        call.hold_texts([value for each in documents for value in each.values()])
+    activation = scores_under(body.use_activation, body.activation)
+    ranked = await rank_documents(call, model, body.query, texts, activation=activation, top_k=body.top_n or None)
     results = [Result(each.index, each.score, documents[each.index] if documents else None) for each in ranked]
     tokens = call.token_count
     return Response(

@@ -8,7 +8,7 @@ one list per text, even for a lone text: both of their clients read its first el
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -163,7 +163,7 @@ def error(problem: TorchlessError) -> Error:
     return Error(public_message(problem))
 
 
-_ANSWERS = (list[list[Scored]], Ranked, list[Ranked], list[Scored], list[Entity], list[list[Entity]])
+_ANSWERS = get_args(Answer)
 HUGGINGFACE = Dialect(
     "hugging-face-inference",
     "Hugging Face's Inference API for text, zero-shot and token classification.",

@@ -109,9 +109,8 @@ async def score_pairs(
         RequestError, InferenceError: as `Call.logits`.
     """
     require_ranking(model)
-    own = model.manifest.reranker_activation or model.manifest.activation
     logits = await call.logits(model, pairs, truncate=truncate)
-    return ACTIVATIONS[activation or own](logits)[:, 0]
+    return ACTIVATIONS[activation or model.manifest.ranking_activation](logits)[:, 0]
 
 
 def require_ranking(model: ServedModel) -> None:

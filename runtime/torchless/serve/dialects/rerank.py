@@ -13,8 +13,6 @@ from torchless.serve.operation import Operation
 from . import cohere
 from .rank import rank_documents
 
-_TEI = frozenset({"query", "texts", "truncate", "truncation_direction", "raw_scores", "return_text"})
-
 
 class EitherRequest(cohere.RerankRequest, forbid_unknown_fields=True, kw_only=True):
     """A query, and either `texts` with the fields of text-embeddings-inference, or `documents` with those of vLLM.
@@ -28,6 +26,9 @@ class EitherRequest(cohere.RerankRequest, forbid_unknown_fields=True, kw_only=Tr
     truncation_direction: Literal["left", "right", "Left", "Right"] | None = None
     raw_scores: bool | None = None
     return_text: bool | None = None
+
+
+_TEI = {"query", *EitherRequest.__struct_fields__} - ({*cohere.RerankRequest.__struct_fields__} - {"query"})
 
 
 class Rank(msgspec.Struct, omit_defaults=True):

@@ -13,7 +13,7 @@ import msgspec
 from torchless import __version__
 from torchless.bundle.manifest import GraphKind
 from torchless.serve.call import Call
-from torchless.serve.errors import NotFoundError, ReloadError, RequestError
+from torchless.serve.errors import NotFoundError, ReloadError, RequestError, kind_of
 from torchless.serve.logs import log_error
 from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
@@ -106,8 +106,7 @@ async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
     except RequestError:
         raise
     except Exception as problem:
-        kind = getattr(problem, "kind", type(problem).__name__)
-        log_error("reload failed; the models that ran before go on", error=f"{kind}: {problem}")
+        log_error("reload failed; the models that ran before go on", error=f"{kind_of(problem)}: {problem}")
         raise ReloadError(problem) from problem
     return [Reloaded(*each) for each in digests.items()]
 
