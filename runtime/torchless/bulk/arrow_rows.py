@@ -58,14 +58,15 @@ class ArrowSource:
         self._arrow = pyarrow(f"reading {files[0].name}")
         self._files = files
         self._wanted = wanted
-        self.rows: int | None = 0
+        self._groups: list[list[tuple[int, int]]] = []  # of each file
         for place, file in enumerate(files):
             with self._opened(file) as opened:
-                self.rows = (self.rows or 0) + opened.rows
                 if place == 0:
                     self.schema = opened.schema
                 elif not opened.schema.equals(self.schema):
                     raise InputError(f"{file.name}: expected the columns and types of {files[0].name}, got others.")
+                self._groups.append(opened.groups())
+        self.rows: int | None = sum(rows for groups in self._groups for _, rows in groups)
         self.names: list[str] = list(self.schema.names)
         name = files[0].name
         self._keys = [first_present(names, self.names, name) for names in wanted.names()]
@@ -79,9 +80,9 @@ class ArrowSource:
             InputError: a file cannot be read any further.
         """
         read = 0
-        for file in self._files:
+        for file, groups in zip(self._files, self._groups, strict=True):
             with self._opened(file) as opened:
-                for group, rows in opened.groups:
+                for group, rows in groups:
                     if read + rows <= skip:
                         read += rows
                         continue
@@ -138,14 +139,11 @@ def block_of(arrow: Any, table: Any, columns: Sequence[Any], wanted: Wanted, nam
 
 
 def refuse_no_strings(arrow: Any, schema: Any, key: str, name: str) -> None:
-    """Refuse a column that there is twice, or that holds no strings.
+    """Refuse a column that holds no strings.
 
     Raises:
         InputError: so it is.
     """
-    count = schema.names.count(key)
-    if count > 1:
-        raise InputError(f"{name}: expected one column {key}, got {count}.")
     found = schema.field(key).type
     plain = found.value_type if arrow.types.is_dictionary(found) else found
     if plain not in (arrow.string(), arrow.large_string(), arrow.string_view()):
@@ -174,13 +172,13 @@ class _Opened:
 
     Attributes:
         schema: its columns.
-        rows: how many there are.
-        groups: of each group of rows its number, and how many rows it holds.
     """
 
     schema: Any
-    rows: int
-    groups: list[tuple[int, int]]
+
+    def groups(self) -> list[tuple[int, int]]:
+        """Of each group of rows its number, and how many rows it holds."""
+        raise NotImplementedError
 
     def read(self, group: int) -> Iterator[Any]:
         """The batches of a group."""
@@ -191,9 +189,10 @@ class _Parquet(_Opened):
     def __init__(self, arrow: Any, file: Any) -> None:
         self._file = arrow.parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
         self.schema = self._file.schema_arrow
+
+    def groups(self) -> list[tuple[int, int]]:
         found = self._file.metadata
-        self.rows = found.num_rows
-        self.groups = [(place, found.row_group(place).num_rows) for place in range(found.num_row_groups)]
+        return [(place, found.row_group(place).num_rows) for place in range(found.num_row_groups)]
 
     def read(self, group: int) -> Iterator[Any]:
         yield from self._file.iter_batches(_BATCH_ROWS, row_groups=[group], use_threads=False)
@@ -211,13 +210,18 @@ class _Ipc(_Opened):
         if self._random:
             self._reader = arrow.ipc.open_file(file)
             self.schema = self._reader.schema
-            counts = [self._reader.get_batch(place).num_rows for place in range(self._reader.num_record_batches)]
         else:
             with arrow.ipc.open_stream(file) as reader:
                 self.schema = reader.schema
-                counts = [batch.num_rows for batch in reader]
-        self.rows = sum(counts)
-        self.groups = list(enumerate(counts)) if self._random else [(0, self.rows)]
+
+    def groups(self) -> list[tuple[int, int]]:
+        """The same; it reads the whole file, because nothing else says how many rows a batch has."""
+        if self._random:
+            places = range(self._reader.num_record_batches)
+            return [(place, self._reader.get_batch(place).num_rows) for place in places]
+        self._file.seek(0, io.SEEK_SET)
+        with self._arrow.ipc.open_stream(self._file) as reader:
+            return [(0, sum(batch.num_rows for batch in reader))]
 
     def read(self, group: int) -> Iterator[Any]:
         if self._random:

@@ -6,20 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torchless.errors import InputError
+from torchless.inputs.text_files import EXTENSIONS
 
-READABLE = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".txt": "text",
-    "": "text",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".ipc": "arrow",
-    ".feather": "feather",
-}
+READABLE = {**EXTENSIONS, ".parquet": "parquet", ".arrow": "arrow", ".ipc": "arrow", ".feather": "feather"}
 WRITABLE = {extension: kind for extension, kind in READABLE.items() if kind not in ("json", "text")}
 ARROW = ("parquet", "arrow", "feather")  # what pyarrow reads and writes
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from .kept import Totals
 
@@ -47,10 +49,9 @@ class Progress:
         line = self._line(totals, tokens, share, now - self._begun)
         if self._terminal:
             self._open = True
-            sys.stderr.write(f"\r\x1b[K{line}")
+            _write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
         else:
-            sys.stderr.write(f"torchless: {line}\n")
-        sys.stderr.flush()
+            _write(f"torchless: {line}\n")
 
     def _line(self, totals: Totals, tokens: int, share: float, seconds: float) -> str:
         done = totals.rows - self._kept
@@ -72,8 +73,13 @@ class Progress:
         """Remove the line from the terminal."""
         if self._open:
             self._open = False
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            _write("\r\x1b[K")
+
+
+def _write(text: str) -> None:
+    with suppress(OSError):  # stderr is closed, or nobody reads it: the work goes on
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def clock_time(seconds: float) -> str:

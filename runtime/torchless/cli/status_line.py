@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from torchless.running.threads import started
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
@@ -57,7 +59,7 @@ class StatusLine:
 
     def __enter__(self) -> Self:
         if not self._terminal:
-            threading.Thread(target=self._each_minute, name="torchless-status", daemon=True).start()
+            started(self._each_minute, "torchless-status", daemon=True)
         return self
 
     def __exit__(self, *_: object) -> None:

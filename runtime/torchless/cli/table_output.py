@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from torchless.inputs.text_files import TEXT_COLUMNS
+from . import text_input
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,14 +77,12 @@ def run(options: argparse.Namespace, question: Callable[[Model], Question]) -> i
     """Answer every row; what is asked is made of the model that the command line names."""
     from torchless.bulk.job import Job
     from torchless.bulk.questions import Model
-    from torchless.bulk.rows import Wanted
     from torchless.bulk.run import BadRowError
     from torchless.bulk.run import run as run_job
 
     if options.texts:
         options.wrong_usage("expected texts from one source: TEXT arguments (- is stdin) or --input FILE")
-    if options.pair is not None and options.pair_column:
-        options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
+    text_input.check_pair(options)
     if (options.ray_actors or options.ray_cpus) and not options.ray:
         options.wrong_usage("--ray-actors and --ray-cpus need --ray ADDRESS")
     model = Model(options.model, options.precision, options.device, threads=options.threads)
@@ -92,7 +90,7 @@ def run(options: argparse.Namespace, question: Callable[[Model], Question]) -> i
         options.input,
         options.output,
         question(model),
-        Wanted((options.column,) if options.column else TEXT_COLUMNS, options.pair_column, options.pair),
+        text_input.wanted(options),
         options.input_format,
         (options.memory or _DEFAULT_MIB) << 20,
         options.strict,

@@ -18,7 +18,7 @@ from .stdin import Arriving, comes_bit_by_bit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from torchless.bulk.rows import Source
+    from torchless.bulk.rows import Source, Wanted
 
 # At most so many are read, answered and written together, which bounds memory; a longer text stands alone.
 CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 1 << 20
@@ -120,10 +120,7 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         )
     if (options.column or options.pair_column or options.input_format) and not options.input:
         options.wrong_usage("--input-format, --column and --pair-column need --input FILE")
-    if options.pair is not None and options.pair_column:
-        options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
-    if options.pair is not None:
-        refuse_lone_surrogate(options.pair, "--pair")
+    check_pair(options)
     if options.input and (beyond := _beyond_lines(options)):
         yield from beyond
         return
@@ -134,30 +131,50 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         arriving = Arriving(file) if comes_bit_by_bit(file) else None
         waits = arriving.waits if arriving else lambda: False
         if options.input:
-            wanted = [(options.column,) if options.column else TEXT_COLUMNS]
-            wanted += [(options.pair_column,)] if options.pair_column else []
+            names = [(options.column,) if options.column else TEXT_COLUMNS]
+            names += [(options.pair_column,)] if options.pair_column else []
             text_format = options.input_format or format_of(options.input, " Name its format with --input-format.")
-            rows = columns(arriving or file, options.input, *wanted, text_format=text_format)
+            rows = columns(arriving or file, options.input, *names, text_format=text_format)
         else:
             rows = _from_arguments(options, arriving or file)
         yield from _chunks(rows, options.pair, waits)
 
 
+def check_pair(options: argparse.Namespace) -> None:
+    """Refuse a second text that is named twice, or that no UTF-8 text can hold.
+
+    Raises:
+        InputError: it holds a lone surrogate.
+        SystemExit: it is named twice; argparse has said so.
+    """
+    if options.pair is not None and options.pair_column:
+        options.wrong_usage("expected --pair TEXT or --pair-column C, not both")
+    if options.pair is not None:
+        refuse_lone_surrogate(options.pair, "--pair")
+
+
+def wanted(options: argparse.Namespace) -> Wanted:
+    """Which columns of a file make a text."""
+    from torchless.bulk.rows import Wanted
+
+    return Wanted((options.column,) if options.column else TEXT_COLUMNS, options.pair_column, options.pair)
+
+
 def _beyond_lines(options: argparse.Namespace) -> Iterator[list[Text]] | None:
     """The texts of Parquet and Arrow files, compressed files, folders and patterns; None for any other input."""
-    from torchless.bulk.formats import ARROW, split_name
+    import glob
+
+    from torchless.bulk.formats import READABLE, Format, split_name
 
     path, (extension, compression) = Path(options.input), split_name(options.input)
-    several = path.is_dir() or (not path.exists() and any(character in options.input for character in "*?["))
-    arrow = (options.input_format or extension.lstrip(".")) in (*ARROW, "ipc")
+    several = path.is_dir() or (not path.exists() and glob.has_magic(options.input))
+    arrow = Format(options.input_format or READABLE.get(extension, "")).arrow
     if options.input == "-" or not (several or compression or arrow):
         return None
     from torchless.bulk.input_files import find
     from torchless.bulk.job import source_of
-    from torchless.bulk.rows import Wanted
 
-    wanted = Wanted((options.column,) if options.column else TEXT_COLUMNS, options.pair_column, options.pair)
-    return _strictly(source_of(find(options.input, options.input_format), wanted))
+    return _strictly(source_of(find(options.input, options.input_format), wanted(options)))
 
 
 def _strictly(source: Source) -> Iterator[list[Text]]:

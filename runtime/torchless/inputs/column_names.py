@@ -14,9 +14,11 @@ def first_present(names: Sequence[str], present: Collection[str], where: str) ->
     """The first of the names that is there.
 
     Raises:
-        InputError: none is; `where` begins the message.
+        InputError: none is, or a column of that name is there twice; `where` begins the message.
     """
     for name in names:
         if name in present:
+            if isinstance(present, Sequence) and (count := present.count(name)) > 1:  # an object's keys are unique
+                raise InputError(f"{where}: expected one column {name}, got {count}.")
             return name
     raise InputError(f"{where}: expected a column {' or '.join(names)}, got {', '.join(present) or 'none'}.")

@@ -46,11 +46,7 @@ def _csv_rows(file: Iterable[bytes], name: str) -> Iterator[Row]:
 
 def _wanted(rows: Iterator[Row], name: str, wanted: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
     _, header = next(rows, (0, []))
-    found = [first_present(names, header, name) for names in wanted]
-    for column in found:
-        if header.count(column) > 1:
-            raise InputError(f"{name}: expected one column {column}, got {header.count(column)}.")
-    places = [header.index(column) for column in found]
+    places = [header.index(first_present(names, header, name)) for names in wanted]
     for number, row in rows:
         if len(row) != len(header):
             raise InputError(f"{name}, line {number}: expected {len(header)} columns, got {len(row)}.")

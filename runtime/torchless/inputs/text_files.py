@@ -20,7 +20,7 @@ _READERS = {
     "json": json_rows.from_json,
 }
 FORMATS = (*_READERS, "text")
-_EXTENSIONS = {
+EXTENSIONS = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "jsonl",
@@ -38,10 +38,10 @@ def format_of(name: str, advice: str = "") -> str:
         InputError: the extension is none of a text file; the advice ends the message.
     """
     extension = Path(name.rstrip(".")).suffix.lower()
-    if extension not in _EXTENSIONS:
-        known = ", ".join(filter(None, _EXTENSIONS))
+    if extension not in EXTENSIONS:
+        known = ", ".join(filter(None, EXTENSIONS))
         raise InputError(f"{name}: expected one of the extensions {known} or none, got {extension}.{advice}")
-    return _EXTENSIONS[extension]
+    return EXTENSIONS[extension]
 
 
 def columns(

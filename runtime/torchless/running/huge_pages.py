@@ -10,15 +10,16 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .threads import started
 
 _SWITCH, _OFF = "TORCHLESS_HUGE_PAGES", ("0", "false", "no", "off")
 _LEAST_WEIGHTS = 64 << 20  # bytes: below it the gain is 1 to 2 %, and the threads' caches hold much of the model
@@ -47,11 +48,7 @@ def collapsing(weights_bytes: int) -> Iterator[None]:
         return
     before = anonymous()
     yield
-    thread = threading.Thread(target=_later, args=(before,), name="torchless-huge-pages", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:  # while Python ends, or at the system's limit of threads
-        return
+    started(partial(_later, before), "torchless-huge-pages", daemon=True)
 
 
 def anonymous() -> Ranges:

@@ -22,9 +22,11 @@ def available_threads() -> int:
     return max(1, min(affinity, math.ceil(quota) if quota != math.inf else affinity))
 
 
-def started(work: Callable[[], object], name: str | None = None) -> threading.Thread | None:
+def started(
+    work: Callable[[], object], name: str | None = None, *, daemon: bool | None = None
+) -> threading.Thread | None:
     """A thread that does the work; None where no more can be started: while Python ends, or at the system's limit."""
-    thread = threading.Thread(target=work, name=name)
+    thread = threading.Thread(target=work, name=name, daemon=daemon)
     try:
         thread.start()
     except RuntimeError:

@@ -104,3 +104,19 @@ def test_ray_that_is_not_installed_names_the_extra(
     code, _, err = run("predict", tiny, "--input", source, "--output", tmp_path / "out.csv", "--ray", "local")
     assert code == 1
     assert "--ray needs ray: pip install 'torchless[ray]'" in err
+
+
+def test_a_wanted_column_that_is_there_twice_is_refused(tiny: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "in.csv").write_text("text,text\ngood,bad\n", encoding="utf-8")
+    code, _, err = run("predict", tiny, "--input", tmp_path / "in.csv", "--output", tmp_path / "out.csv")
+    assert code == 2
+    assert "expected one column text, got 2" in err
+
+
+def test_a_second_text_that_is_no_utf_8_is_refused_before_any_row(
+    tiny: Path, source: Path, tmp_path: Path, run: Run
+) -> None:
+    code, _, err = run("predict", tiny, "--input", source, "--pair", "\udc80", "--output", tmp_path / "out.csv")
+    assert code == 2
+    assert "--pair" in err
+    assert not (tmp_path / "out.csv").exists()
