@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .answers import numerics
 from .bundle.manifest import Pooling
+from .errors import IncompatibleError
 from .inputs.arguments import Text, choice, flag
 from .inputs.tokenised import Tokenised
 from .inputs.tokens import Batch
@@ -114,6 +115,7 @@ class Encoder(Model):
 
         Raises:
             InputError: as in `hidden_states`, or the pooling is unknown, or the windows do not fit.
+            IncompatibleError: as in `require_vectors`.
             InferenceError: as in `hidden_states`.
         """
         return self.answer(texts, pooling=pooling, normalize=normalize, windows=windows).vectors
@@ -131,8 +133,9 @@ class Encoder(Model):
         Texts may have been tokenised already, with the same windows.
 
         Raises:
-            InputError, InferenceError: as in `embed`.
+            InputError, IncompatibleError, InferenceError: as in `embed`.
         """
+        self.require_vectors(pooling)
         pool = numerics.POOLINGS[self._pooling(pooling)]
         scale = self.manifest.normalize if normalize is None else flag(normalize, "normalize")
         batch, offsets = texts if isinstance(texts, Tokenised) else self.tokenizer.encode_windows(texts, windows)
@@ -157,6 +160,22 @@ class Encoder(Model):
             InferenceError: as in `hidden_states`.
         """
         return finite(numerics.POOLINGS[self._pooling(pooling)](self.session.run(batch), batch.offsets))
+
+    def require_vectors(self, pooling: Pooling | None) -> None:
+        """Refuse a reranker whose vectors nobody has asked for by name.
+
+        It was trained to read query and document together: the vector of one text means little, and the same
+        checkpoint ranks.
+
+        Raises:
+            IncompatibleError: the bundle ranks documents, and pooling is None.
+        """
+        if pooling is None and self.manifest.ranks:
+            raise IncompatibleError(
+                f"{self.manifest.source.name} ranks documents: it reads pairs and has one output. Rank with Reranker "
+                "or with torchless rank. To have its vectors all the same, name a pooling: "
+                f'pooling="{self.manifest.pooling}", or --pooling {self.manifest.pooling}.'
+            )
 
     def _pooling(self, asked: Pooling | None) -> Pooling:
         pooling = self.manifest.pooling if asked is None else asked

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from torchless import Classifier, Ranked, Reranker, TextPair
+from torchless import Classifier, Encoder, Ranked, Reranker, TextPair
 from torchless.answers.documents import ranked_documents
 from torchless.errors import IncompatibleError, InferenceError, InputError
 from torchless.inputs.assembly import Assembler
@@ -212,3 +212,11 @@ def test_an_unknown_activation_in_a_manifest_is_refused(tiny_copy: Path, rewrite
     rewrite(lambda fields: fields.update(reranker_activation="relu"))
     with pytest.raises(ValueError, match="reranker_activation: expected one of softmax, sigmoid, none, got 'relu'"):
         Reranker.load(tiny_copy)
+
+
+def test_a_reranker_embeds_only_where_the_pooling_is_named(tiny_ranker: Path) -> None:
+    encoder = Encoder.load(tiny_ranker)
+    with pytest.raises(IncompatibleError, match=r'ranks documents.*Rank with Reranker.*pooling="mean"'):
+        encoder.embed(["a"])
+    assert encoder.embed(["a"], pooling="mean").shape == (1, encoder.manifest.hidden_size)
+    assert len(encoder.hidden_states(["a"])) == 1

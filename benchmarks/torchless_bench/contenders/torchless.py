@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,9 +82,11 @@ def _tagger(setup: Setup, precision: str) -> LoadedContender:
 
 def _encoder(setup: Setup, precision: str) -> LoadedContender:
     encoder = Encoder.load(setup.bundle, precision=precision, threads=setup.threads)
-    question = Embed(Model(str(setup.bundle), precision, threads=setup.threads))
+    pooling = encoder.manifest.pooling  # by its name, which a reranker wants
+    question = Embed(Model(str(setup.bundle), precision, threads=setup.threads), pooling=pooling)
+    embed = functools.partial(encoder.embed, pooling=pooling)
     return LoadedContender(
-        encoder.embed, lambda texts, _: list(encoder.embed(texts)), batch_sizes=_ITS_OWN, whole_file=_files(question)
+        embed, lambda texts, _: list(embed(texts)), batch_sizes=_ITS_OWN, whole_file=_files(question)
     )
 
 

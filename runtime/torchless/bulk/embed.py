@@ -31,10 +31,12 @@ class Embed(Question):
         return [("embedding", ("float32", hidden_size))]
 
     def load(self) -> Respondent:
-        """Load the encoder; errors as `Encoder.load`."""
+        """Load the encoder; errors as `Encoder.load` and `Encoder.require_vectors`."""
         from torchless.encoder import Encoder
 
-        return _Embedding(self, self.model.load(Encoder))
+        encoder = self.model.load(Encoder)
+        encoder.require_vectors(self.pooling)
+        return _Embedding(self, encoder)
 
 
 class _Embedding:

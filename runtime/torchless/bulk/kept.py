@@ -178,9 +178,9 @@ class Kept:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def leave(self) -> None:
-        """Let the folder go; one in which no run was begun is removed."""
+        """Let the folder go; one without a chunk is removed."""
         self._lock.close()
-        if not (self.folder / _RUN).exists():
+        if not any(self.folder.glob("*.rows")):
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

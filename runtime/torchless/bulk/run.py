@@ -72,7 +72,8 @@ def run(job: Job, answering: Callable[[Question], Answering], where: str = "onnx
         totals = begun.kept.totals
         errors = _complete(begun)
     except BaseException:
-        _say_what_is_kept(begun)
+        if begun.kept.chunks:
+            _say_what_is_kept(begun)
         raise
     finally:
         begun.kept.leave()

@@ -72,6 +72,7 @@ class ServedModel:
         self.padded, self.budget = encoder.session.padded, encoder.session.budget
         pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
         self.pooling: Pooling = pooling  # type: ignore[assignment]  # Settings checked it
+        self._embeds = settings.pooling != "auto" or not self.manifest.ranks  # as Encoder.require_vectors has it
         self.columns: dict[Task, int] = {"embeddings": self.manifest.hidden_size}
         warming = self.tokenizer.encode(Golden.from_bytes(bundle.read(GOLDEN), self.manifest).texts)
         encoder.pool(warming)  # the first run allocates
@@ -98,12 +99,17 @@ class ServedModel:
 
         Raises:
             InvalidError: a bundle without a head was asked to classify, one that labels tokens to label texts, or the
-                other way round.
+                other way round, or one that ranks to embed where the settings name no pooling.
         """
         if task == "tags":
             self.require_tagger()
         elif task != "embeddings":
             self._head()
+        elif not self._embeds:
+            raise InvalidError(
+                f"{self.name} ranks documents; send them to /rank. To have its vectors all the same, start the server "
+                f"with --pooling {self.manifest.pooling}"
+            )
 
     def run(self, task: Task, batch: Batch) -> Floats | list[Floats]:
         """Answer a batch: float32 (texts, columns); for "tags" each text's logits, float32 (tokens, labels).

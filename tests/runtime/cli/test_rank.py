@@ -115,3 +115,15 @@ def test_a_model_that_does_not_rank_is_refused(tiny: Path, mini: Path, run: Run)
     code, _, err = run("rank", mini, QUERY, "a")
     assert code == 1
     assert "reads single texts" in err
+
+
+@pytest.mark.parametrize("output", [None, "vectors.jsonl", "vectors.npy"])
+def test_a_reranker_is_not_asked_to_embed(tiny_ranker: Path, run: Run, tmp_path: Path, output: str | None) -> None:
+    (tmp_path / "texts.jsonl").write_text('{"text": "a"}\n')
+    wanted = ["--output", str(tmp_path / output)] if output else []
+    code, out, err = run("embed", tiny_ranker, "--input", tmp_path / "texts.jsonl", *wanted)
+    assert (code, out) == (1, "")
+    assert "ranks documents" in err
+    assert "--pooling mean" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
+    assert run("embed", tiny_ranker, "--pooling", "mean", "a")[0] == 0

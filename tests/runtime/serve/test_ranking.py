@@ -246,3 +246,33 @@ def test_a_large_answer_is_the_same(served: Server, reranker: Reranker) -> None:
         assert each["document"] == {"text": documents[each["index"]]}
     expected = reranker.score([("film", document) for document in documents])
     np.testing.assert_allclose(scores, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/embed", {"inputs": "a"}),
+        ("/v1/embeddings", {"input": "a", "model": "tiny-ranker"}),
+        (
+            "/v2/models/tiny-ranker/infer",
+            {
+                "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}],
+                "outputs": [{"name": "embedding"}],
+            },
+        ),
+    ],
+)
+def test_a_reranker_is_not_asked_to_embed(served: Server, path: str, body: dict[str, Any]) -> None:
+    status, _, answer = served.request("POST", path, body)
+    assert status in {400, 422}, answer
+    assert b"tiny-ranker ranks documents; send them to /rank" in answer
+
+
+def test_a_reranker_embeds_where_the_server_names_a_pooling(
+    tiny_ranker: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    running = Server(tmp_path_factory.mktemp("log") / "log", str(tiny_ranker), "--pooling", "mean", "--drain-s", "0")
+    try:
+        assert len(running.post("/embed", {"inputs": "a"})) == 1
+    finally:
+        running.stop()
