@@ -101,6 +101,11 @@ class ServerProcess:
             total += next((int(line.split()[1]) for line in fields if line.startswith("VmRSS")), 0)
         return total / 1024
 
+    def main_threads_s(self) -> float:
+        """CPU seconds of the main threads of the process and its children (Linux; proc(5), schedstat)."""
+        pids = [self.process.pid, *_children(self.process.pid)]
+        return sum(int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) for pid in pids) / 1e9
+
     def stop(self) -> int:
         """Send SIGTERM, wait for the end, and kill the children that are left; returns the exit code."""
         self._guard.kill()
