@@ -12,12 +12,12 @@ from contextlib import suppress
 from torchless.errors import InputError, TorchlessError
 from torchless.running.threads import available_threads
 
+from .handover import Handover
 from .listening import listen_tcp, listen_unix
 from .logs import flush, log, log_error, use_json
 from .server import serve_here
 from .settings import Settings, is_service_link, variable
 from .supervisor import Supervisor
-from .whole import Whole
 
 _OTHER_FILES = 256  # beside connections
 _CAN_FORK = hasattr(os, "fork") and hasattr(socket, "AF_UNIX")
@@ -50,16 +50,16 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         serve_here(sources, settings, listeners)
         return
 
-    def work(place: int, channel: socket.socket, whole: Whole) -> None:
+    def work(channel: socket.socket, handover: Handover) -> None:
         code = 1
         use_json(settings.log_level)
         try:
-            serve_here(sources, settings, listeners, whole.row(place), channel)
+            serve_here(sources, settings, listeners, channel, handover)
             code = 0
         except TorchlessError as error:
-            log_error("a process ends", process=place, error=str(error))
+            log_error("a process ends", process=handover.row.place, error=str(error))
         except Exception:
-            log_error("a process ends", process=place, exception=traceback.format_exc())
+            log_error("a process ends", process=handover.row.place, exception=traceback.format_exc())
         finally:
             flush()
             os._exit(code)  # what the supervisor would do at its exit is not ours

@@ -22,12 +22,12 @@ from .app import Application
 from .channel import Channel
 from .connection import protocol_for
 from .daemon import in_daemon
+from .handover import Handover
 from .listening import BACKLOG, shown_address
 from .logs import flush, log, log_error
 from .long_work import each_minute
 from .service import Service
 from .settings import Settings
-from .whole import Row
 
 _LAST_REQUESTS_S = 0.2
 _HANGS = 3  # times as long as a request may take, after which a hanging thread ends the process
@@ -38,8 +38,8 @@ def serve_here(
     sources: dict[str, str],
     settings: Settings,
     listeners: list[socket.socket],
-    row: Row | None = None,
     channel: socket.socket | None = None,
+    handover: Handover | None = None,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT, then finish the requests that have arrived.
 
@@ -47,15 +47,15 @@ def serve_here(
         sources: where each model comes from, by name.
         settings: how to serve.
         listeners: open sockets.
-        row: of this process, where the server has several.
-        channel: to their supervisor.
+        channel: to the supervisor, where the server has several processes.
+        handover: to and from the others.
 
     Raises:
         BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError: a model
             could not be loaded.
     """
     stop_tracing = tracing.configure(settings.otlp_endpoint) if settings.otlp_endpoint else None
-    service = Service(sources, settings, row)
+    service = Service(sources, settings, handover.row if handover else None)
     service.owns_process = True
     config = uvicorn.Config(
         Application(service),
@@ -71,7 +71,9 @@ def serve_here(
         timeout_graceful_shutdown=settings.max_drain_s,  # type: ignore[arg-type]
         backlog=BACKLOG,
     )
-    server = _Server(config, service) if channel is None else _OneOfSeveral(config, service, listeners, channel)
+    server = _Server(config, service)
+    if channel is not None and handover is not None:
+        server = _OneOfSeveral(config, service, listeners, channel, handover)
     try:
         server.run(listeners if channel is None else [])
     finally:
@@ -171,10 +173,15 @@ class _OneOfSeveral(_Server):
     """One process of a server: it shares its sockets, and the supervisor tells it what to do."""
 
     def __init__(
-        self, config: uvicorn.Config, service: Service, listeners: list[socket.socket], channel: socket.socket
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        listeners: list[socket.socket],
+        channel: socket.socket,
+        handover: Handover,
     ) -> None:
         super().__init__(config, service)
-        self._listeners = listeners
+        self._listeners, self._handover = listeners, handover
         self._channel = service.supervisor = Channel(channel, self._answer)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -196,8 +203,7 @@ class _OneOfSeveral(_Server):
                 config=self.config, server_state=self.server_state, app_state=self.lifespan.state
             )
 
-        row = self._service.row
-        self.servers += [Acceptor(each, make, row, lambda: len(connections)) for each in self._listeners]  # type: ignore[misc]
+        self.servers.append(Acceptor(self._listeners, make, lambda: len(connections), self._handover))  # type: ignore[arg-type]
 
     async def _follow(self) -> None:
         await self._channel.run()

@@ -148,7 +148,9 @@ class Service:
     def note(self) -> None:
         """Write what other processes want to know."""
         row = self.row
-        row.set(Cell.STATE, self._state())
+        state = self._state()
+        row.set(Cell.STATE, state)
+        row.set(Cell.READY_S, time.monotonic() if state == State.READY else 0)
         row.set(Cell.QUEUED_REQUESTS, self.queue.queued_requests_here)
         row.set(Cell.ANSWERED_TEXTS, self.metrics.answered_texts)
         row.set(Cell.DROPPED_LINES, dropped_lines())

@@ -19,13 +19,14 @@ from typing import Any
 from torchless.errors import InferenceError, InputError, TorchlessError
 
 from .channel import Channel, PeerError
+from .handover import Handover, Ways
 from .listening import shown_address
 from .logs import log, log_error
 from .metrics import Counts, merged
 from .settings import Settings
-from .whole import Cell, Whole
+from .whole import Cell, State, Whole
 
-Serve = Callable[[int, socket.socket, Whole], None]  # what a process does: its number, its channel, the table
+Serve = Callable[[socket.socket, Handover], None]  # what a process does with its channel and the way to the others
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0  # before a process is replaced; doubled each time
 _SOUND_S = 60.0  # of life, after which the pause is short again
 _ANSWER_S = 1.0  # for the numbers of another process
@@ -66,6 +67,7 @@ class Supervisor:
         """
         self._settings, self._listeners, self._work = settings, listeners, work
         self._whole = Whole(processes)
+        self._ways = Ways(processes)
         self._children: dict[int, Child] = {}
         self._pauses_s: dict[int, float] = {}
         self._ended: Counts = []  # of processes that are no more
@@ -110,7 +112,7 @@ class Supervisor:
             ours.close()
             self._become_child()
             _end_with(supervisor)
-            self._work(place, theirs, self._whole)
+            self._work(theirs, Handover(self._ways, self._whole.row(place)))
             os._exit(1)  # it ends the process itself
         theirs.close()
         ours.setblocking(False)
@@ -137,6 +139,9 @@ class Supervisor:
         del self._children[place]
         self._ended = merged([self._ended, child.counts])
         self._whole.clear(place)
+        for other in self._children:
+            if self._whole.get(other, Cell.STATE) == State.READY:
+                self._ways.redirect(place, other)
         if self._stopping:
             if code != 0 and self._problem is None and self._stopping == 1:
                 self._problem = InferenceError(f"a process of the server ended with {_how(code)} while it shut down")

@@ -25,6 +25,7 @@ class Cell(IntEnum):
     ANSWERED_TEXTS = 6
     DROPPED_LINES = 7
     WORKERS = 8
+    READY_S = 9  # time.monotonic() when it last said that it is ready
 
 
 class State(IntEnum):
@@ -141,12 +142,3 @@ class Row:
     def others(self, cell: Cell) -> float:
         """The sum over all processes but this one."""
         return self.whole.total(cell) - self.get(cell) if self.whole.processes > 1 else 0.0
-
-    @property
-    def has_most_connections(self) -> bool:
-        """Another process that is ready has fewer connections."""
-        whole, own = self.whole, self.get(Cell.CONNECTIONS)
-        return any(
-            place != self.place and whole.get(place, Cell.STATE) == State.READY and count < own
-            for place, count in enumerate(whole.column(Cell.CONNECTIONS))
-        )
