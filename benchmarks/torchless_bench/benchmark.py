@@ -204,12 +204,16 @@ def _refuse_other_model(options: argparse.Namespace, bundle: Bundle) -> None:
     Raises:
         InputError: it is not.
     """
-    tags = any(variant.token_classifier for variant in bundle.manifest.variants.values())
+    kind = bundle.manifest.kind
+    if options.task == "embed":
+        return
+    if kind == "encoder":
+        raise InputError(f"--task {options.task}: {bundle.path} has no head. Give --task embed.")
     if options.task in PAIR_TASKS and not bundle.manifest.pairs:
         raise InputError(f"--task {options.task}: {bundle.path} reads single texts.")
-    if options.task == "tag" and not tags:
+    if options.task == "tag" and kind != "token_classifier":
         raise InputError(f"--task tag: {bundle.path} does not label tokens.")
-    if tags and options.task not in ("tag", "embed"):
+    if kind == "token_classifier" and options.task != "tag":
         raise InputError(f"--task {options.task}: {bundle.path} labels tokens. Give --task tag.")
 
 

@@ -137,11 +137,22 @@ def test_taggers_are_compared_token_by_token(bench: Bench, tiny_tagger: Path) ->
     assert " tokens\n" in page
 
 
+@pytest.fixture
+def headless(tiny_copy: Path, rewrite: Callable[..., None]) -> Path:
+    def behead(fields: dict[str, Any]) -> None:
+        for variant in fields["variants"].values():
+            variant["classifier"] = None
+
+    rewrite(behead)
+    return tiny_copy
+
+
 @pytest.mark.parametrize(
     ("task", "model", "problem"),
     [
         ("tag", "tiny", "tiny does not label tokens"),
         ("classify", "tiny_tagger", "labels tokens. Give --task tag"),
+        ("classify", "headless", "has no head. Give --task embed"),
         ("pairs", "tiny_tagger", "reads single texts"),
         ("rank", "mini", "reads single texts"),
     ],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
-import io
 import itertools
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 from . import table_output, text_input, text_output
@@ -50,33 +50,28 @@ def run(options: argparse.Namespace) -> int:
         options.wrong_usage("an --output that is a table needs --input FILE; else expected a name that ends in .npy")
     chunks = text_input.read(options)
     first = next(chunks, [])
-    import numpy as np
-
-    from torchless.atomic_files import replacing
     from torchless.encoder import Encoder
 
+    from .array_file import array_file
+
     encoder = Encoder.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
-    vectors, count, truncated, windowed = [], 0, 0, 0
-    with text_output.Progress("texts embedded") as progress:
+    count = truncated = windowed = 0
+    with ExitStack() as stack:
+        progress = stack.enter_context(text_output.Progress("texts embedded"))
+        if options.output:
+            array = stack.enter_context(array_file(Path(options.output), encoder.manifest.hidden_size))
         for chunk in itertools.chain([first], chunks):
             answer = encoder.answer(chunk, pooling=options.pooling, normalize=options.normalize, windows=windows)
             truncated += int(answer.truncated.sum())
             windowed += int((answer.windows > 1).sum())
             if options.output:
-                vectors.append(answer.vectors)
+                array.add(answer.vectors)
             else:
                 with stdout():
                     for row in answer.vectors:
                         print(json.dumps(row.tolist()), flush=True)
             count += len(chunk)
             progress.show(count)
-    if options.output:
-        array = np.concatenate(vectors)
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-        with replacing(Path(options.output)) as output:  # np.save's error does not say that the disk is full
-            output.write(header.getvalue())
-            output.write(array.reshape(-1).view(np.uint8).data)
     text_output.report_truncated(truncated, count, options.window or encoder.manifest.max_tokens)
     text_output.report_windows(windowed, count)
     return 0

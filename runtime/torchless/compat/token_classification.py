@@ -138,8 +138,9 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
         tokenizer = self.model.tokenizer
         cutting = tokenizer.parts if stride is None else self._overlapping(stride)
         windows, cut = [], []
-        for index, sentence in enumerate(sentences):
-            (encoding,) = cutting.encode_batch([sentence.tokenised], is_pretokenized=sentence.words is not None)
+        in_words = any(sentence.words is not None for sentence in sentences)  # then all are
+        encodings = cutting.encode_batch([each.tokenised for each in sentences], is_pretokenized=in_words)
+        for index, (sentence, encoding) in enumerate(zip(sentences, encodings, strict=True)):
             parts = [encoding] if stride is None else [encoding, *encoding.overflowing]
             windows.append([TextTokens.of(sentence.text, part, sentence.words) for part in parts])
             if stride is None and len(encoding) >= tokenizer.max_tokens and encoding.overflowing:

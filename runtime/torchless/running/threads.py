@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-_CGROUP = Path("/sys/fs/cgroup")
+from . import cgroups
 
 
 def available_threads() -> int:
     """CPU affinity ∩ cgroup quota, at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = min((_quota(folder) for folder in _cgroup_folders()), default=math.inf)
+    quota = min((_quota(folder) for folder in cgroups.folders("cpu")), default=math.inf)
     return max(1, min(affinity, math.ceil(quota) if quota != math.inf else affinity))
 
 
@@ -32,23 +32,6 @@ def started(
     except RuntimeError:
         return None
     return thread
-
-
-def _cgroup_folders() -> list[Path]:
-    """This process's cgroup and its ancestors, each of which may hold a quota (v2, then v1)."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except (OSError, ValueError):  # ValueError: bytes that are no text
-        return []
-    folders: list[Path] = []
-    for line in lines:
-        if line.count(":") < 2:
-            continue
-        _, controllers, name = line.split(":", 2)
-        root = _CGROUP / "cpu" if "cpu" in controllers.split(",") else _CGROUP
-        here = root / name.lstrip("/")
-        folders += [folder for folder in (here, *here.parents) if folder.is_relative_to(root)]
-    return folders
 
 
 def _quota(folder: Path) -> float:

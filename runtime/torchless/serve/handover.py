@@ -54,6 +54,12 @@ class Ways:
         """What is readable when something was sent to a process."""
         return self._pairs[place][1].fileno()
 
+    def close(self) -> None:
+        """Let go of all of them."""
+        for pair in self._pairs:
+            for end in pair:
+                end.close()
+
     def redirect(self, place: int, other: int) -> None:
         """Send what was sent to a process that has ended to another one."""
         while (connection := self.receive(place)) is not None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import sys
 import traceback
 from contextlib import suppress
 
-from torchless.errors import InputError, TorchlessError
+from torchless.errors import TorchlessError
 from torchless.running.threads import available_threads
 
 from .handover import Handover
 from .listening import listen_tcp, listen_unix
 from .logs import flush, log, log_error, use_json
+from .process_count import process_count
 from .server import serve_here
 from .settings import Settings, is_service_link, variable
 from .supervisor import Supervisor
 
 _OTHER_FILES = 256  # beside connections
-_CAN_FORK = hasattr(os, "fork") and hasattr(socket, "AF_UNIX")
 
 
 def serve(sources: dict[str, str], settings: Settings) -> None:
@@ -34,7 +33,7 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         ListenError: the address cannot be listened on.
         InputError: several processes on a GPU, or on Windows.
     """
-    processes = processes_for(settings)
+    processes = process_count(sources.values(), settings)
     # Texts come a few at a time, and the tokenizer's own threads would take CPUs from the model's.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     use_json(settings.log_level, thread=processes == 1)
@@ -65,20 +64,6 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
             os._exit(code)  # what the supervisor would do at its exit is not ours
 
     Supervisor(settings, processes, listeners, work).run()
-
-
-def processes_for(settings: Settings) -> int:
-    """How many processes to serve with.
-
-    Raises:
-        InputError: several on a GPU, which they cannot share, or where processes cannot be forked.
-    """
-    chosen = settings.processes
-    if chosen > 1 and settings.device != "cpu":
-        raise InputError(f"processes: expected 1 on a GPU, got {chosen}; use --workers.")
-    if chosen > 1 and not _CAN_FORK:
-        raise InputError(f"processes: expected 1 on {sys.platform}, got {chosen}.")
-    return chosen
 
 
 def _allow_files(wanted: int) -> None:

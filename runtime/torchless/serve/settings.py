@@ -55,11 +55,12 @@ class Settings:
     pooling: str = _option(
         "auto", "how token states become an embedding; auto: as the bundle says", choices=("auto", "mean", "cls", "max")
     )
-    processes: int = _option(
-        1,
+    processes: int | None = _option(
+        None,
         "number of processes that listen at the address; more than 1 only on CPUs, and not on Windows",
         least=1,
         most=1024,
+        shown="on Linux one per 4 CPUs, if half of the memory is enough; else, with --workers and on a GPU 1",
     )
     workers: int | None = _option(
         None,

@@ -99,6 +99,7 @@ class Supervisor:
             if not self._stopping:
                 self._fork(next_place)
         self._loop.close()
+        self._ways.close()
         if self._problem:
             raise self._problem
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,28 @@ def test_embed_writes_one_array(tiny: Path, tmp_path: Path, run: Run, capsys: py
     with pytest.raises(SystemExit):
         main(["embed", str(tiny), "good", "--output", "vectors.txt"])
     assert "expected a name that ends in .npy, got 'vectors.txt'" in capsys.readouterr().err
+
+
+def test_an_array_of_many_texts_is_written_piece_by_piece(tiny: Path, tmp_path: Path, run: Run) -> None:
+    texts = [f"text number {number}" for number in range(2500)]
+    (tmp_path / "texts.txt").write_text("\n".join(texts))
+    out = tmp_path / "vectors.npy"
+    assert run("embed", tiny, "--input", tmp_path / "texts.txt", "--output", out)[0] == 0
+    found = np.load(out, mmap_mode="r")
+    assert (found.dtype, found.flags.c_contiguous) == (np.dtype("<f4"), True)
+    np.testing.assert_allclose(found, Encoder.load(tiny).embed(texts), atol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_an_array_cannot_go_into_a_pipe(tiny: Path, tmp_path: Path, run: Run) -> None:
+    pipe = tmp_path / "vectors.npy"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        code, _, err = run("embed", tiny, "good", "--output", pipe)
+    finally:
+        os.close(reader)
+    assert (code, "vectors.npy" in err, "Traceback" in err) == (1, True, False)
 
 
 def test_embedding_no_texts_writes_an_empty_array(

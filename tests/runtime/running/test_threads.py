@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from torchless.running import threads
+from torchless.running import cgroups, threads
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A host with eight CPUs and a cgroup tree of our own."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(threads, "_cgroup_folders", lambda: [tmp_path])
+    monkeypatch.setattr(cgroups, "folders", lambda _: [tmp_path])
     return tmp_path
 
 
@@ -55,7 +55,7 @@ def test_a_cgroup_that_makes_no_sense_stops_nothing(content: str, monkeypatch: p
 
 def test_every_ancestor_of_a_cgroup_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda _: "0::/a/b\n")
-    assert [str(folder) for folder in threads._cgroup_folders()] == [
+    assert [str(folder) for folder in cgroups.folders("cpu")] == [
         "/sys/fs/cgroup/a/b",
         "/sys/fs/cgroup/a",
         "/sys/fs/cgroup",

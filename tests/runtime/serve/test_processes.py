@@ -14,14 +14,17 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from torchless.errors import InputError
+from torchless.serve import process_count as counting
 from torchless.serve.byte_budget import ByteBudget, Share
 from torchless.serve.errors import OverloadedError
+from torchless.serve.handover import Handover, Ways
 from torchless.serve.metrics import Metrics, merged
-from torchless.serve.run import processes_for
+from torchless.serve.process_count import process_count
 from torchless.serve.settings import Settings
 from torchless.serve.whole import Cell, State, Whole
 
@@ -239,15 +242,72 @@ def test_lines_of_several_processes_do_not_mix(start: Start, tiny: Path) -> None
 
 
 def test_a_number_of_processes_that_cannot_be_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert processes_for(Settings(processes=3)) == 3
+    assert process_count([], Settings(processes=3)) == 3
     with pytest.raises(InputError, match="processes: expected 1 on a GPU, got 2; use --workers"):
-        processes_for(Settings(processes=2, device="cuda"))
+        process_count([], Settings(processes=2, device="cuda"))
     with pytest.raises(InputError, match="processes: expected a number of 1 or more"):
         Settings(processes=0)
-    monkeypatch.setattr("torchless.serve.run._CAN_FORK", False)
-    assert processes_for(Settings(processes=1)) == 1
+    monkeypatch.setattr("torchless.serve.process_count._CAN_FORK", False)
+    assert process_count([], Settings(processes=1)) == 1
     with pytest.raises(InputError, match="processes: expected 1 on "):
-        processes_for(Settings(processes=2))
+        process_count([], Settings(processes=2))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gib", "settings", "expected"),
+    [
+        (2, 8, {}, 1),
+        (4, 8, {}, 1),
+        (16, 8, {}, 4),
+        (64, 64, {}, 16),
+        (64, 0.5, {}, 1),  # half of it
+        (64, 1.5, {}, 5),
+        (64, 0, {}, 1),
+        (64, 64, {"workers": 8}, 1),
+        (64, 64, {"device": "cuda"}, 1),
+        (64, 64, {"processes": 3}, 3),
+    ],
+)
+def test_by_default_there_are_processes_for_the_cpus_and_the_memory(
+    cpus: int, gib: float, settings: dict[str, Any], expected: int, mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "available_threads", lambda: cpus)
+    monkeypatch.setattr(counting, "available_bytes", lambda: gib * 2**30)
+    assert process_count([str(mini)], Settings(**settings)) == expected
+
+
+def test_a_model_that_is_not_in_a_folder_counts_as_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "available_threads", lambda: 64)
+    monkeypatch.setattr(counting, "available_bytes", lambda: 16 * 2**30)
+    assert process_count(["org/model"], Settings()) == 5
+
+
+def test_on_other_systems_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "available_threads", lambda: 64)
+    monkeypatch.setattr("torchless.serve.process_count.sys.platform", "darwin")
+    assert process_count([], Settings()) == 1
+
+
+def test_connections_go_to_the_process_with_the_fewest_that_lives() -> None:
+    whole, ways = Whole(3), Ways(3)
+    handovers = [Handover(ways, whole.row(place)) for place in range(3)]
+    for place, count in enumerate((2, 0, 1)):
+        whole.set(place, Cell.CONNECTIONS, count)
+        whole.set(place, Cell.READY_S, time.monotonic() - (5 if place == 1 else 0))
+    with socket.socket() as first, socket.socket() as second:
+        assert handovers[0].away(first), "to process 2: process 1 hangs"
+        assert not handovers[0].away(second), "2 and 2: one is on its way"
+        whole.set(0, Cell.CONNECTIONS, 3)
+        ways.redirect(2, 1)
+        taken: list[socket.socket] = []
+        handovers[1].take(taken.append)
+        assert len(taken) == 1
+        assert handovers[0].away(second), "to process 2: nothing is on its way any more"
+        handovers[2].take(taken.append)
+        assert len(taken) == 2
+    for each in taken:
+        each.close()
+    ways.close()
 
 
 def test_bytes_that_another_process_holds_count() -> None:
