@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.atomic_files import AtomicFile, replacing, writing
+from torchless.atomic_files import AtomicFile, replacing
 
 _HEADER_BYTES = 128  # a multiple of 64, with room for any number of rows
 
@@ -19,6 +19,13 @@ class ArrayFile:
 
     def __init__(self, file: AtomicFile, columns: int) -> None:
         self._file, self._columns, self._rows = file, columns, 0
+        self._kept: list[memoryview] | None = None  # what follows the header, where it cannot be written first
+        try:
+            file.seek(0)
+        except OSError:  # a pipe
+            self._kept = []
+        else:
+            file.write(self._header())
 
     def add(self, rows: NDArray[np.float32]) -> None:
         """Write rows, float32 (n, columns).
@@ -26,15 +33,25 @@ class ArrayFile:
         Raises:
             OutputError: the disk is full.
         """
-        self._file.write(np.ascontiguousarray(rows, "<f4").reshape(-1).view(np.uint8).data)
+        data = np.ascontiguousarray(rows, "<f4").reshape(-1).view(np.uint8).data
         self._rows += len(rows)
+        if self._kept is None:
+            self._file.write(data)
+        else:
+            self._kept.append(data)
 
-    def write_header(self) -> None:
-        """Write how many rows there are at the beginning."""
+    def complete(self) -> None:
+        """Write how many rows there are, and what was kept."""
+        if self._kept is None:
+            self._file.seek(0)
+        self._file.write(self._header())
+        for data in self._kept or []:
+            self._file.write(data)
+
+    def _header(self) -> bytes:
         described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({self._rows}, {self._columns}), }}"
         text = described.encode().ljust(_HEADER_BYTES - 11) + b"\n"
-        self._file.seek(0)
-        self._file.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+        return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
 @contextmanager
@@ -46,7 +63,5 @@ def array_file(path: Path, columns: int) -> Iterator[ArrayFile]:
     """
     with replacing(path) as file:
         array = ArrayFile(file, columns)
-        with writing(path):  # a pipe cannot go back to its beginning
-            array.write_header()
         yield array
-        array.write_header()
+        array.complete()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,18 +46,6 @@ def test_an_array_of_many_texts_is_written_piece_by_piece(tiny: Path, tmp_path: 
     found = np.load(out, mmap_mode="r")
     assert (found.dtype, found.flags.c_contiguous) == (np.dtype("<f4"), True)
     np.testing.assert_allclose(found, Encoder.load(tiny).embed(texts), atol=1e-6)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_an_array_cannot_go_into_a_pipe(tiny: Path, tmp_path: Path, run: Run) -> None:
-    pipe = tmp_path / "vectors.npy"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        code, _, err = run("embed", tiny, "good", "--output", pipe)
-    finally:
-        os.close(reader)
-    assert (code, "vectors.npy" in err, "Traceback" in err) == (1, True, False)
 
 
 def test_embedding_no_texts_writes_an_empty_array(
