@@ -96,6 +96,8 @@ def begin(job: Job, where: str) -> Begun:
     output = _output(job)
     written = writable_format(job.output)
     files = [] if job.input == STDIN else _files(job, output)
+    if output.exists() and not job.overwrite:
+        raise InputError(f"--output {job.output}: the file exists. Replace it with --overwrite, or name another.")
     kept = None if files else Kept(output)
     try:
         files = files or [_spooled(job, kept)]
@@ -121,8 +123,6 @@ def _output(job: Job) -> Path:
         raise InputError(f"--output {job.output}: expected the name of a file, got {_what(output)}.")
     if not output.parent.is_dir():
         raise InputError(f"--output {job.output}: there is no folder {output.parent}.")
-    if output.exists() and not job.overwrite:
-        raise InputError(f"--output {job.output}: the file exists. Replace it with --overwrite, or name another.")
     return output
 
 

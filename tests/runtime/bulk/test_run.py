@@ -214,7 +214,7 @@ def test_a_changed_output_leaves_no_errors_of_before(score: Any, tmp_path: Path)
         ({"a.csv": "text\n"}, "a.csv", "out.xlsx", "expected one of the extensions"),
         ({"a.csv": "id\n1\n"}, "a.csv", "out.csv", "expected a column text or sentence, got id"),
         ({"a.csv": "text,label\n1,2\n"}, "a.csv", "out.csv", "has a column label already.*--prefix"),
-        ({"a.csv": "text\n1\n"}, "a.csv", "a.csv", "the file exists"),
+        ({"a.csv": "text\n1\n", "b.csv": "text\n1\n"}, "a.csv", "b.csv", "the file exists"),
         ({"a.csv": "text\n1\n"}, "a.csv", "none/out.csv", "there is no folder"),
         ({"a.csv": "text\n1\n"}, "missing.csv", "out.csv", "No such file"),
         ({"d/a.md": "text\n1\n"}, "d", "out.csv", "the folder has no file with one of the extensions"),
@@ -241,9 +241,10 @@ def test_what_cannot_be_done_is_refused_before_any_work(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_input_is_never_the_output(score: Any, source: Path) -> None:
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_input_is_never_the_output(score: Any, source: Path, overwrite: bool) -> None:
     with pytest.raises(InputError, match="expected another file than the input"):
-        score(source, source, overwrite=True)
+        score(source, source, overwrite=overwrite)
 
 
 def test_a_full_disk_is_a_clear_line(score: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
