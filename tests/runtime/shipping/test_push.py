@@ -41,6 +41,26 @@ def test_what_is_pushed_loads_back_by_name(
     assert answers(hub_environment, "answer(logits, 'someone/tiny')") == [tiny_logits]
 
 
+@pytest.mark.parametrize(("kind", "command"), [("tagger", ["tag"]), ("ranker", ["rank", "a query"])])
+def test_every_kind_is_pushed_and_runs_by_its_name(
+    hub_environment: dict[str, str],
+    program: Program,
+    kind: str,
+    command: list[str],
+    request: pytest.FixtureRequest,
+) -> None:
+    folder = request.getfixturevalue(f"tiny_{kind}")
+    done = program("push", str(folder), f"someone/{kind}", environment=hub_environment)
+    assert done.returncode == 0, done.stderr
+    verb, *asked = command
+    here, there = (
+        program(verb, name, *asked, "Sarah lives in London", environment=hub_environment)
+        for name in (str(folder), f"someone/{kind}")
+    )
+    assert there.returncode == 0, there.stderr
+    assert there.stdout == here.stdout != b""
+
+
 def test_files_in_a_folder_are_pushed_into_one(
     hub: Any, hub_environment: dict[str, str], answers: Answers, in_folders: Path, tiny_logits: list[Any]
 ) -> None:
