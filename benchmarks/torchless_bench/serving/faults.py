@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -27,8 +26,8 @@ from torchless.serve.settings import Settings
 from torchless_bench.serving.client import Outcomes, closed_loop, open_loop, requests
 from torchless_bench.serving.limits import memory, stalls
 from torchless_bench.serving.malformed import bodies, send_all
-from torchless_bench.serving.process import ServerProcess, torchless_server
-from torchless_bench.serving.report import add_arguments, publish
+from torchless_bench.serving.process import ServerProcess, allow_files, torchless_server
+from torchless_bench.serving.report import add_arguments, counted, publish
 from torchless_bench.serving.swaps import other_bundle, point, swap_under_load
 
 KEY = "sesame"
@@ -68,7 +67,7 @@ def main() -> None:
     given = {each.name: getattr(options, each.name) for each in fields(Lengths)}
     chosen = {name: value for name, value in given.items() if value is not None}
     lengths = Lengths(**({**LONG, **chosen} if options.long else chosen))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    allow_files()
     with tempfile.TemporaryDirectory() as folder:
         rows = _rows(Path(options.model), Path(folder), lengths)
     columns = ["fault", "what came back", "5xx in all", "the next answer", "seconds"]
@@ -153,7 +152,7 @@ def malformed(server: ServerProcess, _folder: Path, lengths: Lengths) -> str:
         status, answer = server.ask("POST", path, body, AUTHORIZED)
         if status != 200:
             json.loads(answer)  # every refusal is JSON
-    return _told(uvloop.run(send_all(server.port, lengths.malformed, HEADERS)))
+    return counted(uvloop.run(send_all(server.port, lengths.malformed, HEADERS)))
 
 
 def stalled(server: ServerProcess, _folder: Path, _lengths: Lengths) -> str:
@@ -172,7 +171,7 @@ def overloaded(server: ServerProcess, _folder: Path, lengths: Lengths) -> str:
     capacity = uvloop.run(closed_loop(server.port, made, concurrency=32, seconds=3)).per_second
     before_mib = server.rss_mib()
     flood = uvloop.run(open_loop(server.port, made, per_second=3 * capacity, seconds=lengths.overload_s))
-    told = f"{_told(flood.statuses)}; {flood.per_second:.0f} of {capacity:.0f} requests/s answered"
+    told = f"{counted(flood.statuses)}; {flood.per_second:.0f} of {capacity:.0f} requests/s answered"
     told += f", p99 {flood.percentile_ms(99):.0f} ms; RSS {before_mib:.0f} MiB, then {server.rss_mib():.0f}"
     return f"{told}; all answered {flood.settled_s:.1f} s after the last"
 
@@ -256,11 +255,7 @@ def _under_load(server: ServerProcess, action: Callable[[], None], *, until_it_e
     if not until_it_ends:
         stop.set()
     thread.join()
-    return _told(outcomes[0].statuses)
-
-
-def _told(statuses: Counter[str]) -> str:
-    return ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
+    return counted(outcomes[0].statuses)
 
 
 def _ends(connections: list[socket.socket]) -> str:

@@ -9,7 +9,6 @@ changes it for all. The first is what the others are compared with.
 from __future__ import annotations
 
 import argparse
-import resource
 import shlex
 import statistics
 import tempfile
@@ -23,8 +22,8 @@ from typing import Any
 import uvloop
 
 from torchless_bench.serving.client import Outcomes, closed_loop, open_loop, requests
-from torchless_bench.serving.process import ServerProcess, torchless_server
-from torchless_bench.serving.report import add_arguments, publish, read_texts
+from torchless_bench.serving.process import ServerProcess, allow_files, torchless_server
+from torchless_bench.serving.report import add_arguments, counted, publish, read_texts
 
 CONCURRENCY = (1, 8, 32, 128, 1000)
 _RATED = 32  # requests at a time that half load is half of
@@ -62,8 +61,7 @@ def main() -> None:
     parser.add_argument("--rounds", metavar="N", type=int, default=5, help="number of rounds (default: 5)")
     parser.add_argument("--seconds", metavar="S", type=float, default=3.0, help="seconds per measurement (default: 3)")
     options = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_files()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         servers = []
         for number, flags in enumerate(options.flags):
@@ -135,7 +133,7 @@ def _publish(options: argparse.Namespace, found: dict[str, list[list[Measured]]]
                     *(f"{statistics.median(map(figure, outcomes)):.4g}" for figure in figures),
                     *(f"{_times(figure, outcomes, first):.2f}" for figure in figures),
                     f"{statistics.median(each.loop_us for each in measured):.0f}",
-                    ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items())),
+                    counted(statuses),
                 ]
             )
     note = f"One text per request, asyncio client on the same CPUs, {options.rounds} rounds in turn, medians of them "

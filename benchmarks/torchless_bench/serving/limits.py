@@ -16,6 +16,7 @@ from typing import Any
 from torchless.running.threads import available_threads
 from torchless.serve.settings import Settings
 from torchless_bench.serving.process import ServerProcess
+from torchless_bench.serving.report import counted
 
 INFER = "/v2/models/model/infer"
 STALL_MS = 50
@@ -96,8 +97,9 @@ def stalls(server: ServerProcess, key: dict[str, str], limits: Settings) -> str:
             above += longest > STALL_MS
             if longest > worst_ms:
                 worst_ms, worst = longest, case.name
-    told = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
-    return f"{told}; /health took {worst_ms:.0f} ms at most ({worst}), {above} times more than {STALL_MS} ms"
+    return (
+        f"{counted(statuses)}; /health took {worst_ms:.0f} ms at most ({worst}), {above} times more than {STALL_MS} ms"
+    )
 
 
 @contextmanager
@@ -143,11 +145,9 @@ def memory(server: ServerProcess, key: dict[str, str], limits: Settings, seconds
     while any(thread.is_alive() for thread in threads):
         most_mib = max(most_mib, server.rss_mib())
         time.sleep(0.02)
-    told = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
     bound_mib = before_mib + bound_bytes(limits, clients) / _MIB
-    return (
-        f"{told}; RSS {before_mib:.0f} MiB, at most {most_mib:.0f}, bound {bound_mib:.0f}, later {server.rss_mib():.0f}"
-    )
+    rss = f"RSS {before_mib:.0f} MiB, at most {most_mib:.0f}, bound {bound_mib:.0f}, later {server.rss_mib():.0f}"
+    return f"{counted(statuses)}; {rss}"
 
 
 def bound_bytes(limits: Settings, connections: int) -> int:

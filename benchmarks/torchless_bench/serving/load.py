@@ -19,7 +19,7 @@ from torchless.running.threads import available_threads
 from torchless_bench.serving.client import Outcomes, closed_loop, open_loop, requests
 from torchless_bench.serving.ideal import ideal_queue
 from torchless_bench.serving.process import torchless_server
-from torchless_bench.serving.report import add_arguments, publish, read_texts
+from torchless_bench.serving.report import add_arguments, counted, publish, read_texts
 
 CONCURRENCY = (1, 8, 32, 128)
 
@@ -150,7 +150,7 @@ def _overhead_ms(outcomes: Outcomes) -> float:
 
 def _statuses(outcomes: Sequence[Outcomes]) -> str:
     total: Counter[str] = sum((each.statuses for each in outcomes), Counter())
-    return ", ".join(f"{status}: {count}" for status, count in sorted(total.items()))
+    return counted(total)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -12,8 +11,8 @@ from time import perf_counter
 import uvloop
 
 from torchless_bench.serving.client import Outcomes, closed_loop, connect, open_loop, requests
-from torchless_bench.serving.process import ServerProcess, torchless_server
-from torchless_bench.serving.report import add_arguments, publish, read_texts
+from torchless_bench.serving.process import ServerProcess, allow_files, torchless_server
+from torchless_bench.serving.report import add_arguments, counted, publish, read_texts
 
 RECOVERY_S = 10.0
 TEXTS_PER_REQUEST = 4  # more than one, so that the model is overloaded before the client is
@@ -32,8 +31,7 @@ def main() -> None:
         help="load as a multiple of the measured capacity (default: 3)",
     )
     options = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_files()
     texts = read_texts(options.texts)
     groups = [texts[place : place + TEXTS_PER_REQUEST] for place in range(0, len(texts), TEXTS_PER_REQUEST)]
     made = requests("/embed", [{"inputs": group} for group in groups])
@@ -59,7 +57,7 @@ async def _measure(options: argparse.Namespace, server: ServerProcess, made: lis
     return [
         ("capacity", f"{capacity:.0f} requests/s of {TEXTS_PER_REQUEST} texts"),
         ("sent", f"{rate:.0f} requests/s for {options.seconds:.0f} s after 10 s of the same"),
-        ("statuses", ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))),
+        ("statuses", counted(statuses)),
         ("answered", f"{flood.per_second:.0f} requests/s"),
         ("Retry-After", _most_common(flood)),
         ("accepted, p50 and p99", f"{flood.percentile_ms(50):.0f} ms, {flood.percentile_ms(99):.0f} ms"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from torchless_bench.journal import Journal
 from torchless_bench.measuring.spread import Spread
 from torchless_bench.serving import contest
-from torchless_bench.serving.report import add_arguments, publish, read_texts
+from torchless_bench.serving.report import add_arguments, counted, publish, read_texts
 from torchless_bench.serving.servers import OURS, servers
 from torchless_bench.status_line import StatusLine
 
@@ -69,7 +69,7 @@ def _publish(options: argparse.Namespace, served: list[contest.Served]) -> None:
                     f"{Spread.of(load.p50_ms).median:.1f}",
                     f"{Spread.of(load.p99_ms).median:.1f}",
                     f"{each.times_slower(ours, number).median:.1f}",
-                    ", ".join(f"{status}: {count}" for status, count in sorted(load.statuses.items())),
+                    counted(load.statuses),
                 ]
             )
     note = f"One text per request, {options.threads} CPUs per server, {options.rounds} rounds in turn, medians."

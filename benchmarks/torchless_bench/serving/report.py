@@ -6,7 +6,7 @@ import argparse
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ def read_texts(path: str) -> list[str]:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     column = "sentence" if "sentence" in rows[0] else "text"
     return [row[column] for row in rows]
+
+
+def counted(counts: Mapping[Any, int]) -> str:
+    """How often there was what: "200: 5, 429: 2"."""
+    return ", ".join(f"{each}: {count}" for each, count in sorted(counts.items()))
 
 
 def publish(title: str, note: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], output: str | None) -> None:

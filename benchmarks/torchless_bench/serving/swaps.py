@@ -13,6 +13,7 @@ from typing import Any
 
 from torchless.bundle.bundle import Bundle
 from torchless_bench.serving.process import ServerProcess
+from torchless_bench.serving.report import counted
 
 TEXTS = ["I hate this so much", "What a delight", "never again " * 20, "neither good nor bad"]
 _SWAPS_PER_S = 2
@@ -68,8 +69,7 @@ def swap_under_load(server: ServerProcess, key: dict[str, str], link: Path, targ
         thread.join()
     point(link, targets[0])
     server.ask("POST", "/admin/reload", {}, key)
-    told = ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items()))
-    return f"{told}; reloads {', '.join(f'{status}: {count}' for status, count in sorted(reloads.items()))}"
+    return f"{counted(counts)}; reloads {counted(reloads)}"
 
 
 def _answers(server: ServerProcess, key: dict[str, str], link: Path, target: Path) -> list[Any]:

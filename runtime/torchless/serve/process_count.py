@@ -43,9 +43,10 @@ def _default(sources: Iterable[str], settings: Settings) -> int:
     """One per four CPUs; one alone where the user says how many workers, on a GPU, and on other systems than Linux."""
     if settings.workers is not None or settings.device != "cpu" or sys.platform != "linux":
         return 1
+    if (most := available_threads() // _CPUS) <= 1:
+        return 1  # no bundle is opened to find that out
     each = _PROCESS_BYTES + _TIMES_WEIGHTS * sum(_weights_bytes(source, settings.precision) for source in sources)
-    room = int(available_bytes() * _SHARE / each)
-    return max(1, min(available_threads() // _CPUS, room))
+    return max(1, min(most, int(available_bytes() * _SHARE / each)))
 
 
 def _weights_bytes(source: str, precision: str) -> int:

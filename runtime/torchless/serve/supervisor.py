@@ -140,9 +140,9 @@ class Supervisor:
         del self._children[place]
         self._ended = merged([self._ended, child.counts])
         self._whole.clear(place)
-        for other in self._children:
-            if self._whole.get(other, Cell.STATE) == State.READY:
-                self._ways.redirect(place, other)
+        ready = (other for other in self._children if self._whole.get(other, Cell.STATE) == State.READY)
+        if (other := next(ready, None)) is not None:
+            self._ways.redirect(place, other)
         if self._stopping:
             if code != 0 and self._problem is None and self._stopping == 1:
                 self._problem = InferenceError(f"a process of the server ended with {_how(code)} while it shut down")
