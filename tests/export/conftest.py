@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import torchless.running.devices
@@ -34,31 +37,34 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def exported_random(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
-    """Export a random checkpoint in all precisions, once however many tests look at it; not to be written to."""
-
-    @cache
-    def exported_random(name: str) -> Exported:
-        folder = tmp_path_factory.mktemp(name)
-        checkpoint = make(RANDOM_CHECKPOINTS[name], folder / "checkpoint")
-        report = export(checkpoint, folder / "bundle", precisions=["fp32", "fp16", "int8"], gates=ANY_LABEL)
-        return checkpoint, folder / "bundle", report
-
-    return exported_random
+def all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of pytest-xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def exported_tagger(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
+def exported_random(all_workers: Path) -> Callable[[str], Exported]:
+    """Export a random checkpoint in all precisions, once however many tests look at it; not to be written to."""
+    return cache(lambda name: _exported(all_workers / "random" / name, name, tagger=False))
+
+
+@pytest.fixture(scope="session")
+def exported_tagger(all_workers: Path) -> Callable[[str], Exported]:
     """The same with a head for tokens."""
+    return cache(lambda name: _exported(all_workers / "tagger" / name, name, tagger=True))
 
-    @cache
-    def exported_tagger(name: str) -> Exported:
-        folder = tmp_path_factory.mktemp(name)
-        checkpoint = make(RANDOM_CHECKPOINTS[name], folder / "checkpoint", tagger=True)
-        report = export(checkpoint, folder / "bundle", precisions=["fp32", "fp16", "int8"], gates=ANY_LABEL)
-        return checkpoint, folder / "bundle", report
 
-    return exported_tagger
+def _exported(folder: Path, name: str, *, tagger: bool) -> Exported:
+    """What the first process that asks makes, and the others find."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, bundle, kept = folder / "checkpoint", folder / "bundle", folder / "report.pickle"
+    with FileLock(folder / "lock"):
+        if not kept.exists():
+            make(RANDOM_CHECKPOINTS[name], checkpoint, tagger=tagger)
+            report = export(checkpoint, bundle, precisions=["fp32", "fp16", "int8"], gates=ANY_LABEL)
+            kept.write_bytes(pickle.dumps(report))
+        return checkpoint, bundle, pickle.loads(kept.read_bytes())
 
 
 @pytest.fixture(scope="session")

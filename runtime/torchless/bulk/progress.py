@@ -1,20 +1,36 @@
-"""How far a run is: one line that is overwritten on a terminal, else a line per minute."""
+"""How far a run is, in a line."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from typing import Protocol
 
 from .kept import Totals
 
-_TERMINAL_SECONDS, _LOG_SECONDS = 0.5, 60.0
+
+class Status(Protocol):
+    """Where a run says how far it is, such as a line on stderr."""
+
+    def show(self, line: str) -> None:
+        """Replace the line."""
+
+    def note(self, line: str) -> None:
+        """Add a line that stays."""
+
+
+class Silent:
+    """A status that nobody reads."""
+
+    def show(self, line: str) -> None:
+        """Say nothing."""
+
+    def note(self, line: str) -> None:
+        """Say nothing."""
 
 
 class Progress:
-    """Lines on stderr."""
+    """Rows, their pace and the time that is left."""
 
     def __init__(self, rows: int | None, kept: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin to count.
@@ -27,59 +43,31 @@ class Progress:
         self._rows = rows
         self._kept = kept
         self._clock = clock
-        self._begun = self._shown = clock()
+        self._begun = clock()
         self._kept_share: float | None = None
-        self._terminal = sys.stderr.isatty()
-        self._open = False
 
-    def show(self, totals: Totals, tokens: int, share: float) -> None:
-        """Say how far it is, if it is time to.
+    def line(self, totals: Totals, tokens: int, share: float) -> str:
+        """How far it is.
 
         Args:
             totals: of all rows so far.
             tokens: that this run has read.
             share: of the input that has been read, from 0 to 1.
         """
-        now = self._clock()
         if self._kept_share is None:  # of a run that goes on, about as much as its first chunk came from
             self._kept_share = share * self._kept / max(1, totals.rows)
-        if now - self._shown < (_TERMINAL_SECONDS if self._terminal else _LOG_SECONDS):
-            return
-        self._shown = now
-        line = self._line(totals, tokens, share, now - self._begun)
-        if self._terminal:
-            self._open = True
-            _write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
-        else:
-            _write(f"torchless: {line}\n")
-
-    def _line(self, totals: Totals, tokens: int, share: float, seconds: float) -> str:
+        seconds = max(self._clock() - self._begun, 1e-9)
         done = totals.rows - self._kept
-        of = f" of {self._rows:,}" if self._rows else f" ({share:.0%})"
-        parts = [f"{totals.rows:,}{of} rows", f"{done / seconds:,.0f} rows/s"]
+        rows = f"{totals.rows:,} of {self._rows:,} rows" if self._rows else f"{totals.rows:,} rows ({share:.0%})"
+        parts = [rows, f"{done / seconds:,.0f} rows/s"]
         if tokens:
             parts.append(f"{tokens / seconds:,.0f} tokens/s")
-        if self._rows:
-            left, pace = self._rows - totals.rows, done / seconds
-        else:
-            left, pace = 1 - share, (share - (self._kept_share or 0)) / seconds  # type: ignore[assignment]
+        todo, pace = (self._rows - totals.rows, done) if self._rows else (1 - share, share - self._kept_share)
         if pace > 0:
-            parts.append(f"{clock_time(left / pace)} left")
+            parts.append(f"{clock_time(todo * seconds / pace)} left")
         if totals.problems:
             parts.append(f"{totals.problems:,} errors")
         return ", ".join(parts)
-
-    def close(self) -> None:
-        """Remove the line from the terminal."""
-        if self._open:
-            self._open = False
-            _write("\r\x1b[K")
-
-
-def _write(text: str) -> None:
-    with suppress(OSError):  # stderr is closed, or nobody reads it: the work goes on
-        sys.stderr.write(text)
-        sys.stderr.flush()
 
 
 def clock_time(seconds: float) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from .chunks import Budget, chunks
 from .job import Begun, Job, begin
 from .kept import Totals
 from .overlap import Behind
-from .progress import Progress
+from .progress import Progress, Silent, Status
 from .questions import Question
 from .rows import Problem
 
@@ -49,13 +48,16 @@ class Done:
     errors: Path | None
 
 
-def run(job: Job, answering: Callable[[Question], Answering], where: str = "onnxruntime") -> Done:
+def run(
+    job: Job, answering: Callable[[Question], Answering], where: str = "onnxruntime", status: Status | None = None
+) -> Done:
     """Do a job, or the rest of it.
 
     Args:
         job: what.
         answering: loads the model; called when all else has been checked.
         where: as in `job.begin`.
+        status: told how far it is (default: nobody is).
 
     Raises:
         InputError: as `job.begin`, before any work; later: the input cannot be read any further, or was changed.
@@ -63,24 +65,27 @@ def run(job: Job, answering: Callable[[Question], Answering], where: str = "onnx
         TorchlessError: as loading the model; the model failed, the disk is full. What is finished is kept.
     """
     begun_at = time.monotonic()
-    begun = begin(job, where)
+    begun, status = begin(job, where), status or Silent()
     before = begun.kept.totals.rows
     try:
-        tokens = _answer_all(job, begun, answering(begun.question))
+        tokens = _answer_all(job, begun, answering(begun.question), status)
         for file in begun.files:
             file.refuse_change()
         totals = begun.kept.totals
         errors = _complete(begun)
     except BaseException:
         if begun.kept.chunks:
-            _say_what_is_kept(begun)
+            status.note(
+                f"torchless: {begun.kept.totals.rows:,} rows are finished and kept in {begun.kept.folder}. "
+                "Repeat the command to continue."
+            )
         raise
     finally:
         begun.kept.leave()
     return Done(totals, time.monotonic() - begun_at, before, tokens, errors)
 
 
-def _answer_all(job: Job, begun: Begun, answering: Answering) -> int:
+def _answer_all(job: Job, begun: Begun, answering: Answering, status: Status) -> int:
     """Keep every chunk that is not kept yet; returns how many tokens were read."""
     kept = begun.kept
     budget = Budget.of(
@@ -95,15 +100,12 @@ def _answer_all(job: Job, begun: Begun, answering: Answering) -> int:
         kept.add(pieces, totals, problems)
         tokens += totals.tokens
         trim()
-        progress.show(kept.totals, tokens, answers.chunk.share)
+        status.show(progress.line(kept.totals, tokens, answers.chunk.share))
 
     rest = chunks(begun.source.blocks(kept.totals.rows), budget)
-    try:
-        with closing(answering.answers(rest)) as answered, Behind(keep) as behind:
-            for answers in answered:
-                behind.give(answers)
-    finally:
-        progress.close()
+    with closing(answering.answers(rest)) as answered, Behind(keep) as behind:
+        for answers in answered:
+            behind.give(answers)
     return tokens
 
 
@@ -136,11 +138,3 @@ def _complete(begun: Begun) -> Path | None:
         os.replace(whole, begun.output)  # noqa: PTH105
     kept.remove()
     return beside if kept.totals.problems else None
-
-
-def _say_what_is_kept(begun: Begun) -> None:
-    with suppress(OSError):
-        sys.stderr.write(
-            f"torchless: {begun.kept.totals.rows:,} rows are finished and kept in {begun.kept.folder}. "
-            "Repeat the command to continue.\n"
-        )

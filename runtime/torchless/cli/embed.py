@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from . import table_output, text_input, text_output
+from .status_line import StatusLine
 from .stdout import stdout
 
 TYPE_CHECKING = False
@@ -57,21 +58,23 @@ def run(options: argparse.Namespace) -> int:
     encoder = Encoder.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
     count = truncated = windowed = 0
     with ExitStack() as stack:
-        progress = stack.enter_context(text_output.Progress("texts embedded"))
+        status = stack.enter_context(StatusLine())
         if options.output:
             array = stack.enter_context(array_file(Path(options.output), encoder.manifest.hidden_size))
         for chunk in itertools.chain([first], chunks):
+            if count:
+                status.show(f"{count:,} texts embedded")
             answer = encoder.answer(chunk, pooling=options.pooling, normalize=options.normalize, windows=windows)
             truncated += int(answer.truncated.sum())
             windowed += int((answer.windows > 1).sum())
             if options.output:
                 array.add(answer.vectors)
             else:
+                status.clear()
                 with stdout():
                     for row in answer.vectors:
                         print(json.dumps(row.tolist()), flush=True)
             count += len(chunk)
-            progress.show(count)
     text_output.report_truncated(truncated, count, options.window or encoder.manifest.max_tokens)
     text_output.report_windows(windowed, count)
     return 0

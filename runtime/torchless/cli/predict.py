@@ -10,6 +10,7 @@ import json
 from torchless.errors import InputError
 
 from . import table_output, text_input, text_output
+from .status_line import StatusLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,17 +95,19 @@ def run(options: argparse.Namespace) -> int:
     limit, ranking, answer = _zero_shot(options) if options.candidate_labels is not None else _classifier(options)
     form = _plain if not options.json else _json_best if options.top_k == 1 and not options.threshold else _json_ranking
     count = truncated = windowed = 0
-    with text_output.text_output(options.output) as write, text_output.Progress("texts labelled") as progress:
+    with text_output.text_output(options.output) as write, StatusLine() as status:
         for chunk in itertools.chain([first], chunks):
+            if count:
+                status.show(f"{count:,} texts labelled")
             answers = answer(chunk)
             about: list[dict[str, Any]] = [{"truncated": bool(cut)} for cut in answers.truncated]
             if options.windows:
                 about = [{**each, "windows": int(n)} for each, n in zip(about, answers.windows, strict=True)]
+            status.clear()
             write("".join(map(form, chunk, ranking.of(answers), about)))
             truncated += int(answers.truncated.sum())
             windowed += int((answers.windows > 1).sum())
             count += len(chunk)
-            progress.show(count)
     text_output.report_truncated(truncated, count, options.window or limit)
     text_output.report_windows(windowed, count)
     return 0

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from torchless.inputs.arguments import refuse_lone_surrogate
 
 from . import text_input, text_output
+from .status_line import StatusLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +61,12 @@ def run(options: argparse.Namespace) -> int:
     reranker = Reranker.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
     best = _Best(text_input.number(options.top_k))
     with text_output.text_output(options.output) as write:
-        with text_output.Progress("documents scored") as progress:
+        with StatusLine() as status:
             for chunk in itertools.chain([first], chunks):
+                if best.count:
+                    status.show(f"{best.count:,} documents scored")
                 documents = [str(text) for text in chunk]
                 best.add(documents, reranker.rank(options.query, documents, activation=options.activation))
-                progress.show(best.count)
         form = _json if options.json else _plain
         for index, score, truncated, document in best.rows():
             write(form(index, score, truncated, document))

@@ -54,7 +54,7 @@ class StatusLine:
 
     def clear(self) -> None:
         """Remove the line from a terminal."""
-        if self._terminal and not self._keep:
+        if self._terminal and self._line and not self._keep:
             self._write("\r\x1b[K")
 
     def __enter__(self) -> Self:

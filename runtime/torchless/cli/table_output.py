@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from . import text_input
+from .status_line import StatusLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,17 +99,20 @@ def run(options: argparse.Namespace, question: Callable[[Model], Question]) -> i
         options.overwrite,
     )
     try:
-        if options.ray:
-            from torchless.bulk.cluster import Cluster
+        with StatusLine() as status:
+            if options.ray:
+                from torchless.bulk.cluster import Cluster
 
-            with Cluster(options.ray, options.ray_actors, options.ray_cpus) as cluster:
-                return _report(options.output, run_job(job, cluster.answering, "Ray"))
-        from torchless.bulk.answering import Here
+                with Cluster(options.ray, options.ray_actors, options.ray_cpus) as cluster:
+                    done = run_job(job, cluster.answering, "Ray", status)
+            else:
+                from torchless.bulk.answering import Here
 
-        return _report(options.output, run_job(job, Here))
+                done = run_job(job, Here, status=status)
     except BadRowError as error:
         print(f"torchless: {error}", file=sys.stderr)
         return 1
+    return _report(options.output, done)
 
 
 def _report(output: str, done: Done) -> int:

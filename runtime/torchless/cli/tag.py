@@ -10,6 +10,7 @@ import os
 import sys
 
 from . import text_input, text_output
+from .status_line import StatusLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,15 +81,17 @@ def run(options: argparse.Namespace) -> int:
     )
     form = _json if options.json else _form(tagger.labels, coloured=options.output is None and _has_colours())
     count = truncated = windowed = 0
-    with text_output.text_output(options.output) as write, text_output.Progress("texts tagged") as progress:
+    with text_output.text_output(options.output) as write, StatusLine() as status:
         for chunk in itertools.chain([first], chunks):
+            if count:
+                status.show(f"{count:,} texts tagged")
             texts = [str(text) for text in chunk]
             answers = answer(texts)
+            status.clear()
             write("".join(map(form, texts, answers)))
             truncated += sum(tagged.truncated for tagged in answers)
             windowed += sum(tagged.windows > 1 for tagged in answers)
             count += len(chunk)
-            progress.show(count)
     text_output.report_truncated(truncated, count, tagger.manifest.max_tokens)
     text_output.report_windows(windowed, count)
     return 0

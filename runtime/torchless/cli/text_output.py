@@ -1,4 +1,4 @@
-"""What the command line writes: answers whole or not at all, progress, and what became of long texts."""
+"""What the command line writes: answers whole or not at all, and what became of long texts."""
 
 from __future__ import annotations
 
@@ -8,29 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .stdout import stdout
-from .text_input import CHUNK_TEXTS
-
-
-class Progress:
-    """A count on stderr for long work, shown only on a terminal."""
-
-    def __init__(self, noun: str) -> None:
-        self._noun = noun
-        self._shown = False
-
-    def show(self, count: int) -> None:
-        """Show how many are done; work that ends within one chunk shows nothing."""
-        if count > CHUNK_TEXTS and sys.stderr.isatty():
-            self._shown = True
-            print(f"\r{count:,} {self._noun}", end="", file=sys.stderr, flush=True)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown:
-            print(file=sys.stderr)
-
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 

@@ -14,6 +14,7 @@ from torchless.bulk.classify import Classify
 from torchless.bulk.job import Job
 from torchless.bulk.questions import Model, Question
 from torchless.bulk.run import Done, run
+from torchless.cli.status_line import StatusLine
 
 Score = Callable[..., Done]
 
@@ -30,7 +31,7 @@ def score(tiny: Path) -> Score:
     def scored(source: Path | str, output: Path, answering: Any = here, **options: Any) -> Done:
         asked = {name: options.pop(name) for name in ("prefix", "top_k", "threshold", "windows") if name in options}
         question = Classify(Model(str(tiny)), **asked)
-        return run(Job(str(source), str(output), question, **options), answering)
+        return run(Job(str(source), str(output), question, **options), answering, status=StatusLine())
 
     return scored
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from torchless.cli.text_output import Progress, report_truncated, report_windows, text_output, visible
+from torchless.cli import main
+from torchless.cli.text_input import CHUNK_TEXTS
+from torchless.cli.text_output import report_truncated, report_windows, text_output, visible
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -25,18 +27,37 @@ def test_control_characters_do_not_reach_a_terminal(tiny: Path, run: Run) -> Non
     assert out.endswith("\tred \\x1b[31m\\x00 \\x9b and \U0001f600\n")
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.mark.parametrize(
-    ("terminal", "count", "shown"), [(True, 1025, True), (True, 1024, False), (False, 9999, False)]
+    ("command", "model", "line"),
+    [
+        (["predict"], "tiny", "1,024 texts labelled"),
+        (["embed"], "tiny", "1,024 texts embedded"),
+        (["rank", "good"], "tiny_ranker", "1,024 documents scored"),
+        (["tag"], "tiny_tagger", "1,024 texts tagged"),
+    ],
 )
-def test_progress_is_shown_on_a_terminal_for_long_work(
-    monkeypatch: pytest.MonkeyPatch, terminal: bool, count: int, shown: bool
+def test_a_long_list_says_on_a_terminal_how_far_it_is_and_a_short_one_does_not(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: list[str],
+    model: str,
+    line: str,
 ) -> None:
-    err = io.StringIO()
-    monkeypatch.setattr(err, "isatty", lambda: terminal, raising=False)
-    monkeypatch.setattr(sys, "stderr", err)
-    with Progress("texts labelled") as progress:
-        progress.show(count)
-    assert err.getvalue() == (f"\r{count:,} texts labelled\n" if shown else "")
+    bundle, path = request.getfixturevalue(model), tmp_path / "texts.txt"
+    shown = []
+    for count in (CHUNK_TEXTS, CHUNK_TEXTS + 1):
+        path.write_text("good\n" * count)
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert main([command[0], str(bundle), *command[1:], "--input", str(path)]) == 0
+        shown.append([each for each in terminal.getvalue().split("\r\x1b[K") if each])
+    assert shown == [[], [line]]
 
 
 @pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0)])
