@@ -5,6 +5,7 @@
     ├── UnsupportedModelError  (also ValueError)
     │   ├── GraphChoiceError   (also InputError)
     │   └── SettingError
+    ├── ScratchError           (also OSError)
     └── GateError
         ├── ParityError        carries the ParityReport
         └── QualityError       carries the QualityReport
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from torchless.errors import InputError, TorchlessError
+from torchless.errors import InputError, TorchlessError, shortened
 
 from .remedy import text_is_missing
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from torchless.bundle.manifest import Precision
 
     from .reports import ParityReport, QualityReport
+
+
+def one_line(error: BaseException) -> str:
+    """What another library's error says, without its line ends and cut where it is long."""
+    return shortened(" ".join(str(error).split()), 500)
 
 
 class ExportError(TorchlessError):
@@ -45,6 +51,10 @@ class GraphChoiceError(UnsupportedModelError, InputError):
 
 class SettingError(UnsupportedModelError):
     """The architecture has a family, which does not implement what a field of config.json says."""
+
+
+class ScratchError(ExportError, OSError):
+    """The folder for temporary files cannot be written to."""
 
 
 class GateError(ExportError):

@@ -27,6 +27,7 @@ from .reports import ExportReport, Gates, QualityReport
 from .weights import WeightsFile
 from .write import Draft, replacing_folder
 from .writers import GraphName, Writer
+from .writers.writer import leftovers
 
 _DEFAULT_GATES = Gates()
 _DEFAULT_COLUMNS = samples.Columns()
@@ -102,7 +103,7 @@ def export(
         draft.add_file(TOKENIZER, source.tokenizer_json())
         _add_variant(draft, writer, "fp32", texts)
         say("comparing them with PyTorch")
-        reference = Reference(source, draft.manifest.max_tokens, kind)
+        reference = _reference(source, writer, kind, draft.manifest.max_tokens, say)
         parity = check_parity(Bundle.open(folder), reference, gates.max_difference, texts.compared.texts)
 
         others: list[Precision] = [name for name in wanted if name != "fp32"]
@@ -121,6 +122,17 @@ def export(
     return report
 
 
+def _reference(
+    source: Checkpoint, writer: Writer, kind: GraphKind, longest: int, say: Callable[[str], None]
+) -> Reference:
+    """The model in PyTorch, which has to leave out the tensors of the body that the graphs leave out."""
+    reference = Reference(source, longest, kind)
+    reference.refuse_unread(writer.unread)
+    for note in leftovers(writer.unread, of=""):
+        say(note)
+    return reference
+
+
 def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
     """What is known of a bundle before it has files."""
     head = writer.outputs is not None
@@ -132,7 +144,7 @@ def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
         created_by=f"torchless {torchless.__version__}",
         labels=() if writer.outputs is None else _labels(source, writer.outputs),
         activation=source.activation if head else "none",
-        max_tokens=max_tokens(source, writer.max_positions, settings.max_tokens if settings else None),
+        max_tokens=max_tokens(source, writer.max_positions, settings.transformer if settings else None),
         hidden_size=writer.hidden_size,
         default_precision="fp32",
         source=source.source,

@@ -14,7 +14,7 @@ from torchless.bundle.manifest import GraphKind
 from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
-from .errors import ExportError, UnsupportedModelError
+from .errors import CheckpointError, ExportError, UnsupportedModelError, one_line
 from .samples import built_in
 from .tokenizer_texts import of_vocabulary
 
@@ -70,18 +70,20 @@ class Reference:
         import transformers
 
         loader = getattr(transformers, _LOADERS[self.kind])
-        labels: dict[str, Any] = {"num_labels": len(self._checkpoint.labels)} if self.head else {}
         config = self._checkpoint.config
         settings = {name: value for name, value in _OVERRULED.items() if config.get(name, value) != value}
-        return loader.from_pretrained(
-            self._checkpoint.folder,
-            local_files_only=True,
-            dtype=torch.float32,
-            trust_remote_code=self._checkpoint.trust_remote_code,
-            output_loading_info=True,
-            **labels,
-            **settings,
-        )
+        if self.head:
+            settings["num_labels"] = len(self._checkpoint.labels)
+        where: dict[str, Any] = {
+            "pretrained_model_name_or_path": self._checkpoint.folder,
+            "local_files_only": True,
+            "trust_remote_code": self._checkpoint.trust_remote_code,
+        }
+        if config.get("_attn_implementation") not in (None, "eager", "sdpa"):  # flash attention runs on GPUs alone
+            loaded = transformers.AutoConfig.from_pretrained(**where, **settings)
+            loaded._attn_implementation = "eager"  # noqa: SLF001
+            settings = {"config": loaded}
+        return loader.from_pretrained(**where, dtype=torch.float32, output_loading_info=True, **settings)
 
     def _tried(self, step: Callable[[], _T]) -> _T:
         """What a step returns; its error, which can be of any class, becomes one of ours."""
@@ -93,8 +95,21 @@ class Reference:
             kind = _WHAT[self.kind]
             raise UnsupportedModelError(
                 f"{self._checkpoint.folder}: transformers cannot run {self._checkpoint.config['model_type']!r} as "
-                f"{kind} ({type(error).__name__}: {error})."
+                f"{kind} ({type(error).__name__}: {one_line(error)})."
             ) from error
+
+    def refuse_unread(self, names: Sequence[str]) -> None:
+        """Refuse tensors that the graphs leave out and transformers does not.
+
+        Raises:
+            CheckpointError: there are some.
+        """
+        left = [name for name in names if not any(name.endswith(other) for other in self.unexpected)]
+        if left:
+            raise CheckpointError(
+                f"{self._checkpoint.folder}: {len(left)} tensors that this architecture does not have: "
+                f"{', '.join(left[:5])}{', …' if len(left) > 5 else ''}. A graph without them would answer differently."
+            )
 
     @property
     def head(self) -> bool:

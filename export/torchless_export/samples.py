@@ -14,7 +14,7 @@ import numpy as np
 from torchless.bundle.manifest import Manifest, Precision
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair
-from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns
+from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns, format_of
 
 from .conll import is_conll
 from .model_sample import texts_of
@@ -71,7 +71,8 @@ class Columns:
         Raises:
             InputError: the file cannot be read, or has no such columns.
         """
-        wanted = [(self.text,) if self.text else TEXT_COLUMNS, *([(self.pair,)] if self.pair else []), *more]
+        named = (self.text,) if self.text and format_of(path.name) != "text" else TEXT_COLUMNS  # lines have no columns
+        wanted = [named, *([(self.pair,)] if self.pair else []), *more]
         texts: list[Text] = []
         others: list[list[str]] = []
         try:
@@ -241,7 +242,8 @@ def labelled(path: Path, labels: Sequence[str], where: Columns = _DEFAULT) -> La
     found = set(given)
     names = {name: index for index, name in enumerate(labels)}
     indices = {str(index): index for index in range(len(labels))}
-    readings = [reading for reading in (names, indices) if found <= reading.keys()]
+    decimals = {f"{index}.0": index for index in range(len(labels))}  # pandas writes a column with a missing label so
+    readings = [reading for reading in (names, indices, decimals) if found <= reading.keys()]
     if not readings:
         likelier = max((names, indices), key=lambda reading: sum(label in reading for label in given))
         row, label = next((row, label) for row, label in enumerate(given, 1) if label not in likelier)

@@ -14,7 +14,8 @@ class Tensors:
     """Named float32 arrays that remember which of them were asked for.
 
     Attributes:
-        ignored: names outside the body that nothing read, once `refuse_unused` has looked for them.
+        ignored: names outside the body that nothing read, such as a pretraining head, once `find_unread` has looked.
+        unread: names in the body that nothing read, likewise.
     """
 
     def __init__(self, arrays: Mapping[str, Floats], where: str) -> None:
@@ -22,6 +23,7 @@ class Tensors:
         self._where = where
         self._used: set[str] = set()
         self.ignored: list[str] = []
+        self.unread: list[str] = []
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
@@ -72,24 +74,16 @@ class Tensors:
     def _bias(self, name: str, size: int, *, optional: bool) -> Floats:
         return np.zeros(size, np.float32) if optional and name not in self else self.array(name, size)
 
-    def refuse_unused(self, known: Iterable[str] = (), body: str = "") -> None:
-        """Refuse a checkpoint with tensors that nothing read: the graph would silently leave them out.
-
-        Outside the body they are a leftover, such as a pretraining head. transformers ignores these, so they go to
-        `ignored`.
+    def find_unread(self, known: Iterable[str] = (), body: str = "") -> None:
+        """Fill `ignored` and `unread`: the graph leaves these tensors out.
 
         Args:
             known: prefixes of tensors that are known not to matter for a classifier.
             body: the prefix of the body's tensors; "" where it has none, and nothing is outside.
         """
-        left = [n for n in self._arrays if n not in self._used and not n.startswith(tuple(known))]
-        self.ignored = sorted(name for name in left if not name.startswith(body))
-        left = [name for name in left if name.startswith(body)]
-        if left:
-            raise CheckpointError(
-                f"{self._where}: {len(left)} tensors that this architecture does not have: {', '.join(left[:5])}"
-                f"{', …' if len(left) > 5 else ''}. A graph without them would answer differently."
-            )
+        left = sorted(n for n in self._arrays if n not in self._used and not n.startswith(tuple(known)))
+        self.ignored = [name for name in left if not name.startswith(body)]
+        self.unread = [name for name in left if name.startswith(body)]
 
     def _sample(self) -> str:
         names = sorted(self._arrays)

@@ -62,6 +62,14 @@ def test_pairs_are_read_from_two_columns(tmp_path: Path) -> None:
     assert judged.name == "1 other texts of dev.tsv"
 
 
+def test_a_column_is_that_of_tables_and_lines_are_read_as_lines(tmp_path: Path) -> None:
+    (tmp_path / "cal.txt").write_text("one\ntwo\n")
+    (tmp_path / "dev.csv").write_text("body,label\na,0\n")
+    where = samples.Columns("body")
+    assert samples.calibration(tmp_path / "cal.txt", where).texts == ["one", "two"]
+    assert samples.labelled(tmp_path / "dev.csv", ["no", "yes"], where).texts == ["a"]
+
+
 def test_rows_with_several_labels_are_said_to_be_too_much(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"row 2: expected a label of 0, 1, got '0,1'\. Rows with several labels"):
         samples.labelled(labels_file(tmp_path, "1", "0,1"), ["a", "b"])
@@ -72,6 +80,7 @@ def test_rows_with_several_labels_are_said_to_be_too_much(tmp_path: Path) -> Non
     [
         (["no", "yes"], ["yes", "no"], [1, 0]),
         (["no", "yes"], ["1", "0"], [1, 0]),
+        (["no", "yes"], ["1.0", "0.0"], [1, 0]),
         (["1", "2", "3"], ["1", "3"], [0, 2]),  # 3 is no index, so these are names
         (["1", "2", "3"], ["0", "2"], [0, 2]),  # 0 is no name, so these are indices
         (["0", "1"], ["1", "0"], [1, 0]),  # both readings say the same

@@ -20,6 +20,7 @@ from .download import download
 from .front_matter import front_matter
 from .json_files import read_json
 from .sentence import root_of, transformer_folder
+from .transformer_settings import TransformerSettings
 from .weight_files import read_weights, sha256_of, weight_files
 
 _MOST_TOKENS = 100_000
@@ -76,7 +77,7 @@ class Checkpoint:
         Args:
             count: of the head's outputs; None without a head.
         """
-        if count is None or self.config.get("id2label") or "num_labels" in self.config:
+        if count is None or self.config.get("id2label") or self.config.get("num_labels") is not None:
             return self
         return replace(self, config={**self.config, "num_labels": count})
 
@@ -94,7 +95,7 @@ class Checkpoint:
         """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does."""
         named = self.config.get("id2label")
         if not named:
-            return tuple(f"LABEL_{index}" for index in range(self.config.get("num_labels", 2)))
+            return tuple(f"LABEL_{index}" for index in range(self.config.get("num_labels") or 2))
         try:
             by_index = {int(index): str(label) for index, label in named.items()}
         except (AttributeError, ValueError):
@@ -172,10 +173,14 @@ class Checkpoint:
         )
 
     @property
-    def tokenizer_limit(self) -> int:
-        """Longest text in tokens that the tokenizer names; 0 where it names none, or one beyond any model."""
-        stated = self.transformers_tokenizer.model_max_length
-        return int(stated) if 0 < stated <= _MOST_TOKENS else 0
+    def stated_length(self) -> int:
+        """Longest text in tokens that the tokenizer or sentence-transformers names; 0 where both name none.
+
+        A length beyond any model counts as none.
+        """
+        trained = TransformerSettings.read(self.folder).max_tokens if root_of(self.folder) else None
+        stated = (self.transformers_tokenizer.model_max_length, trained or 0)
+        return max(int(length) if 0 < length <= _MOST_TOKENS else 0 for length in stated)
 
     @property
     def padding_id(self) -> int:

@@ -85,7 +85,19 @@ def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:
             f"or tokens (…ForTokenClassification), got {others[0]}, whose head answers something else. Fine-tune the "
             "model for one of the two first, or export the body alone with --encoder-only."
         )
+    if not named and _are_tags(config.get("id2label") or {}):
+        raise UnsupportedModelError(
+            f"{folder / 'config.json'}, architectures: expected the name of a class, because the labels are those of a "
+            "token classifier, got none. Name the class that the checkpoint was trained as, such as "
+            "BertForTokenClassification."
+        )
     return "classifier"
+
+
+def _are_tags(names: Mapping[str, Any]) -> bool:
+    """Whether labels mark where entities begin and go on (IOB, Ramshaw and Marcus 1995)."""
+    labels = [str(name) for name in names.values()]
+    return "O" in labels and any(label.startswith("I-") for label in labels)
 
 
 def _require_text(path: Path, config: Mapping[str, Any], field: str) -> None:

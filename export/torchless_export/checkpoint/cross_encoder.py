@@ -11,7 +11,8 @@ from torchless.bundle.manifest import Activation
 from torchless_export.errors import UnsupportedModelError
 
 from .json_files import read_json
-from .sentence import root_of, stated_length, transformer_folder
+from .sentence import root_of, transformer_folder
+from .transformer_settings import TransformerSettings
 
 _FILE = "config_sentence_transformers.json"
 _NESTED, _OLD = "config.json, sentence_transformers.activation_fn", "sbert_ce_default_activation_function"
@@ -24,11 +25,11 @@ class CrossEncoderSettings:
 
     Attributes:
         activation: what it applies.
-        max_tokens: where it cuts pairs; None where only the model's own limit counts.
+        transformer: how it loads the transformer; None where the checkpoint is transformers' own.
     """
 
     activation: Activation
-    max_tokens: int | None
+    transformer: TransformerSettings | None
 
     @classmethod
     def read(cls, folder: Path, config: Mapping[str, Any], outputs: int) -> CrossEncoderSettings:
@@ -54,7 +55,7 @@ class CrossEncoderSettings:
         _refuse_prompt(root / _FILE, saved)
         named = saved.get("activation_fn")
         place = _place_in(config) if named is None else (f"{root / _FILE}, activation_fn", named)
-        return cls(_activation(place, outputs), stated_length(transformer_folder(root)))
+        return cls(_activation(place, outputs), TransformerSettings.read(transformer_folder(root)))
 
 
 def _place_in(config: Mapping[str, Any]) -> tuple[str, Any]:
@@ -72,8 +73,8 @@ def _activation(place: tuple[str, Any], outputs: int) -> Activation:
 
 
 def _refuse_prompt(path: Path, saved: Mapping[str, Any]) -> None:
-    name = saved.get("default_prompt_name")
-    prompt = (saved.get("prompts") or {}).get(name) if name is not None else None
+    name, prompts = saved.get("default_prompt_name"), saved.get("prompts") or {}
+    prompt = prompts.get(name) if isinstance(prompts, Mapping) and isinstance(name, str) else name
     if prompt:
         raise UnsupportedModelError(
             f"{path}, default_prompt_name: expected none, because pairs are read as they are, got {name!r}, which puts "

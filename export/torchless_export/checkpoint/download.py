@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from torchless.bundle.hub import client
-from torchless_export.errors import CheckpointError
+from torchless_export.errors import CheckpointError, one_line
 
 from .sentence import transformer_folder
 
-_FILES = ["*.json", "*.txt", "*.model", "README.md", "model*.safetensors", "pytorch_model*.bin"]
+_FILES = ["*.json", "*.txt", "*.model", "bpe.codes", "README.md", "model*.safetensors", "pytorch_model*.bin"]
 
 
 def download(name: str, revision: str | None, *, code: bool) -> tuple[Path, str]:
@@ -34,6 +34,6 @@ def download(name: str, revision: str | None, *, code: bool) -> tuple[Path, str]
             hub.snapshot_download(name, revision=folder.name, allow_patterns=inner)
     except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, OSError) as error:
         raise CheckpointError(
-            f"no checkpoint {name}: there is no such folder, and the Hub did not give one ({error})."
+            f"no checkpoint {name}: there is no such folder, and the Hub did not give one ({one_line(error)})."
         ) from error
     return folder, folder.name  # the Hub cache names a snapshot's folder by its commit

@@ -5,20 +5,22 @@ from __future__ import annotations
 from torchless_export.errors import UnsupportedModelError
 
 from .checkpoint import Checkpoint
+from .transformer_settings import TransformerSettings
 
 _MOST = 1_000_000  # tokens that a bundle can allow; transformers writes 1e30 where no length was set
 
 
-def max_tokens(checkpoint: Checkpoint, max_positions: int | None, trained: int | None) -> int:
+def max_tokens(checkpoint: Checkpoint, max_positions: int | None, transformer: TransformerSettings | None) -> int:
     """The longest text in tokens: what the position table holds, or less where a setting says so.
 
     Args:
         checkpoint: its tokenizer may name a length.
         max_positions: rows of the model's position table; None where there is none.
-        trained: what settings of sentence-transformers name; None where they name none.
+        transformer: how sentence-transformers loads it; None where that does not matter.
 
     Raises:
-        UnsupportedModelError: the tokenizer's length is no number or leaves a text no token, or nothing names a length.
+        UnsupportedModelError: the tokenizer's length is no number or leaves a text no token, nothing names a length.
+        UnsupportedModelError, CheckpointError: as `TransformerSettings.trained_length`.
     """
     tokenizer = checkpoint.transformers_tokenizer
     stated, special = tokenizer.model_max_length, tokenizer.num_special_tokens_to_add()
@@ -28,6 +30,7 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, trained: int |
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, "
             f"{max(special + 1, 2)} or more{around}, got {stated!r}."
         )
+    trained = None if transformer is None else transformer.trained_length(checkpoint.config, tokenizer)
     if max_positions is None and trained is None and stated > _MOST:
         raise UnsupportedModelError(
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "

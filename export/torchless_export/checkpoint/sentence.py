@@ -10,15 +10,11 @@ from torchless.bundle.manifest import Pooling
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
 from .json_files import read_json, read_json_list
+from .transformer_settings import TransformerSettings
 
 _MODULES = "modules.json"
 _LEGACY = "pooling_mode_"  # before version 5.2 each mode had a switch: pooling_mode_mean_tokens
 _MODES = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean"}
-# The files with the transformer's settings, one name per class that wrote them; the first that exists counts.
-_SETTINGS = [
-    f"sentence_{kind}_config.json"
-    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
-]
 
 
 @dataclass(frozen=True)
@@ -28,12 +24,12 @@ class SentenceSettings:
     Attributes:
         pooling: from token states to a vector.
         normalize: whether it is scaled to length 1.
-        max_tokens: where texts are cut; None where only the model's own limit counts.
+        transformer: how its transformer is loaded.
     """
 
     pooling: Pooling
     normalize: bool
-    max_tokens: int | None
+    transformer: TransformerSettings
 
     @classmethod
     def read(cls, folder: Path) -> SentenceSettings | None:
@@ -55,14 +51,15 @@ class SentenceSettings:
         kinds = [kind for kind, _ in modules]
         if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
             raise _unsupported(root / _MODULES, "Transformer, Pooling and perhaps Normalize", ", ".join(kinds))
-        max_tokens = stated_length(root / modules[0][1])
+        if settings.get("truncate_dim") is not None:
+            raise _unsupported(f"{prompts}, truncate_dim", "null, because vectors are whole", settings["truncate_dim"])
         prompt = settings.get("default_prompt_name")
         if prompt is not None and not _is_empty(settings.get("prompts"), prompt):
             raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", repr(prompt))
         return cls(
             pooling=_pooling(root / modules[1][1] / "config.json"),
             normalize="Normalize" in kinds,
-            max_tokens=max_tokens,
+            transformer=TransformerSettings.read(root / modules[0][1]),
         )
 
 
@@ -108,23 +105,6 @@ def _modules(root: Path) -> list[tuple[str, str]]:
     return found
 
 
-def stated_length(folder: Path) -> int | None:
-    """The longest text in tokens that sentence-transformers' settings beside a transformer name; None without one.
-
-    Raises:
-        UnsupportedModelError: they ask for lower case, which is the tokenizer's to decide.
-        CheckpointError: it is no number of tokens.
-    """
-    files = [folder / name for name in _SETTINGS if (folder / name).is_file()]
-    path, settings = next(((path, found) for path in files if (found := read_json(path))), (folder, {}))
-    if settings.get("do_lower_case"):
-        raise _unsupported(path, "do_lower_case false (the tokenizer's own setting counts)", "true")
-    limit = settings.get("max_seq_length")
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 4):
-        raise CheckpointError(f"{path}, max_seq_length: expected a whole number of 4 or more, or null, got {limit!r}.")
-    return limit
-
-
 def _pooling(path: Path) -> Pooling:
     config = read_json(path)
     switches = [name.removeprefix(_LEGACY) for name, on in config.items() if name.startswith(_LEGACY) and on]
@@ -135,8 +115,8 @@ def _pooling(path: Path) -> Pooling:
     return modes[0]  # type: ignore[no-any-return]  # checked above
 
 
-def _unsupported(path: Path, expected: str, got: str) -> UnsupportedModelError:
+def _unsupported(place: object, expected: str, got: object) -> UnsupportedModelError:
     return UnsupportedModelError(
-        f"{path}: expected {expected}, got {got}. Remove modules.json to export the hidden states alone, and pool them "
-        "yourself."
+        f"{place}: expected {expected}, got {got}. Remove modules.json to export the hidden states alone, and pool "
+        "them yourself."
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from torchless.errors import MissingExtraError
-from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.errors import CheckpointError, UnsupportedModelError, one_line
 
+from .json_files import read_json
 from .slow_tokenizer import converted
 from .tokenizer_files import check_tokenizer_files, refuse_interruption
 
@@ -23,6 +24,7 @@ AS_CODE = (
     "runs as Python code alone, so no tokenizer.json can say what it does. Where a fast tokenizer with the same token "
     "ids exists, save it into this folder with save_pretrained, and export again."
 )
+_FAST_IN_5 = "TokenizersBackend"  # what transformers 5 calls PreTrainedTokenizerFast
 _RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all of these
 
 
@@ -37,19 +39,19 @@ def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
         UnsupportedModelError: no tokenizer.json can say what it does.
         MissingExtraError: it is a SentencePiece model, and sentencepiece is not installed.
     """
-    from transformers import AutoTokenizer
-
     check_tokenizer_files(folder)
     _require_sentencepiece(folder)
     if not trust_remote_code:
         _require_vocabulary(folder)
+    loader, options = _as_this_version_reads(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, use_fast=True, local_files_only=True, trust_remote_code=trust_remote_code
+        tokenizer = loader.from_pretrained(
+            folder, use_fast=True, local_files_only=True, trust_remote_code=trust_remote_code, **options
         )
     except BaseException as error:  # transformers raises whatever its backends raise
         refuse_interruption(error)
-        raise CheckpointError(f"{folder}: no usable tokenizer ({error}). {_EXPECTED}") from error
+        advice = "" if (folder / "tokenizer.json").is_file() else f" {_EXPECTED}"
+        raise CheckpointError(f"{folder}: no usable tokenizer ({one_line(error)}).{advice}") from error
     slow = None if getattr(tokenizer, "backend_tokenizer", None) is not None else tokenizer
     fast = tokenizer if slow is None else converted(slow)
     if fast is None:
@@ -58,6 +60,23 @@ def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
         )
     _require_one_answer(folder, fast.backend_tokenizer)
     return fast, slow
+
+
+def _as_this_version_reads(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The class that loads a tokenizer, and arguments for it: transformers 4 does not know two words of version 5."""
+    import transformers
+
+    path = folder / "tokenizer_config.json"
+    config = read_json(path) if path.is_file() else {}
+    if hasattr(transformers, _FAST_IN_5):
+        return transformers.AutoTokenizer, {}
+    loader = transformers.AutoTokenizer
+    if config.get("tokenizer_class") == _FAST_IN_5 and (folder / "tokenizer.json").is_file():
+        loader = transformers.PreTrainedTokenizerFast
+    tokens = config.get("extra_special_tokens")
+    if not isinstance(tokens, list):
+        return loader, {}
+    return loader, {"extra_special_tokens": {}, "additional_special_tokens": tokens}
 
 
 def as_json(tokenizer: Any) -> bytes:
@@ -140,7 +159,7 @@ def _require_one_answer(folder: Path, backend: Any) -> None:
         except BaseException as error:
             refuse_interruption(error)
             raise CheckpointError(
-                f"{folder / 'tokenizer.json'}, {field}: the tokenizer fails on {what} ({error}). {advice}"
+                f"{folder / 'tokenizer.json'}, {field}: the tokenizer fails on {what} ({one_line(error)}). {advice}"
             ) from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torchless_export.errors import CheckpointError
+from torchless_export.errors import CheckpointError, one_line
 
 from .json_files import read_json
 
@@ -89,6 +89,6 @@ def _check_fast(path: Path) -> None:
     except BaseException as error:
         refuse_interruption(error)
         raise CheckpointError(
-            f"{path}: not a tokenizer that `tokenizers` {tokenizers.__version__} reads ({error}). Download or save it "
-            "again."
+            f"{path}: not a tokenizer that `tokenizers` {tokenizers.__version__} reads ({one_line(error)}). "
+            "Download or save it again."
         ) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from torchless_export.errors import CheckpointError
+from torchless_export.errors import CheckpointError, one_line
 from torchless_export.spec import Floats
 
 from .json_files import read_json
@@ -98,7 +98,7 @@ def _as_float32(path: Path, name: str, tensor: Any) -> Floats:
         array: Floats = tensor.detach().float().numpy()
     except Exception as error:  # torch raises errors of any class: quantised, sparse, without data
         raise CheckpointError(
-            f"{path}, {name}: expected numbers that float32 holds, got {tensor.dtype} ({error}). "
+            f"{path}, {name}: expected numbers that float32 holds, got {tensor.dtype} ({one_line(error)}). "
             "Save the model in float32, not quantised."
         ) from error
     return array
@@ -112,7 +112,9 @@ def _safetensors(path: Path) -> Iterator[tuple[str, Any]]:
         with safe_open(path, framework="pt") as file:
             yield from ((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118  # not a dict
     except Exception as error:  # safetensors' own class, torch's for a type that it lacks, the system's
-        raise CheckpointError(f"{path}: damaged or cut short ({error}). Download or save it again.") from error
+        raise CheckpointError(
+            f"{path}: damaged or cut short ({one_line(error)}). Download or save it again."
+        ) from error
 
 
 def _pickled(path: Path) -> Iterator[tuple[str, Any]]:
@@ -122,7 +124,7 @@ def _pickled(path: Path) -> Iterator[tuple[str, Any]]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle raises errors of any class
         raise CheckpointError(
-            f"{path}: not a file of tensors alone, or damaged ({error}). Save it as model.safetensors."
+            f"{path}: not a file of tensors alone, or damaged ({one_line(error)}). Save it as model.safetensors."
         ) from error
     tensors = content if isinstance(content, Mapping) else {}
     named = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}

@@ -15,7 +15,7 @@ from torchless_export.tensors import Tensors
 
 from .names import HeadNames, LayerNames, Share, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, expect, longest_text, refuse_unread
+from .reading import activation, expect, find_unread, longest_text
 
 _LAYER = LayerNames(
     query=Share("attn.Wqkv", 0, of=3),
@@ -54,7 +54,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
         final_norm=tensors.norm(f"{body}final_norm", sizes.hidden, sizes.epsilon, optional_bias=True),
         distance_biases=(_window(config.get("local_attention", 128) // 2, max_positions),),
     )
-    refuse_unread(tensors, body, ("head.", "decoder.", "classifier.") if kind == "encoder" else ())
+    find_unread(tensors, body, ("head.", "decoder.", "classifier.") if kind == "encoder" else ())
     return spec
 
 

@@ -9,8 +9,8 @@ from torchless_export.errors import UnsupportedModelError
 from torchless_export.spec import HiddenActivation
 from torchless_export.tensors import Tensors
 
-# Where a config, as families get it, has the tokenizer's model_max_length; no field of config.json has this name.
-TOKENIZER_LIMIT = "tokenizer: model_max_length"
+# Where a config, as families get it, has `Checkpoint.stated_length`; no field of config.json has this name.
+STATED_LENGTH = "the longest text that is stated"
 # transformers' names for them (transformers/activations.py).
 _ACTIVATIONS: dict[str, HiddenActivation] = {
     "gelu": "gelu",
@@ -21,6 +21,23 @@ _ACTIVATIONS: dict[str, HiddenActivation] = {
     "relu": "relu",
     "tanh": "tanh",
 }
+
+
+class WithDefaults(dict[str, Any]):
+    """The fields of config.json; for one that it lacks, the alias or the default that transformers takes."""
+
+    def __missing__(self, field: str) -> Any:
+        """Raises KeyError where transformers has no default either."""
+        from transformers import CONFIG_MAPPING
+
+        kind = CONFIG_MAPPING[self["model_type"]]
+        alias = next((name for name, meant in kind.attribute_map.items() if meant == field and name in self), None)
+        if alias is not None:
+            return self[alias]
+        try:
+            return getattr(kind(), field)
+        except AttributeError:
+            raise KeyError(field) from None
 
 
 def activation(config: Mapping[str, Any], field: str, default: str = "gelu") -> HiddenActivation:
@@ -34,9 +51,9 @@ def activation(config: Mapping[str, Any], field: str, default: str = "gelu") -> 
 def longest_text(config: Mapping[str, Any]) -> int:
     """Largest number of tokens in a text for a model without a table of positions, which reads any number.
 
-    It is the tokenizer's limit where a model was tuned for longer texts than its config names.
+    It is the stated length where a model was tuned for longer texts than its config names.
     """
-    return max(int(config["max_position_embeddings"]), int(config.get(TOKENIZER_LIMIT, 0)))
+    return max(int(config["max_position_embeddings"]), int(config.get(STATED_LENGTH, 0)))
 
 
 def expect(config: Mapping[str, Any], **fields: Any) -> None:
@@ -49,8 +66,8 @@ def expect(config: Mapping[str, Any], **fields: Any) -> None:
             )
 
 
-def refuse_unread(tensors: Tensors, body: str, unread: Iterable[str]) -> None:
-    """Refuse tensors of the body that nothing read, but for those that are known not to matter.
+def find_unread(tensors: Tensors, body: str, unread: Iterable[str]) -> None:
+    """Note the tensors that nothing read, but for those that are known not to matter.
 
     Args:
         tensors: the checkpoint's.
@@ -58,4 +75,4 @@ def refuse_unread(tensors: Tensors, body: str, unread: Iterable[str]) -> None:
         unread: beginnings of names that do not matter, with the body's prefix or without it.
     """
     unread = tuple(unread)
-    tensors.refuse_unused(known=[*unread, *(f"{body}{name}" for name in unread)], body=body)
+    tensors.find_unread(known=[*unread, *(f"{body}{name}" for name in unread)], body=body)

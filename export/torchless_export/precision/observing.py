@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from torchless.inputs.tokens import Batch
 from torchless.running.plan import split
 from torchless.running.session import Session
 from torchless_export.graph import Graph, build
+from torchless_export.scratch import scratch_folder
 from torchless_export.spec import EncoderSpec, Floats, Linear
 from torchless_export.weights import WeightsFile
 
@@ -74,8 +74,8 @@ def observing(spec: EncoderSpec) -> Iterator[Observer]:
     del model.graph.output[:]
     for tensor in sites.tensors.values():
         model.graph.output.append(onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None))
-    with tempfile.TemporaryDirectory() as folder:
-        weights.write(Path(folder))
-        path = Path(folder) / "graph.onnx"
+    with scratch_folder() as folder:
+        weights.write(folder)
+        path = folder / "graph.onnx"
         path.write_bytes(model.SerializeToString())
         yield Observer(path, sites)

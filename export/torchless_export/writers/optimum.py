@@ -12,7 +12,7 @@ import onnx
 from torchless.bundle.manifest import GraphKind, Layout, Precision
 from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
-from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.errors import CheckpointError, ScratchError, UnsupportedModelError, one_line
 from torchless_export.reference import Reference
 from torchless_export.spec import Floats
 from torchless_export.weights import WeightsFile
@@ -42,6 +42,7 @@ class OptimumWriter:
         self.hidden_size = int(states.shape[1])
         self.outputs = None if logits is None else int(logits.shape[-1])
         self.max_positions = _max_positions(checkpoint, reference)
+        self.unread: tuple[str, ...] = ()
         self.notes = (leftovers(reference.unexpected) if reference.head else ()) + _sparse(
             reference, self.max_positions
         )
@@ -106,9 +107,11 @@ def _exported(checkpoint: Checkpoint, reference: Reference, kind: GraphKind, lon
         with warnings.catch_warnings():  # torch and optimum warn about each other; parity is the judge of the outcome
             warnings.simplefilter("ignore")
             return trace(reference.model, reference.example(longest), kind, head=reference.kind)
+    except ScratchError:
+        raise
     except Exception as error:  # optimum, transformers and torch raise errors of any class
         raise UnsupportedModelError(
-            f"{checkpoint.folder}: optimum cannot export {checkpoint.config['model_type']!r} ({error})."
+            f"{checkpoint.folder}: optimum cannot export {checkpoint.config['model_type']!r} ({one_line(error)})."
         ) from error
 
 
@@ -120,12 +123,20 @@ def _max_positions(checkpoint: Checkpoint, reference: Reference) -> int | None:
     config, body = reference.model.config, reference.body
     found = [getattr(config, name, None) for name in _POSITIONS]
     rows = min((int(value) for value in found if isinstance(value, int) and value > 0), default=None)
-    if rows is not None and not checkpoint.config.get("position_biased_input", True):  # DeBERTa without the table
-        return max(rows, checkpoint.tokenizer_limit)
+    if rows is not None and _reads_any_length(checkpoint.config):
+        return max(rows, checkpoint.stated_length)
     table = getattr(getattr(body, "embeddings", None), "position_embeddings", None)
     unused = getattr(table, "padding_idx", None)
     usable = None if rows is None else rows - (0 if unused is None else unused + 1)
     return min((most for most in (usable, _fully_attended(config)) if most is not None), default=None)
+
+
+def _reads_any_length(config: Mapping[str, Any]) -> bool:
+    """Whether places come from a formula, so that a model may be tuned for longer texts than its config names."""
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    turned = "rope_theta" in config or "rope_theta" in rope
+    plain = rope.get("rope_type", rope.get("type", "default")) == "default"
+    return not config.get("position_biased_input", True) or (turned and plain)  # DeBERTa without its table; RoPE
 
 
 def _fully_attended(config: Any) -> int | None:

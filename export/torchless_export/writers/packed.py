@@ -11,7 +11,7 @@ from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, ExportError, SettingError, UnsupportedModelError
 from torchless_export.families import FAMILIES
-from torchless_export.families.reading import TOKENIZER_LIMIT
+from torchless_export.families.reading import STATED_LENGTH, WithDefaults
 from torchless_export.graph import Layout as GraphLayout
 from torchless_export.graph import NumberFormat, build
 from torchless_export.precision.calibration import calibrate
@@ -35,6 +35,7 @@ class PackedWriter:
         tensors = Tensors(checkpoint.weights(), str(checkpoint.folder))
         self.spec = _read(checkpoint, tensors, kind)
         self.notes = leftovers(tensors.ignored) if self.spec.head else ()
+        self.unread = tuple(tensors.unread)
         self.hidden_size = self.spec.hidden_size
         self.outputs = None if self.spec.head is None else len(self.spec.head.out.bias)
         self.max_positions: int | None = self.spec.max_positions
@@ -65,10 +66,10 @@ class PackedWriter:
 def _read(checkpoint: Checkpoint, tensors: Tensors, kind: GraphKind) -> EncoderSpec:
     path, architecture = checkpoint.folder / "config.json", checkpoint.config["model_type"]
     # A field that is null has transformers' default, as one that is not there.
-    config = {field: value for field, value in checkpoint.config.items() if value is not None}
+    config = WithDefaults({field: value for field, value in checkpoint.config.items() if value is not None})
     if kind != "encoder":
         _ = checkpoint.labels  # refused here by their name: transformers 5 fails on them when it loads the tokenizer
-    config[TOKENIZER_LIMIT] = checkpoint.tokenizer_limit
+    config[STATED_LENGTH] = checkpoint.stated_length
     try:
         return FAMILIES[architecture](config, tensors, kind)
     except KeyError as error:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import inspect
 import io
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -16,6 +14,7 @@ from optimum.exporters.tasks import TasksManager
 from optimum.utils import NormalizedTextConfig
 
 from torchless.bundle.manifest import GraphKind
+from torchless_export.scratch import scratch_folder
 
 from .forward import answer, traceable
 
@@ -39,8 +38,8 @@ def trace(model: Any, example: Mapping[str, Any], kind: GraphKind, *, head: Grap
         head: which head the model has; "encoder" for none.
     """
     own, forward = model.forward, _forward(model, list(example), kind, head)
-    with tempfile.TemporaryDirectory() as folder, traceable(model), redirect_stdout(io.StringIO()):
-        path = Path(folder) / "model.onnx"
+    with scratch_folder() as folder, traceable(model), redirect_stdout(io.StringIO()):
+        path = folder / "model.onnx"
         model.forward = forward
         try:
             export(model, _Traced(model.config, example, kind), path, opset=_OPSET)

@@ -28,6 +28,7 @@ class Writer(Protocol):
         hidden_size: numbers in a hidden state.
         outputs: numbers that the head answers per text or token; None without a head.
         max_positions: largest number of tokens in a text; None where nothing bounds it.
+        unread: tensors of the body that the graphs leave out; transformers has to leave them out too.
         notes: what the user should know of the checkpoint, one sentence each.
     """
 
@@ -35,6 +36,7 @@ class Writer(Protocol):
     hidden_size: int
     outputs: int | None
     max_positions: int | None
+    unread: tuple[str, ...]
     notes: tuple[str, ...]
 
     def graphs(
@@ -49,9 +51,9 @@ class Writer(Protocol):
         """
 
 
-def leftovers(names: Sequence[str]) -> tuple[str, ...]:
+def leftovers(names: Sequence[str], of: str = " of another head") -> tuple[str, ...]:
     """A note about tensors that transformers ignores, and the graphs too; empty where there are none."""
     if not names:
         return ()
     listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return (f"leaving out {len(names)} tensors of another head, as transformers does: {listed}",)
+    return (f"leaving out {len(names)} tensors{of}, as transformers does: {listed}",)

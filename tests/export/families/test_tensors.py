@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from torchless_export import export
+from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.reference import Reference
 
 Configure = Callable[..., None]
 
@@ -37,6 +39,15 @@ def test_a_checkpoint_without_a_head_says_what_is_missing(minilm: Path, tmp_path
     )
 
 
+def test_a_field_that_config_json_lacks_or_names_otherwise_is_what_transformers_takes(
+    broken: Path, configure: Configure, tmp_path: Path
+) -> None:
+    configure(dim=None, hidden_size=32, n_heads=None, num_attention_heads=2)
+    export(broken, tmp_path / "out", precisions=["fp32"])
+    configure(n_layers=None)  # six in a config of this class
+    refused(broken, tmp_path / "out2", CheckpointError, r"no tensor 'distilbert\.transformer\.layer\.2")
+
+
 def test_an_unknown_activation_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:
     configure(activation="silu")
     refused(
@@ -46,11 +57,6 @@ def test_an_unknown_activation_is_refused(broken: Path, configure: Configure, tm
         "activation: expected one of gelu, .*, got 'silu'",
         graph="packed",
     )
-
-
-def test_a_missing_field_of_the_config_is_named(broken: Path, configure: Configure, tmp_path: Path) -> None:
-    configure(n_layers=None)
-    refused(broken, tmp_path / "out", CheckpointError, "expected a field 'n_layers', got none")
 
 
 def test_a_missing_tensor_is_named(broken: Path, tmp_path: Path) -> None:
@@ -69,9 +75,20 @@ def test_a_tensor_of_another_shape_is_named_with_both(broken: Path, configure: C
     )
 
 
-def test_a_tensor_that_nothing_reads_is_refused(broken: Path, configure: Configure, tmp_path: Path) -> None:
+def test_layers_that_transformers_leaves_out_are_left_out_with_a_note(
+    broken: Path, configure: Configure, tmp_path: Path
+) -> None:
     configure(n_layers=1)
-    refused(broken, tmp_path / "out", CheckpointError, r"16 tensors that this architecture does not have")
+    said: list[str] = []
+    export(broken, tmp_path / "out", precisions=["fp32"], say=said.append)
+    assert any("leaving out 16 tensors, as transformers does: distilbert.transformer.layer.1." in line for line in said)
+
+
+def test_a_tensor_that_transformers_reads_and_the_graph_does_not_is_refused(broken: Path) -> None:
+    reference = Reference(Checkpoint.open(str(broken)), None, "classifier")
+    reference.refuse_unread([])
+    with pytest.raises(CheckpointError, match=r"1 tensors that this architecture does not have: .*lin1\.weight"):
+        reference.refuse_unread(["distilbert.transformer.layer.1.ffn.lin1.weight"])
 
 
 def test_a_tensor_with_nan_is_named(broken: Path, tmp_path: Path) -> None:

@@ -1,0 +1,105 @@
+"""How sentence-transformers loads the transformer of its models: what it writes beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torchless_export.errors import CheckpointError, UnsupportedModelError
+
+from .json_files import read_json
+
+# The files with the transformer's settings, one name per class that wrote them; the first that exists counts.
+_FILES = [
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+]
+_TOKENIZER = ("processor_kwargs", "tokenizer_args")  # the second is what versions before 5 write
+_SECTIONS = (*_TOKENIZER, "config_kwargs", "config_args", "model_kwargs", "model_args", "processing_kwargs")
+# What these may name without another answer: how a model is loaded, and the length, which is read.
+_READ = {"model_max_length", "trust_remote_code", "attn_implementation", "torch_dtype", "dtype", "device_map"}
+_READ |= {"low_cpu_mem_usage", "use_safetensors"}
+
+
+@dataclass(frozen=True)
+class TransformerSettings:
+    """The settings beside a transformer.
+
+    Attributes:
+        path: the file that they stand in, or the folder where there is none.
+        fields: what it holds.
+    """
+
+    path: Path
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> TransformerSettings:
+        """Read the file of a transformer's folder.
+
+        Raises:
+            CheckpointError: it is not JSON.
+        """
+        files = [folder / name for name in _FILES if (folder / name).is_file()]
+        return cls(*next(((path, found) for path in files if (found := read_json(path))), (folder, {})))
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest text in tokens that they name; None where they name none.
+
+        Raises:
+            CheckpointError: it is no number of tokens.
+        """
+        named = [(f"{name}, model_max_length", self._section(name).get("model_max_length")) for name in _TOKENIZER]
+        named.append(("max_seq_length", self.fields.get("max_seq_length")))
+        field, limit = next(((field, limit) for field, limit in named if limit is not None), ("", None))
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 4):
+            raise CheckpointError(
+                f"{self.path}, {field}: expected a whole number of 4 or more, or null, got {limit!r}."
+            )
+        return limit
+
+    def trained_length(self, config: Mapping[str, Any], tokenizer: Any) -> int | None:
+        """Where sentence-transformers cuts texts: as the settings say, else where model or tokenizer does first.
+
+        Args:
+            config: config.json.
+            tokenizer: transformers' own.
+
+        Returns:
+            Tokens; None where only the tokenizer's length counts.
+
+        Raises:
+            UnsupportedModelError: they change how texts are read or the model runs, which a bundle does not.
+            CheckpointError: as `max_tokens`.
+        """
+        self._refuse_unread()
+        normalizer = tokenizer.backend_tokenizer.normalizer
+        if self.fields.get("do_lower_case") and (normalizer is None or normalizer.normalize_str("A") != "a"):
+            raise self._unsupported("do_lower_case", "false, because the tokenizer itself keeps capitals", "true")
+        if (stated := self.max_tokens) is not None:
+            return stated
+        positions = config.get("max_position_embeddings")
+        return min(positions, int(tokenizer.model_max_length)) if isinstance(positions, int) and positions > 0 else None
+
+    def _refuse_unread(self) -> None:
+        if other := self.fields.get("tokenizer_name_or_path"):
+            raise self._unsupported("tokenizer_name_or_path", "the tokenizer beside the model", repr(other))
+        for name in _SECTIONS:
+            unread = [field for field, value in self._section(name).items() if field not in _READ and value is not None]
+            if unread:
+                raise self._unsupported(name, "no fields that change how texts are read", ", ".join(sorted(unread)))
+
+    def _section(self, name: str) -> Mapping[str, Any]:
+        section = self.fields.get(name) or {}
+        if not isinstance(section, Mapping):
+            raise CheckpointError(f"{self.path}, {name}: expected an object, got {section!r}.")
+        return section
+
+    def _unsupported(self, field: str, expected: str, got: str) -> UnsupportedModelError:
+        return UnsupportedModelError(
+            f"{self.path}, {field}: expected {expected}, got {got}. Change the field if the model was not trained so, "
+            "or remove modules.json to export the hidden states alone."
+        )
