@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import shutil
-from collections.abc import Iterator, Sequence
+import io
+import os
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,12 +98,13 @@ def digest(files: Sequence[InputFile]) -> str:
     return hashlib.sha256("\n".join(file.sha256() for file in files).encode()).hexdigest()
 
 
-def find(name: str, kind: str | None) -> list[InputFile]:
+def find(name: str, kind: str | None, left_out: Collection[Path] = ()) -> list[InputFile]:
     """The files of an input: a file, those of a folder (with its folders), or those that a pattern matches, by name.
 
     Args:
         name: a path or a pattern with *, ? or [.
         kind: the format, where the user has named it.
+        left_out: real paths of files and folders that a folder or a pattern does not mean.
 
     Raises:
         InputError: there is no such file, or none that can be read, or two formats are mixed.
@@ -116,6 +118,7 @@ def find(name: str, kind: str | None) -> list[InputFile]:
         return [InputFile.at(path, name, readable_format(name, kind))]
     paths = path.rglob("*") if folder else map(Path, glob.glob(name, recursive=True))  # noqa: PTH207
     visible = [each for each in paths if each.is_file() and not each.name.startswith((".", "_"))]
+    visible = [each for each in visible if not (left_out and _is_within(each, left_out))]
     if folder:  # beside the tables other things may lie; a pattern says what it wants
         visible = [each for each in visible if _is_input(each, kind)]
     if not visible:
@@ -132,6 +135,11 @@ def find(name: str, kind: str | None) -> list[InputFile]:
     return files
 
 
+def _is_within(path: Path, left_out: Collection[Path]) -> bool:
+    real = Path(os.path.realpath(path))
+    return any(each in left_out for each in (real, *real.parents))
+
+
 def _is_input(path: Path, kind: str | None) -> bool:
     extension = split_name(path.name)[0]
     return bool(extension) and (kind is not None or extension in READABLE)
@@ -141,11 +149,25 @@ def spool(stdin: IO[bytes], path: Path, kind: str) -> InputFile:
     """Write a stream to a file, because it can be read only once; its first bytes say how it is compressed.
 
     Raises:
+        InputError: the stream cannot be read.
         OutputError: the disk is full.
     """
+    pieces = _pieces(stdin)
+    first = next(pieces, b"")
     with writing_file(path), path.open("wb") as file:
-        first = stdin.read(_PIECE)
         file.write(first)
-        shutil.copyfileobj(stdin, file, _PIECE)
+        for piece in pieces:
+            file.write(piece)
     compression = next((name for magic, name in _MAGIC.items() if first.startswith(magic)), None)
     return InputFile.at(path, "stdin", Format(kind, compression))
+
+
+def _pieces(stdin: IO[bytes]) -> Iterator[bytes]:
+    """What a stream holds; its errors are no OSError, which would look like one of the file that is written."""
+    try:
+        while piece := stdin.read(_PIECE):
+            yield piece
+    except io.UnsupportedOperation as error:  # what stands in for a closed stdin cannot be read
+        raise InputError("stdin: it is closed.") from error
+    except OSError as error:
+        raise InputError(f"stdin: {error.strerror or error}.") from error

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import onnxruntime
 
+from torchless.atomic_files import writing
 from torchless.bundle.bundle import Bundle
 from torchless.errors import InputError
 from torchless.inputs.text_files import TEXT_COLUMNS
@@ -19,7 +20,8 @@ from . import json_scan, side_file
 from .columns import Column, refuse_collisions
 from .formats import ARROW, Format, readable_format, writable_format
 from .input_files import STDIN, InputFile, digest, find, spool
-from .kept import Identity, Kept, folder_of
+from .kept import Identity, Kept, folder_of, is_unfinished
+from .line_source import LineSource
 from .questions import Question
 from .rows import Source, Wanted
 from .target import Target
@@ -41,7 +43,7 @@ class Job:
         memory: bytes for what is in work.
         strict: stop at the first bad row.
         restart: drop what an unfinished run has kept.
-        overwrite: replace an output that exists.
+        overwrite: replace an output that exists, and its list of rows without an answer.
         stdin: what - means; None is the process's.
     """
 
@@ -98,6 +100,7 @@ def begin(job: Job, where: str) -> Begun:
     files = [] if job.input == STDIN else _files(job, output)
     if output.exists() and not job.overwrite:
         raise InputError(f"--output {job.output}: the file exists. Replace it with --overwrite, or name another.")
+    _refuse_side_file(job, output)
     kept = None if files else Kept(output)
     try:
         files = files or [_spooled(job, kept)]
@@ -118,7 +121,8 @@ def begin(job: Job, where: str) -> Begun:
 
 
 def _output(job: Job) -> Path:
-    output = Path(os.path.realpath(job.output))
+    with writing(Path(job.output)):  # a relative name has no place where the working directory was deleted
+        output = Path(os.path.realpath(job.output))
     if output.exists() and not output.is_file():
         raise InputError(f"--output {job.output}: expected the name of a file, got {_what(output)}.")
     if not output.parent.is_dir():
@@ -130,9 +134,23 @@ def _what(path: Path) -> str:
     return "a folder" if path.is_dir() else "a pipe or a device"
 
 
+def _refuse_side_file(job: Job, output: Path) -> None:
+    """Refuse to replace a list of errors, unless it may be this run's own, from between its last two steps."""
+    beside = side_file.side_file_of(output)
+    goes_on = is_unfinished(output) and not job.restart
+    if not os.path.lexists(beside) or (beside.is_file() and (job.overwrite or goes_on)):
+        return
+    if not beside.is_file():
+        raise InputError(f"--output {job.output}: expected a file at {beside}, got {_what(beside)}. Name another.")
+    raise InputError(
+        f"--output {job.output}: {beside} exists, where rows without an answer are listed. Replace it with "
+        "--overwrite, or name another output."
+    )
+
+
 def _files(job: Job, output: Path) -> list[InputFile]:
-    files = find(job.input, job.input_format)
     beside = {folder_of(output), side_file.side_file_of(output)}
+    files = find(job.input, job.input_format, beside)
     for file in files:
         path = Path(os.path.realpath(file.path))
         if path == output:
@@ -146,7 +164,7 @@ def _spooled(job: Job, kept: Kept | None) -> InputFile:
     if job.input_format is None:
         raise InputError("--input -: name the format of stdin with --input-format.")
     assert kept is not None  # made for this
-    return spool(job.stdin or sys.stdin.buffer, kept.folder / "stdin", readable_format("", job.input_format).kind)
+    return spool(job.stdin or sys.stdin.buffer, kept.stdin, readable_format("", job.input_format).kind)
 
 
 def source_of(files: Sequence[InputFile], wanted: Wanted) -> Source:
@@ -160,8 +178,6 @@ def source_of(files: Sequence[InputFile], wanted: Wanted) -> Source:
         from .arrow_rows import ArrowSource
 
         return ArrowSource(files, wanted)
-    from .line_source import LineSource
-
     return LineSource(files, wanted)
 
 
@@ -171,9 +187,7 @@ def _check_pairs(job: Job, bundle: Bundle) -> None:
 
 
 def _target(job: Job, source: Source, written: Format, columns: Sequence[Column]) -> Target:
-    from .line_source import LineSource
-
-    json = isinstance(source, LineSource) and source.kind in ("json", "jsonl")
+    json = source if isinstance(source, LineSource) and source.kind in ("json", "jsonl") else None
     if written.arrow:
         from .arrow import pyarrow
         from .arrow_output import ArrowOutput
@@ -181,17 +195,13 @@ def _target(job: Job, source: Source, written: Format, columns: Sequence[Column]
         arrow = pyarrow(f"writing {job.output}")
         schema: Any = getattr(source, "schema", None)
         if schema is None and json:
-            schema = json_scan.schema(source.blocks(0), arrow, job.input)
-            refuse_collisions(columns, schema.names, f"--input {job.input}")
+            schema = json_scan.schema(json.found(), columns, arrow, job.input)
         elif schema is None:
             schema = arrow.schema([(name, arrow.string()) for name in source.names])
         return ArrowOutput(written, schema, columns, job.output)
     from .line_output import LineOutput
 
-    names = source.names
-    if json and written.kind != "jsonl":
-        names = json_scan.keys(source.blocks(0))
-        refuse_collisions(columns, names, f"--input {job.input}")
+    names = json_scan.keys(json.found(), columns) if json else source.names
     return LineOutput(written, source, names, columns)
 
 

@@ -1,42 +1,69 @@
-"""What JSON lines hold, found by reading them once before: other formats need all columns and their types at first."""
+"""What JSON lines hold, found by reading them once before.
+
+Any object may have a key that is a new column's, and other formats need all columns and their types at first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 from torchless.errors import InputError
 
-from .rows import Block
+from .columns import Column, refuse_collisions
+from .line_rows import Found, Record
+
+_ROWS, _CHARACTERS = 1024, 1 << 19  # whose types are found at once
+Rows = Generator[tuple[str, Found], None, None]  # with their places
 
 
-def keys(blocks: Generator[Block, None, None]) -> list[str]:
-    """Every key of every object, in the order in which they first appear."""
+def keys(rows: Rows, columns: Sequence[Column]) -> list[str]:
+    """Every key of every object, in the order in which they first appear.
+
+    Raises:
+        InputError: an object has a key with the name of a new column.
+    """
     found: dict[str, None] = {}
-    with closing(blocks):
-        for block in blocks:
-            for record in block.content.records:
-                found.update(dict.fromkeys(record.fields))
+    for record in _objects(rows, columns):
+        found.update(dict.fromkeys(record.fields))
     return list(found)
 
 
-def schema(blocks: Generator[Block, None, None], arrow: Any, name: str) -> Any:
+def schema(rows: Rows, columns: Sequence[Column], arrow: Any, name: str) -> Any:
     """The pyarrow.Schema that all objects fit.
 
     Raises:
-        InputError: the values of a key have types that no Arrow type holds together.
+        InputError: the values of a key have types that no Arrow type holds together, or an object has a key with the
+            name of a new column.
     """
     types: dict[str, Any] = {}
-    with closing(blocks):
-        for block in blocks:
-            columns: dict[str, list[Any]] = {}
-            for record in block.content.records:
-                for key, value in record.fields.items():
-                    columns.setdefault(key, []).append(value)
-            for key, values in columns.items():
-                types[key] = _wider(arrow, types.get(key), values, key, name)
+    for values in _values(rows, columns):
+        for key, each in values.items():
+            types[key] = _wider(arrow, types.get(key), each, key, name)
     return arrow.schema([arrow.field(key, arrow.string() if arrow.types.is_null(t) else t) for key, t in types.items()])
+
+
+def _values(rows: Rows, columns: Sequence[Column]) -> Iterator[dict[str, list[Any]]]:
+    """The values of each key, of some objects at once."""
+    held: dict[str, list[Any]] = {}
+    count = size = 0
+    for record in _objects(rows, columns):
+        for key, value in record.fields.items():
+            held.setdefault(key, []).append(value)
+        size += len(record.raw or "")
+        count += 1
+        if count == _ROWS or size > _CHARACTERS:
+            yield held
+            held, count, size = {}, 0, 0
+    yield held
+
+
+def _objects(rows: Rows, columns: Sequence[Column]) -> Iterator[Record]:
+    with closing(rows):
+        for where, (record, *_) in rows:
+            refuse_collisions(columns, record.fields, where)
+            yield record
 
 
 def _wider(arrow: Any, known: Any, values: list[Any], key: str, name: str) -> Any:

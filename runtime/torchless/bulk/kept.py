@@ -1,14 +1,14 @@
 """The finished chunks of a run, kept beside its output until that is complete.
 
 A folder OUTPUT.unfinished holds run.json, which says what the run was asked, and two files for each chunk: its rows as
-the output has them, and a summary. A chunk counts once its summary is there.
+the output has them, and a summary. A chunk counts once its summary is there. What the run has not made itself stays.
 """
 
 from __future__ import annotations
 
 import errno
 import json
-import shutil
+import re
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,7 +21,9 @@ from torchless.errors import InputError
 
 from .rows import Problem
 
-_RUN, _LOCK = "run.json", "lock"
+_RUN, _LOCK, _STDIN, _WHOLE = "run.json", "lock", "stdin", "output"
+_NAME = rf"(?:{re.escape(_RUN)}|{_LOCK}|{_STDIN}|{_WHOLE}|\d{{8,}}\.(?:rows|json))"
+_OURS = re.compile(rf"{_NAME}|\.{_NAME}\..+")  # the second: what was being written when a process was killed
 Identity = dict[str, str]
 
 
@@ -58,11 +60,18 @@ def folder_of(output: Path) -> Path:
     return output.with_name(output.name + ".unfinished")
 
 
+def is_unfinished(output: Path) -> bool:
+    """Whether chunks of a run that was interrupted may be there."""
+    return (folder_of(output) / _RUN).exists()
+
+
 class Kept:
     """The finished chunks.
 
     Attributes:
         folder: where they lie.
+        stdin: where the input is kept that can be read only once.
+        whole: where all chunks are joined.
         totals: of their rows.
         chunks: how many there are.
     """
@@ -71,14 +80,21 @@ class Kept:
         """Take the folder for this process.
 
         Raises:
-            InputError: another process works on the same output.
+            InputError: another process works on the same output, or the folder is somebody else's.
             OutputError: the folder cannot be made.
         """
         self.folder = folder_of(output)
+        self.stdin, self.whole = self.folder / _STDIN, self.folder / _WHOLE
         self.totals = Totals()
         self.chunks = 0
         with writing(self.folder):
             self.folder.mkdir(parents=False, exist_ok=True)
+            present = {each.name for each in self.folder.iterdir()}
+            if present and _LOCK not in present:  # it is the first file that a run makes, and the last that it removes
+                raise InputError(
+                    f"{self.folder} is where finished rows are kept, and holds other files already. Move it, or name "
+                    "another --output."
+                )
             self._lock = (self.folder / _LOCK).open("w")
         if not _locked(self._lock):
             self._lock.close()
@@ -95,12 +111,14 @@ class Kept:
             InputError: what is there was asked something else.
             OutputError: the folder cannot be written.
         """
-        for left in self.folder.glob(".*"):  # what was being written when a process was killed
-            left.unlink(missing_ok=True)
+        for left in self._ours():
+            if left.name.startswith("."):
+                left.unlink(missing_ok=True)
         before = None if restart else self._before()
         if before is None:
-            for name in self._names():
-                (self.folder / name).unlink(missing_ok=True)
+            for left in self._ours():
+                if left.suffix in (".rows", ".json"):
+                    left.unlink(missing_ok=True)
             with replacing(self.folder / _RUN) as file:
                 file.write(json.dumps(identity, indent=1).encode())
             return
@@ -120,8 +138,9 @@ class Kept:
             return None
         return found if isinstance(found, dict) else None
 
-    def _names(self) -> list[str]:
-        return [each.name for each in self.folder.iterdir() if each.suffix in (".rows", ".json")]
+    def _ours(self) -> list[Path]:
+        """The files that runs have made in the folder."""
+        return [each for each in self.folder.iterdir() if _OURS.fullmatch(each.name)]
 
     def _whole(self, chunk: int) -> bool:
         """Whether a chunk is there as it was written; its totals are counted."""
@@ -173,15 +192,20 @@ class Kept:
             yield from json.loads(self._paths(chunk)[1].read_bytes())["problems"]
 
     def remove(self) -> None:
-        """Remove the folder: the output is complete."""
+        """Remove the folder, unless somebody has put something into it: the output is complete."""
         self._lock.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            for each in sorted(self._ours(), key=lambda each: each.name == _LOCK):
+                each.unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def leave(self) -> None:
         """Let the folder go; one without a chunk is removed."""
+        if self._lock.closed:  # removed, and perhaps another process's by now
+            return
         self._lock.close()
-        if not any(self.folder.glob("*.rows")):
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if not any(each.suffix == ".rows" for each in self._ours()):
+            self.remove()
 
 
 def _checksum(path: Path) -> tuple[int, int]:

@@ -117,8 +117,8 @@ class LineOutput:
 
 
 def _spliced(record: Record, new: dict[str, Any]) -> str:
-    """The object as it stands, with the new keys at its end; those that it has already are its own."""
-    added = [f"{json.dumps(name)}: {as_json(value)}" for name, value in new.items() if name not in record.fields]
+    """The object as it stands, with the new keys at its end; it has none of them, as `json_scan` has made sure."""
+    added = [f"{json.dumps(name)}: {as_json(value)}" for name, value in new.items()]
     begun = "{" if record.raw is None else record.raw[:-1].rstrip()
     separator = "" if begun.endswith("{") or not added else ", "
     return f"{begun}{separator}{', '.join(added)}}}\n"

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Any, NamedTuple
 
 from torchless.errors import InputError
@@ -15,6 +16,7 @@ from torchless.inputs.column_names import first_present
 from torchless.inputs.text_files import TEXT_COLUMNS
 
 from .byte_lines import RecordedLines
+from .line_ends import refuse_lone_returns
 from .rows import Problem, Wanted
 
 _LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise
@@ -92,11 +94,15 @@ class LineReader:
 
     def _columns(self) -> list[str]:
         if self._kind == "text":
+            self._first += islice(self._found, 1)
+            for found in self._first:
+                refuse_lone_returns(found.content, self._name, self._kind)
             return [_PIECE]
         for found in self._found:
             if self._kind in ("csv", "tsv"):
                 if found.wrong:
                     raise InputError(f"{self._name}, line {found.line}: {found.wrong}.")
+                refuse_lone_returns(found.content, self._name, self._kind)
                 self.header = found.record.raw or ""
                 self.end = "\r\n" if found.content.endswith("\r\n") else "\n"
                 return list(found.record.fields)
@@ -119,11 +125,11 @@ class LineReader:
         """
         if self._kind == "text" and wanted.names() != [TEXT_COLUMNS]:
             raise InputError(f"{self._name} has no columns; expected a .csv, .tsv, .jsonl or .json file.")
-        if not self.names:
+        if self._kind in ("json", "jsonl") and not self._first:  # no object has said which columns there are
             return
         keys = [first_present(names, self.names, self._name) for names in wanted.names()]
         values = self._values(keys)
-        for found in self._all():
+        for found in self.found():
             record, line, wrong, content = found
             if wrong is None:
                 try:
@@ -135,7 +141,8 @@ class LineReader:
                         wrong = _absent(record.fields, keys)
             yield record, None, Problem.of(self._name, line, wrong, content or record.raw or "")
 
-    def _all(self) -> Iterator[Found]:
+    def found(self) -> Iterator[Found]:
+        """Each row, whatever its text is."""
         first, self._first = self._first, []
         yield from first
         width = len(self.names)

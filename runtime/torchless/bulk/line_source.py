@@ -8,7 +8,7 @@ from typing import Any
 from torchless.errors import InputError
 
 from .input_files import InputFile
-from .line_rows import LineReader, LineRows, Record
+from .line_rows import Found, LineReader, LineRows, Record
 from .rows import Block, Problem, Wanted
 
 _BLOCK_ROWS, _BLOCK_CHARACTERS = 1024, 1 << 19
@@ -68,6 +68,17 @@ class LineSource:
                     block.share = min(1.0, (before + raw.tell()) / whole)
                     yield block
             before += file.size
+
+    def found(self) -> Generator[tuple[str, Found], None, None]:
+        """Each row, whatever its text is, with its place for a message.
+
+        Raises:
+            InputError: a file cannot be read any further.
+        """
+        for file in self._files:
+            with file.opened() as (plain, _):
+                for row, found in enumerate(LineReader(plain, file.name, self.kind).found(), 1):
+                    yield f"{file.name}, {f'row {row}' if self.kind == 'json' else f'line {found.line}'}", found
 
 
 def _blocks(rows: Iterator[tuple[Record, Any, Problem | None]], kind: str, names: Sequence[str]) -> Iterator[Block]:

@@ -127,14 +127,13 @@ def _chunk(job: Job, begun: Begun, answers: Answers) -> tuple[Any, Totals, dict[
 def _complete(begun: Begun) -> Path | None:
     """Join the chunks, and put the output in its place; returns the side file."""
     kept, beside = begun.kept, side_file.side_file_of(begun.output)
-    whole = kept.folder / "output"
-    begun.target.assemble(kept.parts(), whole)
+    begun.target.assemble(kept.parts(), kept.whole)
     if kept.totals.problems:
         side_file.write(beside, kept.problems())
     else:
         with writing(beside):
             beside.unlink(missing_ok=True)  # of a run whose output is replaced now
     with writing(begun.output):
-        os.replace(whole, begun.output)  # noqa: PTH105
+        os.replace(kept.whole, begun.output)  # noqa: PTH105
     kept.remove()
     return beside if kept.totals.problems else None

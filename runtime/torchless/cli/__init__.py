@@ -10,12 +10,12 @@ import argparse
 import os
 import signal
 import sys
-from contextlib import suppress
 from importlib import import_module
 
 from torchless import __version__, telemetry
 from torchless.errors import InputError, TorchlessError
 
+from . import signals, stderr
 from .stdout import StdoutError, stdout
 
 # name: (module, summary). Commands of the other two packages are named, never imported here.
@@ -46,11 +46,19 @@ def exit_code(error: TorchlessError) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line; returns its exit code: 0 fine, 1 failed, 2 wrong usage.
 
-    Without arguments it is this process's program: it reads sys.argv, writes UTF-8, and ends cleanly on SIGTERM.
+    Without arguments it is this process's program: it reads sys.argv, writes UTF-8, and ends cleanly on SIGTERM and
+    SIGHUP.
     """
     if arguments is None:
         arguments = sys.argv[1:]
         _become_program()
+    try:
+        return _run_and_complain(arguments)
+    finally:
+        stderr.drop_unwritten()
+
+
+def _run_and_complain(arguments: list[str]) -> int:
     try:
         try:
             return _run(arguments)
@@ -75,10 +83,16 @@ def main(arguments: list[str] | None = None) -> int:
         where = type(error).__name__ if error.filename is None else os.fsdecode(error.filename)
         _complain(f"{where}: {error.strerror or error}.")
         return FAILURE
+    except Exception:
+        if (number := signals.came()) is None:
+            raise
+        if number == signal.SIGINT:
+            _complain("interrupted")
+        return 128 + number
 
 
 def _become_program() -> None:
-    """Telemetry off, the standard streams what they should be, and SIGTERM an exception, so that `finally` runs."""
+    """Telemetry off, the standard streams what they should be, and signals exceptions, so that `finally` runs."""
     telemetry.turn_off()
     # A stream that was closed (`<&-`) is replaced by one that fails when it is read or written.
     sys.stdin = sys.stdin or open(os.devnull, "w")  # noqa: PTH123, SIM115
@@ -86,14 +100,13 @@ def _become_program() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signals.handle()
 
 
 def _complain(message: str) -> None:
     from .text_output import visible  # a file's name may hold what a terminal would obey
 
-    with suppress(OSError):  # stderr is closed; the exit code still reports the failure
-        print("torchless: " + "\n".join(map(visible, message.split("\n"))), file=sys.stderr)
+    stderr.say("\n".join(map(visible, message.split("\n"))))
 
 
 def _run(arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 
-from . import table_output, text_input, text_output
+from . import file_names, table_output, text_input, text_output
 from .status_line import StatusLine
 from .stdout import stdout
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=_array_or_table,
         help="FILE.npy: write one float32 array (texts, hidden size), whole or not at all; with --input a table is "
-        "written with all columns of the input, see below (default: JSON lines on stdout)",
+        "written with all columns of the input, see below (default, and -: JSON lines on stdout)",
     )
     table_output.add_arguments(parser)
 
@@ -47,8 +47,7 @@ def run(options: argparse.Namespace) -> int:
     windows = text_input.windows(options)
     if table_output.wanted(options):
         return table_output.run(options, functools.partial(_question, options))
-    if options.output and Path(options.output).suffix != ".npy":
-        options.wrong_usage("an --output that is a table needs --input FILE; else expected a name that ends in .npy")
+    file_names.refuse_other_format(options, "one array", tables=True)
     chunks = text_input.read(options)
     first = next(chunks, [])
     from torchless.encoder import Encoder
@@ -88,9 +87,11 @@ def _question(options: argparse.Namespace, model: Model) -> Question:
     return Embed(model, options.prefix or "", windows, options.pooling, options.normalize)
 
 
-def _array_or_table(value: str) -> str:
+def _array_or_table(value: str) -> str | None:
     from torchless.bulk.formats import WRITABLE, is_table
 
+    if value == "-":
+        return file_names.output_name(value)
     if not is_table(value) and Path(value).suffix != ".npy":
         raise argparse.ArgumentTypeError(
             f"expected a name that ends in .npy, got {value!r}; a table's ends in one of {', '.join(WRITABLE)}"

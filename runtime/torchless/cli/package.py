@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
+from . import stderr
 from .stdout import stdout
 
 
@@ -27,5 +27,5 @@ def run(options: argparse.Namespace) -> int:
     wheel = package(options.model, options.output, name=options.name, version=options.version)
     with stdout():
         print(wheel)
-    print(f"Install it with: pip install {wheel}", file=sys.stderr)
+    stderr.write(f"Install it with: pip install {wheel}\n")
     return 0

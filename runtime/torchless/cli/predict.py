@@ -9,7 +9,7 @@ import json
 
 from torchless.errors import InputError
 
-from . import table_output, text_input, text_output
+from . import file_names, table_output, text_input, text_output
 from .status_line import StatusLine
 
 TYPE_CHECKING = False
@@ -54,9 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        type=text_input.file_name,
-        help="file to write, whole or not at all; with --input a table is written with all columns of the input, see "
-        "below (default: stdout)",
+        type=file_names.output_name,
+        help="file to write, whole or not at all: .txt, or with --json .jsonl; with --input a table is written with "
+        "all columns of the input, see below (default, and -: stdout)",
     )
     table_output.add_arguments(parser)
 
@@ -90,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
     options.top_k = options.top_k or ("all" if options.threshold else 1)
     if table_output.wanted(options):
         return table_output.run(options, functools.partial(_question, options))
+    file_names.refuse_other_format(options, "JSON lines" if options.json else "text", tables=True)
     chunks = text_input.read(options)
     first = next(chunks, [])  # an error in the input is reported before the model is loaded
     limit, ranking, answer = _zero_shot(options) if options.candidate_labels is not None else _classifier(options)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from torchless.inputs.arguments import refuse_lone_surrogate
 
-from . import text_input, text_output
+from . import file_names, text_input, text_output
 from .status_line import StatusLine
 
 TYPE_CHECKING = False
@@ -45,13 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        type=text_input.file_name,
-        help="file to write, whole or not at all (default: stdout)",
+        type=file_names.output_name,
+        help="file to write, whole or not at all: .txt, or with --json .jsonl (default, and -: stdout)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Rank documents: chunk by chunk they are scored, and once all are the best are printed."""
+    file_names.refuse_other_format(options, "JSON lines" if options.json else "text", tables=False)
     refuse_lone_surrogate(options.query, "QUERY")
     chunks = text_input.read(options)
     first = next(chunks, [])  # an error in the input is reported before the model is loaded

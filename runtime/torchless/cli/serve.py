@@ -30,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
     chosen = settings.from_options(options)
     with suppress(AttributeError, ValueError):  # no such signal on Windows, or this is not the main thread
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it reloads; a server that starts has read its bundles anew
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # what asyncio replaces by its own
     with needs_extra("torchless serve"):
         from torchless.serve.run import serve
     serve(models, chosen)

@@ -7,9 +7,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from torchless.running.threads import started
+
+from . import stderr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,12 +51,12 @@ class StatusLine:
     def note(self, line: str) -> None:
         """Write a line that stays, on a terminal or not."""
         self.clear()
-        self._write(line + "\n")
+        stderr.write(line + "\n")
 
     def clear(self) -> None:
         """Remove the line from a terminal."""
         if self._terminal and self._line and not self._keep:
-            self._write("\r\x1b[K")
+            stderr.write("\r\x1b[K")
 
     def __enter__(self) -> Self:
         if not self._terminal:
@@ -69,7 +70,7 @@ class StatusLine:
     def _show_on_terminal(self) -> None:
         line = self._line + self._ending()
         columns = shutil.get_terminal_size().columns - 1
-        self._write(f"{line}\n" if self._keep else f"\r\x1b[K{line[:columns]}")
+        stderr.write(f"{line}\n" if self._keep else f"\r\x1b[K{line[:columns]}")
 
     def _each_minute(self) -> None:
         while not self._over.wait(EVERY_S):
@@ -78,9 +79,4 @@ class StatusLine:
 
     def _write_minute(self) -> None:
         minutes = int((time.monotonic() - self._begun_s) / 60)
-        self._write(f"[{minutes} min] {self._line}{self._ending()}\n")
-
-    def _write(self, text: str) -> None:
-        with suppress(OSError):  # stderr is closed, or nobody reads it: the work goes on
-            sys.stderr.write(text)
-            sys.stderr.flush()
+        stderr.write(f"[{minutes} min] {self._line}{self._ending()}\n")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from . import text_input
+from . import stderr, text_input
 from .status_line import StatusLine
 
 TYPE_CHECKING = False
@@ -28,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "is complete; a command that was interrupted continues when it is repeated.",
     ).add_argument
     group("--prefix", metavar="TEXT", help="what the names of the new columns begin with (default: nothing)")
-    group("--overwrite", action="store_true", help="replace an output that exists (default: it is refused)")
+    group(
+        "--overwrite",
+        action="store_true",
+        help="replace an output that exists, and its TABLE.errors.jsonl (default: they are refused)",
+    )
     group("--restart", action="store_true", help="begin anew (default: an unfinished run of the command is continued)")
     group(
         "--strict",
@@ -110,7 +113,7 @@ def run(options: argparse.Namespace, question: Callable[[Model], Question]) -> i
 
                 done = run_job(job, Here, status=status)
     except BadRowError as error:
-        print(f"torchless: {error}", file=sys.stderr)
+        stderr.say(str(error))
         return 1
     return _report(options.output, done)
 
@@ -127,7 +130,7 @@ def _report(output: str, done: Done) -> int:
     )
     parts.append(f"{totals.truncated:,} truncated")
     parts.append(f"{totals.problems:,} errors" + (f", listed in {done.errors}" if done.errors else ""))
-    print(f"torchless: {output}: {'; '.join(parts)}", file=sys.stderr)
+    stderr.say(f"{output}: {'; '.join(parts)}")
     return WITH_ERRORS if totals.problems else 0
 
 

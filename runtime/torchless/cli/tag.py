@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from . import text_input, text_output
+from . import file_names, text_input, text_output
 from .status_line import StatusLine
 
 TYPE_CHECKING = False
@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        type=text_input.file_name,
-        help="file to write, whole or not at all (default: stdout)",
+        type=file_names.output_name,
+        help="file to write, whole or not at all: .txt, or with --json .jsonl (default, and -: stdout)",
     )
 
 
@@ -67,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.truncate and options.stride is not None:
         options.wrong_usage("expected --stride or --truncate, not both")
+    file_names.refuse_other_format(options, "JSON lines" if options.json else "text", tables=False)
     chunks = text_input.read(options)
     first = next(chunks, [])  # an error in the input is reported before the model is loaded
     tagger = TokenClassifier.load(

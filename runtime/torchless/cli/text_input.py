@@ -6,14 +6,17 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair, characters, refuse_lone_surrogate
+from torchless.inputs.lines import LONGEST_BYTES
 from torchless.inputs.text_files import FORMATS, TEXT_COLUMNS, columns, format_of, lines
 from torchless.inputs.windows import Windows
 
+from .file_names import file_name, refuse_input
 from .stdin import Arriving, comes_bit_by_bit
 
 TYPE_CHECKING = False
@@ -58,12 +61,12 @@ def add_text_arguments(parser: argparse.ArgumentParser, metavar: str, noun: str)
         "--input-format",
         choices=(*FORMATS, "parquet", "arrow", "feather"),
         help=f"format of that file; jsonl: one object per line, json: that or an array of objects, text: one {noun} "
-        "per line (default: by the extension; .txt or none is text)",
+        "per line (default: by the extension; .txt or none, and stdin, is text)",
     )
     parser.add_argument(
         "--column", metavar="C", help=f"column or key (JSON) that holds the {noun} (default: text or sentence)"
     )
-    parser.set_defaults(wrong_usage=parser.error, pair=None, pair_column=None, metavar=metavar, noun=noun)
+    parser.set_defaults(wrong_usage=parser.error, pair=None, pair_column=None, output=None, metavar=metavar, noun=noun)
 
 
 def add_running_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,13 +81,6 @@ def add_running_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", metavar="N", type=int, help="CPU threads, 1 to 1024 (default: the CPUs that this process may use)"
     )
-
-
-def file_name(value: str) -> str:
-    """The type of an option that names a file."""
-    if not value:
-        raise argparse.ArgumentTypeError("expected a file name, got ''")
-    return value
 
 
 def top_k(value: str) -> int | str:
@@ -111,7 +107,8 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
     What comes through a pipe or from a terminal is not held back until a chunk is full.
 
     Raises:
-        InputError: a file cannot be read, or a line is not what it should be; the message says which.
+        InputError: a file cannot be read, is the output too, or a line is not what it should be; the message says
+            which.
         SystemExit: no texts are named, or two sources are; argparse has said so.
     """
     if bool(options.texts) == bool(options.input):
@@ -128,16 +125,29 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         yield from _chunks(_from_arguments(options, ()), options.pair, lambda: False)
         return
     with _open(options.input or "-") as file:
+        refuse_input(options.output, file, options.input if options.input not in (None, "-") else "stdin")
         arriving = Arriving(file) if comes_bit_by_bit(file) else None
         waits = arriving.waits if arriving else lambda: False
+        source = arriving or iter(partial(file.readline, LONGEST_BYTES + 1), b"")
         if options.input:
             names = [(options.column,) if options.column else TEXT_COLUMNS]
             names += [(options.pair_column,)] if options.pair_column else []
             text_format = options.input_format or format_of(options.input, " Name its format with --input-format.")
-            rows = columns(arriving or file, options.input, *names, text_format=text_format)
+            source = _checked(source, options.input, text_format)
+            rows = columns(source, options.input, *names, text_format=text_format)
         else:
-            rows = _from_arguments(options, arriving or file)
+            rows = _from_arguments(options, _checked(source, "stdin", "text"))
         yield from _chunks(rows, options.pair, waits)
+
+
+def _checked(source: Iterable[bytes], name: str, text_format: str) -> Iterator[bytes]:
+    """The same lines, unless the first shows that they do not end as lines here do."""
+    from torchless.bulk.line_ends import refuse_lone_returns
+
+    for number, line in enumerate(source):
+        if number == 0 and b"\r" in line:
+            refuse_lone_returns(line.decode(errors="replace"), name, text_format)
+        yield line
 
 
 def check_pair(options: argparse.Namespace) -> None:
@@ -174,7 +184,10 @@ def _beyond_lines(options: argparse.Namespace) -> Iterator[list[Text]] | None:
     from torchless.bulk.input_files import find
     from torchless.bulk.job import source_of
 
-    return _strictly(source_of(find(options.input, options.input_format), wanted(options)))
+    files = find(options.input, options.input_format)
+    for file in files:
+        refuse_input(options.output, file.path, file.name)
+    return _strictly(source_of(files, wanted(options)))
 
 
 def _strictly(source: Source) -> Iterator[list[Text]]:

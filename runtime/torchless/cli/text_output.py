@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import stderr
 from .stdout import stdout
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -20,13 +20,13 @@ def visible(text: str) -> str:
 def report_truncated(truncated: int, count: int, limit: int) -> None:
     """Say on stderr how many texts lost their end."""
     if truncated:
-        print(f"torchless: {truncated} of {count} texts were cut to {limit} tokens", file=sys.stderr)
+        stderr.say(f"{truncated} of {count} texts were cut to {limit} tokens")
 
 
 def report_windows(windowed: int, count: int) -> None:
     """Say on stderr how many texts took more than one window."""
     if windowed:
-        print(f"torchless: {windowed} of {count} texts were read in several windows", file=sys.stderr)
+        stderr.say(f"{windowed} of {count} texts were read in several windows")
 
 
 def _print(text: str) -> None:

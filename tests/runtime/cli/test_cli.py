@@ -106,6 +106,46 @@ def test_complaints_that_nobody_can_read_still_have_their_exit_code(tmp_path: Pa
     assert shell(f"torchless info {tmp_path} 2>&-").stdout == b""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("options", ["--output {}/out.csv", "--output {}/out.txt --window 8", "--json"])
+def test_work_that_is_complete_succeeds_though_stderr_is_full(tiny: Path, tmp_path: Path, options: str) -> None:
+    (tmp_path / "in.csv").write_text("text\n" + "good " * 100 + "\n")
+    done = shell(f"torchless predict {tiny} --input {tmp_path}/in.csv {options.format(tmp_path)} 2>/dev/full")
+    assert done.returncode == 0
+    assert bool(done.stdout) == (options == "--json")
+    assert len(list(tmp_path.iterdir())) == (1 if options == "--json" else 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(("text", "code"), [("good,", 3), ("good", 0)])
+def test_rows_without_an_answer_keep_their_exit_code_though_stderr_is_full(
+    tiny: Path, tmp_path: Path, text: str, code: int
+) -> None:
+    (tmp_path / "in.csv").write_text(f"text\n{text}\n")
+    command = f"torchless predict {tiny} --input {tmp_path}/in.csv --output {tmp_path}/out.csv"
+    assert shell(f"{command} 2>/dev/full").returncode == code
+    assert shell(f"{command} --overwrite --strict 2>/dev/full").returncode == min(code, 1)
+
+
+def test_a_table_s_closed_stdin_is_said_of_stdin(tiny: Path, tmp_path: Path) -> None:
+    done = shell(f"torchless predict {tiny} --input - --input-format csv --output {tmp_path}/out.csv <&-")
+    assert (done.returncode, done.stderr) == (2, b"torchless: stdin: it is closed.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder that is in use")
+@pytest.mark.parametrize("output", ["out.csv", "out.parquet"])
+def test_a_table_in_a_folder_that_was_deleted_is_named(tiny: Path, tmp_path: Path, output: str) -> None:
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "in.csv").write_text("text\ngood\n")
+    gone = tmp_path / "gone"
+    options = f"{tiny.resolve()} --input {tmp_path}/in.csv --output {output}"
+    command = [f"cd {gone} && rmdir {gone} && {sys.executable} -P -m torchless predict {options}"]
+    done = subprocess.run(command, shell=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"torchless: cannot write {output}: No such file or directory.")
+
+
 @pytest.mark.parametrize("form", ["", "--json"])
 def test_output_is_utf8_whatever_the_locale(tiny: Path, form: str) -> None:
     done = shell(f"torchless predict {tiny} 'caf\u00e9 \U0001f600' {form}", PYTHONIOENCODING="ascii", LC_ALL="C.UTF-8")

@@ -148,3 +148,51 @@ def test_a_format_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         list(read(options("good", "--input-format", "csv")))
     assert "--input-format, --column and --pair-column need --input FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.tsv", b"text\tid\ra\t1\rb\t2\r"), ("a.tsv", b"text\ra\r"), ("a.txt", b"one\rtwo\r"), ("a", b"1\r2")],
+)
+@pytest.mark.parametrize("piped", [False, True])
+def test_line_ends_that_are_carriage_returns_alone_are_refused(
+    run: Run, tiny: Path, tmp_path: Path, stdin: Callable[[bytes], None], name: str, content: bytes, piped: bool
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    stdin(content)
+    source = ["-", "--input-format", "tsv" if name == "a.tsv" else "text"] if piped else [tmp_path / name]
+    code, out, err = run("predict", tiny, "--input", *source)
+    assert (code, out) == (2, "")
+    assert "expected lines that end with line feeds, got carriage returns alone" in err
+
+
+def test_carriage_returns_on_stdin_are_refused_where_they_end_lines(
+    run: Run, tiny: Path, stdin: Callable[[bytes], None]
+) -> None:
+    stdin(b"one\rtwo\r")
+    assert "stdin: expected lines that end with line feeds" in run("predict", tiny, "-")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts"),
+    [
+        ("a.txt", b"10%\r20%\rdone\n", ["10%\r20%\rdone"]),
+        ("a.txt", b"one\r", ["one"]),
+        ("a.txt", b"one\r\ntwo\r\n", ["one", "two"]),
+        ("a.tsv", b'"a\rb"\ttext\n1\tgood\rbad\n', ["good\rbad"]),
+        ("a.csv", b'text\n"good\rbad"\n', ["good\rbad"]),
+    ],
+)
+def test_other_carriage_returns_are_part_of_a_text(
+    run: Run, tiny: Path, tmp_path: Path, name: str, content: bytes, texts: list[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    code, out, _ = run("predict", tiny, "--input", tmp_path / name, "--json")
+    assert code == 0
+    assert [json.loads(line)["text"] for line in out.splitlines()] == texts
+
+
+def test_stdin_without_a_format_is_lines(run: Run, tiny: Path, stdin: Callable[[bytes], None]) -> None:
+    stdin(b"text,id\ngood,1\n")
+    code, out, _ = run("predict", tiny, "--input", "-", "--json")
+    assert (code, [json.loads(line)["text"] for line in out.splitlines()]) == (0, ["text,id", "good,1"])

@@ -1,0 +1,136 @@
+"""Files beside the output: those of a run are its own, and all others stay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchless.bulk.answering import Answers, Here
+from torchless.bulk.kept import Kept, folder_of
+from torchless.bulk.questions import Question
+from torchless.bulk.rows import Block
+from torchless.errors import InferenceError, InputError
+
+
+class Failing(Here):
+    """Fails after two chunks."""
+
+    def answers(self, chunks: Iterator[Block]) -> Iterator[Answers]:  # type: ignore[override]
+        for number, answers in enumerate(super().answers(chunks)):
+            if number == 2:
+                raise InferenceError("the model failed")
+            yield answers
+
+
+def failing(question: Question) -> Failing:
+    return Failing(question)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Forty-five rows: five chunks; the last row has no answer."""
+    path = tmp_path / "in.csv"
+    path.write_text("id,text\n" + "".join(f"{row},text number {row}\n" for row in range(44)) + "44\n")
+    return path
+
+
+def test_a_file_in_the_place_of_the_errors_is_kept(score: Any, source: Path, tmp_path: Path) -> None:
+    beside = tmp_path / "out.csv.errors.jsonl"
+    beside.write_text("mine")
+    with pytest.raises(InputError, match=r"out\.csv\.errors\.jsonl exists.*--overwrite"):
+        score(source, tmp_path / "out.csv")
+    assert beside.read_text() == "mine"
+    assert not folder_of(tmp_path / "out.csv").exists()
+    assert score(source, tmp_path / "out.csv", overwrite=True).errors == beside
+    assert "expected 2 columns" in beside.read_text()
+
+
+def test_a_folder_in_the_place_of_the_errors_is_refused_before_any_work(
+    score: Any, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.csv.errors.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"expected a file at .*out\.csv\.errors\.jsonl, got a folder"):
+        score(source, tmp_path / "out.csv", overwrite=True)
+
+
+def test_errors_of_a_run_that_ended_before_its_last_step_are_its_own(
+    score: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def fail(one: Path, other: Path) -> None:
+        if Path(other).name == "out.csv":
+            raise KeyboardInterrupt
+        replace(one, other)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        score(source, tmp_path / "out.csv")
+    monkeypatch.undo()
+    assert (tmp_path / "out.csv.errors.jsonl").exists()
+    with pytest.raises(InputError, match="--overwrite"):
+        score(source, tmp_path / "out.csv", restart=True)
+    assert score(source, tmp_path / "out.csv").kept == 45
+
+
+def test_a_folder_of_somebody_else_in_the_place_of_the_chunks_is_refused(
+    score: Any, source: Path, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path / "out.csv")
+    folder.mkdir()
+    (folder / "thesis.rows").write_text("mine")
+    with pytest.raises(InputError, match="holds other files already"):
+        score(source, tmp_path / "out.csv")
+    assert [path.name for path in folder.iterdir()] == ["thesis.rows"]
+
+
+def test_an_empty_folder_in_the_place_of_the_chunks_is_taken(score: Any, source: Path, tmp_path: Path) -> None:
+    folder_of(tmp_path / "out.csv").mkdir()
+    assert score(source, tmp_path / "out.csv").totals.rows == 45
+    assert not folder_of(tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_was_put_among_the_chunks_stays(score: Any, source: Path, tmp_path: Path, restart: bool) -> None:
+    folder = folder_of(tmp_path / "out.csv")
+    with pytest.raises(InferenceError):
+        score(source, tmp_path / "out.csv", failing)
+    for name in ("notes.json", ".hidden"):
+        (folder / name).write_text("mine")
+    (folder / ".run.json.1a2b3c4d").write_text("what was being written when a process was killed")
+    assert score(source, tmp_path / "out.csv", restart=restart).totals.rows == 45
+    assert sorted(path.name for path in folder.iterdir()) == [".hidden", "notes.json"]
+
+
+def test_a_run_that_has_ended_leaves_the_next_one_alone(tmp_path: Path) -> None:
+    first = Kept(tmp_path / "out.csv")
+    first.remove()
+    second = Kept(tmp_path / "out.csv")
+    first.leave()
+    assert second.folder.exists()
+    second.leave()
+    assert not second.folder.exists()
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("name", ["", "*.csv", "**"])
+def test_a_run_whose_output_lies_in_its_input_continues(score: Any, tmp_path: Path, name: str) -> None:
+    output = tmp_path / "out.csv"
+    with pytest.raises(InferenceError):
+        score(tmp_path / name, output, failing)
+    assert folder_of(output).exists()
+    done = score(tmp_path / name, output)
+    assert (done.kept > 0, done.totals.rows) == (True, 45)
+
+
+@pytest.mark.usefixtures("source")
+def test_an_output_that_is_there_is_no_input_that_is_left_out(score: Any, tmp_path: Path) -> None:
+    """It may be somebody's rows, which nothing would hold any more."""
+    (tmp_path / "out.csv").write_text("id,text\n1,mine\n")
+    with pytest.raises(InputError, match="expected another file than the input"):
+        score(tmp_path, tmp_path / "out.csv", overwrite=True)
+    assert (tmp_path / "out.csv").read_text() == "id,text\n1,mine\n"
