@@ -23,7 +23,7 @@ STALL_MS = 50
 _ROUNDS = 3
 _MIB = 1 << 20
 # What docs/serving.md gives for the memory of a server, in bytes.
-_PER_HELD_BYTE, _PER_CONNECTION, _PER_CHARACTER, _WORKER_CHARACTERS = 6, 81_920, 400, 40_000
+_PER_HELD_BYTE, _PER_CONNECTION, _PER_CHARACTER, _WORKER_CHARACTERS = 6, 131_072, 400, 40_000
 
 
 @dataclass(frozen=True)

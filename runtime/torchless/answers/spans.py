@@ -99,7 +99,7 @@ class Tagging:
         self._labels = labels
         self._spelling = spelling
         self.aggregation = aggregation
-        self._ignored = ignore_labels
+        self._ignored = frozenset(ignore_labels)  # asked about every span of a text; a list may be long
 
     def of(self, tokens: TextTokens, windows: Sequence[range], logits: Sequence[Floats]) -> TaggedText:
         """The answer to a text that was read in windows.

@@ -42,3 +42,4 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: in
         if not message.get("more_body", False):
             return bytes(body + chunk) if body else chunk
         body += chunk
+        del chunk, message  # while the next part is waited for, there is no second copy of this one

@@ -42,6 +42,7 @@ class Call:
         queued_per_text: how many texts of `queued` each text of the request has become: one, or a pair per label.
         share: the bytes that its body and its answer hold, where they are large.
         aside: it is answered in the event loop for large requests.
+        timeout_s: seconds that its client gives the queue; None: as long as the server does, which is the most.
     """
 
     def __init__(self, service: Service, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> None:
@@ -52,6 +53,7 @@ class Call:
         self.queued_per_text = 1
         self.share = Share(service.bytes)
         self.aside = False
+        self.timeout_s: float | None = None
         self._on_disconnect = (scope.get("extensions") or {}).get(ON_DISCONNECT)
         self._receive = receive
 
@@ -162,11 +164,11 @@ class Call:
 
     async def _submit(self, queued: QueuedRequest) -> None:
         if self.aside:  # `Aside` watches
-            await self.service.queue.submit(queued)
+            await self.service.queue.submit(queued, self.timeout_s)
             return
         stop_watching = self.watch(lambda: queued.fail(ClientLeftError()))
         try:
-            await self.service.queue.submit(queued)
+            await self.service.queue.submit(queued, self.timeout_s)
         finally:
             stop_watching()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -24,14 +24,16 @@ _TOO_MANY = STATUS_LINE[503] + (
 )
 _MOST_PIPELINED = 100  # requests that a client sends before it has an answer; more could arrive in one packet
 _PER_BODY_BYTE = 8  # itself, and what stands around a part of one byte
+_PER_FIELD = 32  # what a header counts beside its name and value, as in RFC 9113, 6.5.2: small ones take memory, too
+_TOO_LARGE = "request line and headers are too large"
 
 
-def protocol_for(settings: Settings, on_refusal: Callable[[int], None], own: Row) -> Callable[..., asyncio.Protocol]:
+def protocol_for(settings: Settings, on_answer: Callable[[int], None], own: Row) -> Callable[..., asyncio.Protocol]:
     """The connection class for a server's limits.
 
     Args:
         settings: the limits.
-        on_refusal: is told the status of what never was a request.
+        on_answer: is told the status of what the connection answers itself, most of which never was a request.
         own: where this process notes its connections; the limit on them is for all processes.
     """
 
@@ -42,8 +44,8 @@ def protocol_for(settings: Settings, on_refusal: Callable[[int], None], own: Row
         max_header_bytes = settings.max_header_bytes
         row = own
 
-        def on_refusal(self, status: int) -> None:
-            on_refusal(status)
+        def count(self, status: int) -> None:
+            on_answer(status)
 
     return Connection
 
@@ -59,6 +61,7 @@ class _BoundedConnection(Http1Protocol):
         super().__init__(*arguments, **options)
         self._receiving = False  # between the first byte of a request and its last
         self._header_bytes = 0  # of the request that is arriving, its body left out
+        self._arrived_bytes = 0  # since no request was arriving: at least the size of this one's head
         self._deadline: asyncio.TimerHandle | None = None
         self._to_tell: set[Callable[[], None]] = set()  # when the client leaves
 
@@ -88,6 +91,8 @@ class _BoundedConnection(Http1Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self._receiving:  # it is not idle, and has the time for a request
+            self._unset_keepalive_if_required()
         self._unread.next_answer()
         if self.transport.is_closing():  # it closes once all is read
             self._unread.begin()
@@ -102,34 +107,49 @@ class _BoundedConnection(Http1Protocol):
         self._unread.begin()
 
     def data_received(self, data: bytes) -> None:
-        self._header_bytes += len(data)
+        size = len(data)
+        self._header_bytes += size
+        self._arrived_bytes = self._arrived_bytes + size if self._receiving else size
         super().data_received(data)
-        if self._header_bytes > self.max_header_bytes:
-            self._end(431, b"request line and headers are too large")
-        elif not self._receiving:
-            self._stop_timer()
-        elif self._deadline is None:
+        if self._header_bytes > self.max_header_bytes or (self._receiving and self._head_is_too_large()):
+            self._end(431, _TOO_LARGE.encode())
+        elif self._receiving and self._deadline is None:
             self._start_timer()
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _MOST_PIPELINED:
             raise RefusedError(f"expected an answer to be read before more than {_MOST_PIPELINED} requests wait for it")
         super().on_message_begin()
-        self.scope["extensions"] = cast(Any, {ON_DISCONNECT: self._on_disconnect})
+        self._unset_keepalive_if_required()  # here, because empty lines between requests do not extend it
+        self.scope["extensions"] = {ON_DISCONNECT: self._on_disconnect}  # type: ignore[dict-item]
         self._receiving = True
 
     def on_headers_complete(self) -> None:
+        if self._head_is_too_large():
+            raise RefusedError(_TOO_LARGE, 431)
         super().on_headers_complete()
         self._header_bytes = 0  # from here on, of what stands around the parts of a body, and after it
 
     def on_body(self, body: bytes) -> None:
-        super().on_body(body)
-        self._header_bytes -= _PER_BODY_BYTE * len(body)  # a body has a limit of its own
+        super().on_body(body)  # it has a limit of its own
+        self._header_bytes = max(0, self._header_bytes - _PER_BODY_BYTE * len(body))
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._receiving = False
         self._header_bytes = 0
+        self._stop_timer()
+        if not (self._unanswered or self.transport.is_closing()):  # the answer was there before
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _head_is_too_large(self) -> bool:
+        fields = self.headers  # none once the head is complete
+        if self._arrived_bytes + _PER_FIELD * len(fields) <= self.max_header_bytes:
+            return False
+        size = len(self.url) + sum(len(name) + len(value) + _PER_FIELD for name, value in fields)
+        return size > self.max_header_bytes
 
     def _on_disconnect(self, tell: Callable[[], None]) -> Callable[[], None]:
         if self.transport is None or self.transport.is_closing():
@@ -138,9 +158,13 @@ class _BoundedConnection(Http1Protocol):
         return lambda: self._to_tell.discard(tell)
 
     def _start_timer(self) -> None:
-        self._deadline = self.loop.call_later(
-            self.read_timeout_s, self._end, 408, b"the request did not arrive in time"
-        )
+        self._deadline = self.loop.call_later(self.read_timeout_s, self._late)
+
+    def _late(self) -> None:
+        if self.flow.read_paused:  # it is our answers to earlier requests that are late
+            self._start_timer()
+        else:
+            self._end(408, b"the request did not arrive in time")
 
     def _stop_timer(self) -> None:
         if self._deadline is not None:

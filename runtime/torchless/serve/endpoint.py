@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import itertools
 import os
 import traceback
@@ -30,6 +29,7 @@ from .errors import (
     status_of,
 )
 from .json_bounds import check_elements
+from .keys import is_key
 from .logs import log, log_error
 from .media_types import check_media_type
 from .operation import Dialect, Operation, Reply
@@ -76,7 +76,7 @@ class Endpoint:
         try:
             with span(self._operation, headers) as note:
                 try:
-                    reply = await self._answer(call, headers, receive)
+                    reply = await self._answer(call, headers, receive, scope["query_string"])
                 except TorchlessError as error:
                     problem, reply = bare(error), self._refusal(error)
                 except Exception as error:
@@ -93,12 +93,14 @@ class Endpoint:
             call.share.give_all()
         self._record(call, request_id, reply.status, problem, total_s)
 
-    async def _answer(self, call: Call, headers: dict[bytes, bytes], receive: Receive) -> Reply:
+    async def _answer(self, call: Call, headers: dict[bytes, bytes], receive: Receive, query: bytes) -> Reply:
         operation = self._operation
         if self._service.settings.api_key is not None and not operation.public:
             check_key(headers, self._service.settings.api_key)
         if operation.request is None:
             return await self._run(call, None)
+        if query:
+            operation.refuse_query(query)
         check_media_type(headers, binary=operation.binary)
         settings = self._service.settings
         body = await read_body(headers, receive, settings.max_body_bytes, call.share)
@@ -172,7 +174,7 @@ def check_key(headers: dict[bytes, bytes], key: str) -> None:
         UnauthorizedError: it is not the key.
     """
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), key.encode()):
+    if scheme.lower() != b"bearer" or not is_key(token.strip(), key):
         raise UnauthorizedError
 
 

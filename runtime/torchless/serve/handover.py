@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from .whole import Cell, Row
+from .whole import Cell, Row, State
 
-_STALE_S = 1.0  # since a process last said that it is ready: its event loop hangs
+_STALE_S = 1.0  # since a process's last heartbeat: its event loop hangs
 _AT_ONCE = 16  # taken at one turn of the loop
 _PLACE_BYTES = 2  # a message is the place of who sends it; an empty one would bring no connection
 
@@ -96,7 +96,8 @@ class Handover:
     def _fewest(self) -> int:
         """The process with the fewest connections, on the way to it included: this one, or one that is ready."""
         whole, own, fresh_s = self.row.whole, self.row.place, time.monotonic() - _STALE_S
-        ready = [place for place, ready_s in enumerate(whole.column(Cell.READY_S)) if ready_s > fresh_s]
+        rows = enumerate(zip(whole.column(Cell.STATE), whole.column(Cell.BEAT_S), strict=True))
+        ready = [place for place, (state, beat_s) in rows if state == State.READY and beat_s > fresh_s]
 
         def count(place: int) -> float:
             return whole.get(place, Cell.CONNECTIONS) + self._sent[place] - self._ways.received(place, own)

@@ -9,6 +9,9 @@
   time (15.2): a connection that is closed refuses it, and the request is dropped.
 - A request names one host (RFC 9112, 3.2), and the trailers of a body are no headers (RFC 9110, 6.5.1).
 - What is no request is refused after the answers to the requests before it, and a request is answered once.
+- A URL without a path means `/` (RFC 9110, 4.2.3), `OPTIONS *` asks about the server (RFC 9112, 3.2.4), and other
+  versions than HTTP/1.0 and HTTP/1.1 are refused: with 400, because 5xx stands for faults of the server's own.
+- While requests wait for their answers, no more is read: uvicorn reads on with every answer, and keeps what it reads.
 """
 
 from __future__ import annotations
@@ -20,15 +23,43 @@ from collections import deque
 from typing import Any
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STILL_THERE_S = 0.05  # most answers are there before, and no client is asked
+_METHODS = b"GET, HEAD, OPTIONS, POST"  # of the server as a whole
 _HOST = re.compile(rb"(\[[\w.:%~-]+\]|[\w.~%!$&'()*+,;=-]*)(:\d*)?", re.ASCII)  # RFC 3986, 3.2.2
 
 
 class RefusedError(Exception):
     """What the parser's callbacks raise to refuse a request; its text is what the client is told."""
+
+    def __init__(self, problem: str, status: int = 400) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Where the fields after a body go: nowhere."""
+
+    def append(self, field: tuple[bytes, bytes], /) -> None:
+        pass
+
+
+class _Flow(FlowControl):
+    """Reads no more while requests wait, whoever asks for it: a read may be 256 KiB, which would wait with them."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: deque[Any]) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if self.read_paused and not self._waiting:
+            super().resume_reading()
+
+
+_TRAILERS = _Trailers()
 
 
 class Http1Protocol(HttpToolsProtocol):
@@ -43,42 +74,54 @@ class Http1Protocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._unanswered: deque[Any] = deque()  # cycles; the first is being answered
 
-    # Upgrades.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
+
+    # Requests.
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived."""
         if self._last_words is not None:
             return
-        self._unset_keepalive_if_required()
-        rest = memoryview(data)  # many requests may have come at once
+        rest: bytes | memoryview = data
         try:
             while rest:
                 try:
                     self.parser.feed_data(rest)
                     return
                 except httptools.HttpParserUpgrade as upgrade:
-                    if self.parser.get_method() == b"CONNECT":
-                        self.refuse(405, b"this server is no proxy")
-                        return
-                    rest = rest[upgrade.args[0] :]
-                    head = self._without_upgrade()
-                    self.parser.feed_data(head)
+                    rest = memoryview(rest)[upgrade.args[0] :]  # many requests may have come at once
+                if self.parser.get_method() == b"CONNECT":
+                    self.refuse(405, b"this server is no proxy", b"allow: " + _METHODS + b"\r\n")
+                    return
+                head = self._without_upgrade()
+                self.parser.feed_data(head)
         except httptools.HttpParserError as error:
             why = error.__context__
-            self.refuse(400, str(why).encode() if isinstance(why, RefusedError) else b"this is no HTTP request")
+            if isinstance(why, RefusedError):
+                self.refuse(why.status, str(why).encode())
+            else:
+                self.refuse(400, b"this is no HTTP request")
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the request is parsed once more."""
         if self.parser.should_upgrade():
             return
-        old = self.parser.get_http_version() == "1.0"
-        _check_host(self.headers, optional=old)
-        if old:
+        version = self.parser.get_http_version()
+        if version != "1.1":
+            if version != "1.0":
+                raise RefusedError(f"expected HTTP/1.1, got HTTP/{version}")
             self.expect_100_continue = False
-        super().on_headers_complete()
+        _check_host(self.headers, optional=version == "1.0")
+        if self.url.startswith(b"/"):
+            super().on_headers_complete()
+        else:
+            self._begin_other_target()
         self._in_body = True
         self._unanswered.append(self.cycle)
-        self.headers = []  # the scope keeps its list, to which trailers would be added
+        self.headers = _TRAILERS  # the scope keeps its list
         if self.expect_100_continue:
             _close_unless_continued(self.cycle)
 
@@ -90,10 +133,30 @@ class Http1Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say the last words."""
-        self._unanswered.popleft()
+        self._unanswered.popleft().body.clear()  # the answer may not have waited for it
         super().on_response_complete()
+        if self.flow.read_paused and len(self.cycle.body) <= HIGH_WATER_LIMIT:
+            self.flow.resume_reading()
         if self._last_words is not None and not self._unanswered:
             self._say_last_words()
+
+    def _begin_other_target(self) -> None:
+        """Begin to answer a request for a URL, or for `*`."""
+        app, path, query = self.app, *_path_and_query(self.url)
+        options = self.parser.get_method() == b"OPTIONS"
+        if options and (self.url == b"*" or not (path or query)):
+            self.url, self.app = b"*", self._tell_methods
+        elif not path:
+            self.url = b"/?" + query if query else b"/"
+        try:
+            super().on_headers_complete()
+        finally:
+            self.app = app
+
+    async def _tell_methods(self, _scope: object, _receive: object, send: Any) -> None:
+        self.count(204)
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", _METHODS)]})
+        await send({"type": "http.response.body"})
 
     def _without_upgrade(self) -> bytes:
         """The head of the request that a new parser reads: the same, but without its offer."""
@@ -105,7 +168,7 @@ class Http1Protocol(HttpToolsProtocol):
 
     # Refusals.
 
-    def refuse(self, status: int, problem: bytes) -> None:
+    def refuse(self, status: int, problem: bytes, headers: bytes = b"") -> None:
         """Answer what is no request that the application could answer, and close the connection.
 
         Requests before it get their answers first. Where its own answer has begun, it gets no second one.
@@ -116,14 +179,14 @@ class Http1Protocol(HttpToolsProtocol):
             self.transport.close()
             return
         body = b'{"error":"%s","error_type":"Validation"}' % problem
-        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-        self._last_words = STATUS_LINE[status] + head + body
-        self.on_refusal(status)
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % len(body)
+        self._last_words = STATUS_LINE[status] + head + headers + b"\r\n" + body
+        self.count(status)
         if not self._others_wait():
             self._say_last_words()
 
-    def on_refusal(self, status: int) -> None:
-        """Note that something was refused."""
+    def count(self, status: int) -> None:
+        """Note that the connection answered something itself."""
 
     def _others_wait(self) -> bool:
         """Whether there are requests to answer; one whose body is not there is given up."""
@@ -156,6 +219,7 @@ class Http1Protocol(HttpToolsProtocol):
         for cycle in self._unanswered:
             cycle.disconnected = True
         super().connection_lost(exc)
+        self.headers, self.scope = _TRAILERS, {}  # type: ignore[typeddict-item]  # not only once garbage is collected
 
     def _ask(self) -> None:
         """End the connection if its client has left."""
@@ -168,6 +232,11 @@ class Http1Protocol(HttpToolsProtocol):
             self._asked = True
             self.transport.write(_CONTINUE)
         self._asking = self.loop.call_later(_STILL_THERE_S, self._ask)
+
+
+def _path_and_query(url: bytes) -> tuple[bytes | None, bytes | None]:
+    parsed = httptools.parse_url(url)
+    return parsed.path, parsed.query
 
 
 def _check_host(headers: list[tuple[bytes, bytes]], *, optional: bool) -> None:

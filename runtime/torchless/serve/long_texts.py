@@ -68,12 +68,22 @@ class LongTexts:
         return len(self._waiting)
 
     def put(self, long: LongRequest) -> bool:
-        """Let a request wait; False after `close`."""
+        """Let a request wait; False after `close`, and for one that is over."""
         with self._changed:
-            if not self._closed:
+            waits = not (self._closed or long.request.over)
+            if waits:
                 heapq.heappush(self._waiting, (long.left, next(self._number), long))
                 self._changed.notify()
-            return not self._closed
+            return waits
+
+    def drop(self, request: QueuedRequest) -> bool:
+        """Let go of a request that is over; False if it does not wait here: it never did, or is being tokenised."""
+        with self._changed:
+            place = next((i for i, (_, _, long) in enumerate(self._waiting) if long.request is request), None)
+            if place is not None:
+                del self._waiting[place]
+                heapq.heapify(self._waiting)
+            return place is not None
 
     def take(self) -> LongRequest | None:
         """Wait for the request with the least left; None after `close`."""

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from torchless.errors import TorchlessError
 
-from .errors import status_of
+from .errors import InvalidError, status_of
 
 if TYPE_CHECKING:
     from .call import Call
@@ -68,6 +71,25 @@ class Operation:
         Commas bound the number of texts, and so the size of the answer.
         """
         return len(body) > self.small_bytes or body.count(b",") > _FEW_COMMAS
+
+    def refuse_query(self, query: bytes) -> None:
+        """Refuse a query string that names fields of the body, where they would have no effect. Others are ignored.
+
+        Raises:
+            InvalidError: it does.
+        """
+        given = {part.partition(b"=")[0] for part in query.split(b"&")}
+        if wrong := given & self.fields:
+            names = b", ".join(sorted(wrong)).decode()
+            raise InvalidError(f"{names}: expected in the body; this path takes no parameters after a question mark")
+
+    @cached_property
+    def fields(self) -> frozenset[bytes]:
+        """Names of the fields of the body, and of the objects in it."""
+        if self.request is None:
+            return frozenset()
+        _, objects = msgspec.json.schema_components([self.request])
+        return frozenset(name.encode() for each in objects.values() for name in each.get("properties", ()))
 
     @property
     def parameters(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Reloads that wait for one another: all that are asked for before one begins share it, and one thread."""
+"""Reloads that wait for one another, which share one thread; and the first half of a reload of several processes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Generic, TypeVar
 
+from .daemon import in_daemon
 from .errors import as_error
 
 T = TypeVar("T")
 
 
 class Reloads(Generic[T]):
-    """Runs `work(name)` in daemon threads, one at a time; for any event loop."""
+    """Runs `work(name)` in daemon threads, one at a time; for any event loop.
+
+    All that are asked for before one begins share it.
+    """
 
     def __init__(self, work: Callable[[str | None], T]) -> None:
         self._work = work
@@ -42,3 +46,24 @@ class Reloads(Generic[T]):
                 result.set_exception(as_error(error))
             else:
                 result.set_result(done)
+
+
+class Prepared(Generic[T]):
+    """What the first half of a reload has made, until the second half takes it. For one event loop."""
+
+    def __init__(self) -> None:
+        self._made: T | None = None
+        self._making: object = None
+
+    async def make(self, work: Callable[[], T]) -> T:
+        """What work returns, in a daemon thread; it is kept unless it was given up meanwhile."""
+        self._made, self._making = None, (mine := object())
+        made = await in_daemon(work)
+        if self._making is mine:
+            self._made = made
+        return made
+
+    def take(self) -> T | None:
+        """What was made, which is then gone; what is still being made is given up."""
+        made, self._made, self._making = self._made, None, None
+        return made

@@ -31,6 +31,7 @@ Taken = list[tuple[QueuedRequest, list[int]]]  # requests, and which texts of ea
 _TOKENISE_TEXTS = 64  # tokenised in one call: enough to save calls, too few to delay the first
 _LONG_CHARACTERS = 20_000  # about 10 ms of tokenising
 _SHARES = 16
+_KEPT = 0.95  # of what earlier batches count in the measured rate, at each one
 _SHUTTING_DOWN = "the server is shutting down"
 
 
@@ -56,7 +57,7 @@ class RequestQueue:
         self._ready_tokens = 0  # of those, tokenised
         self._idle = 0  # workers that wait
         self._closed = False
-        self._tokens_per_s = 0.0
+        self._lately = [0.0, 0.0]  # tokens and seconds of the last batches, earlier ones counting less
 
     # Reports, for any thread.
 
@@ -87,8 +88,8 @@ class RequestQueue:
 
     # Event loop.
 
-    async def submit(self, request: QueuedRequest) -> None:
-        """Queue a request and wait for its answer.
+    async def submit(self, request: QueuedRequest, timeout_s: float | None = None) -> None:
+        """Queue a request and wait for its answer, so many seconds at most, and no more than the settings have.
 
         Raises:
             TooLargeError: it would not fit into an empty queue.
@@ -101,9 +102,15 @@ class RequestQueue:
         if not request.texts:
             return
         self._admit(request)
-        timer = request.loop.call_later(self._settings.request_timeout_s, self._expire, request)
+        limit_s = self._settings.request_timeout_s
+        limit_s = limit_s if timeout_s is None else min(timeout_s, limit_s)
+        timer = request.loop.call_later(limit_s, self._expire, request, limit_s)
         try:
             await request.answered()
+        except BaseException:
+            if self._arrived_long.drop(request):  # shorter ones may go first for as long as they come
+                self.forget([request])
+            raise
         finally:
             timer.cancel()
 
@@ -157,8 +164,8 @@ class RequestQueue:
         limit = self._settings.max_queue_tokens
         return TooLargeError(f"{tokens} tokens, and the queue holds {limit}; send fewer texts per request")
 
-    def _expire(self, request: QueuedRequest) -> None:
-        request.fail(TimedOutError(self._settings.request_timeout_s, self.retry_after_s()))
+    def _expire(self, request: QueuedRequest, limit_s: float) -> None:
+        request.fail(TimedOutError(limit_s, self.retry_after_s()))
 
     # Workers.
 
@@ -212,11 +219,12 @@ class RequestQueue:
 
     def count_answers(self, owners: Sequence[QueuedRequest], tokens: int, seconds: float) -> list[QueuedRequest]:
         """Count the texts of a batch, each given by its request, as answered; returns the requests now complete."""
-        now_s, rate = perf_counter(), tokens / seconds * self.workers
+        now_s = perf_counter()
         with self._changed:
             complete = [request for request in owners if request.count_answer(now_s)]
-            self._tokens_per_s += 0.05 * (rate - self._tokens_per_s) if self._tokens_per_s else rate
-            self._row.set(Cell.TOKENS_PER_S, self._tokens_per_s)
+            all_tokens, all_seconds = self._lately
+            self._lately = [_KEPT * all_tokens + tokens, _KEPT * all_seconds + seconds]
+            self._row.set(Cell.TOKENS_PER_S, self._lately[0] / self._lately[1] * self.workers)
         return complete
 
     def _share(self) -> int:
@@ -243,7 +251,7 @@ class RequestQueue:
         return self._arrived_long.take()
 
     def put_back(self, long: LongRequest) -> None:
-        """Let a long request wait for its next piece."""
+        """Let a long request wait for its next piece, unless it is over."""
         if not self._arrived_long.put(long):
             self.forget([long.request])
             long.request.fail_soon(NotReadyError(_SHUTTING_DOWN))

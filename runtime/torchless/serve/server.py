@@ -28,10 +28,10 @@ from .logs import flush, log, log_error
 from .long_work import each_minute
 from .service import Service
 from .settings import Settings
+from .watch import HANGS
 
 _LAST_REQUESTS_S = 0.2
-_HANGS = 3  # times as long as a request may take, after which a hanging thread ends the process
-_GRACE_S = 2.0  # beyond what was promised, before the process is ended
+_GRACE_S = 1.5  # beyond what was promised, before the process is ended; all of it is within the 2 s that docs allow
 
 
 def serve_here(
@@ -124,7 +124,7 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """uvicorn's, ten times a second: a thread that hangs for long ends the process, for its supervisor."""
         self._service.note()
-        if not self.should_exit and self._service.hangs(_HANGS):
+        if not self.should_exit and self._service.hangs(HANGS):
             self.problem = InferenceError("a thread hangs in a library; the process ends, so that it can be replaced")
             self.should_exit = True
             _end_in(_GRACE_S)

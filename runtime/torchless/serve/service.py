@@ -23,15 +23,15 @@ from .daemon import in_daemon
 from .errors import NotFoundError, NotReadyError
 from .logs import dropped_lines, log, log_error
 from .metrics import Counts, Metrics
-from .reloads import Reloads
+from .reloads import Prepared, Reloads
 from .request_queue import RequestQueue
 from .served_model import ServedModel, describe
 from .settings import Settings
+from .watch import hang_s
 from .whole import Cell, Row, State, Whole
 from .workers import Workers, default_workers
 
 _IN_LIBRARIES = ("torchless-load", "torchless-worker", "torchless-tokeniser")  # threads that call libraries
-_LEAST_HANG_S = 5.0  # however short the requests' own limit is
 
 
 class Service:
@@ -76,7 +76,7 @@ class Service:
         self.forked = False
         self.row = row or Whole().row()
         self.supervisor: Channel | None = None
-        self._prepared: dict[str, ServedModel] = {}
+        self._prepared = Prepared[dict[str, ServedModel]]()
         self._beginning: asyncio.Future[None] | None = None
         self._begin()
         self.metrics.gauges(self._gauges)
@@ -136,7 +136,7 @@ class Service:
         states = self.row.whole.column(Cell.STATE)
         if State.DRAINING in states:
             return "draining"
-        return "hangs" if State.HANGS in states else "loading"
+        return "hangs" if State.HANGS in states or self.row.whole.silent else "loading"
 
     def _state(self) -> State:
         if self.draining:
@@ -148,9 +148,8 @@ class Service:
     def note(self) -> None:
         """Write what other processes want to know."""
         row = self.row
-        state = self._state()
-        row.set(Cell.STATE, state)
-        row.set(Cell.READY_S, time.monotonic() if state == State.READY else 0)
+        row.set(Cell.STATE, self._state())
+        row.set(Cell.BEAT_S, time.monotonic())
         row.set(Cell.QUEUED_REQUESTS, self.queue.queued_requests_here)
         row.set(Cell.ANSWERED_TEXTS, self.metrics.answered_texts)
         row.set(Cell.DROPPED_LINES, dropped_lines())
@@ -158,8 +157,7 @@ class Service:
 
     def hangs(self, times: int = 1) -> bool:
         """Whether a thread has been at one piece of work for so many times as long as a request may take."""
-        longest_s = max(self._watch.longest_s(), self.aside.behind_s())
-        return longest_s > times * max(self.settings.request_timeout_s, _LEAST_HANG_S)
+        return max(self._watch.longest_s(), self.aside.behind_s()) > times * hang_s(self.settings)
 
     def load(self) -> None:
         """Load every model; none is served until all are loaded. Blocks.
@@ -217,14 +215,13 @@ class Service:
 
     async def prepare(self, name: str | None) -> dict[str, str]:
         """The first half of a reload: load, and keep beside what runs. Returns sha256 by name."""
-        self._prepared = {}
-        self._prepared = await in_daemon(partial(self._fresh, name))
-        return {model.name: model.digest for model in self._prepared.values()}
+        fresh = await self._prepared.make(partial(self._fresh, name))
+        return {model.name: model.digest for model in fresh.values()}
 
     def swap(self, *, keep: bool) -> None:
         """The second half: let what was prepared run, or drop it."""
-        prepared, self._prepared = self._prepared, {}
-        if keep:
+        prepared = self._prepared.take()
+        if keep and prepared is not None:
             self._swap(prepared)
 
     async def counts_of_others(self) -> Counts | None:

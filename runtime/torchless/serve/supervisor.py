@@ -19,38 +19,22 @@ from typing import Any
 from torchless.errors import InferenceError, InputError, TorchlessError
 
 from .channel import Channel, PeerError
+from .child import LOOK_S, Child, end_with, how
 from .handover import Handover, Ways
 from .listening import shown_address
 from .logs import log, log_error
 from .metrics import Counts, merged
 from .settings import Settings
+from .watch import HANGS, hang_s
 from .whole import Cell, State, Whole
 
 Serve = Callable[[socket.socket, Handover], None]  # what a process does with its channel and the way to the others
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0  # before a process is replaced; doubled each time
 _SOUND_S = 60.0  # of life, after which the pause is short again
 _ANSWER_S = 1.0  # for the numbers of another process
-_GRACE_S = 3.0  # beyond the time in which a process ends by itself
+_GRACE_S = 1.8  # beyond what was promised, before what has not ended by itself is ended; 2 s are allowed
 _TRIES = 3  # of a reload whose source changes meanwhile
-
-
-class Child:
-    """A process of the server.
-
-    Attributes:
-        pid: its number in the system.
-        channel: to it.
-        loaded: sha256 of each of its models, by name; empty while it loads.
-        counts: its counters, as it last told them.
-    """
-
-    def __init__(self, pid: int, channel: Channel, now_s: float) -> None:
-        self.pid = pid
-        self.channel = channel
-        self.begun_s = now_s
-        self.loaded: dict[str, str] = {}
-        self.counts: Counts = []
-        self.problem: PeerError | None = None
+_LOAD_S, _SWAP_S = 1800.0, 5.0  # for the two halves of a reload; a bundle on the Hub may take long to come
 
 
 class Supervisor:
@@ -91,10 +75,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop, number)
         self._loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._reload_for_signal()))
+        self._loop.call_later(LOOK_S, self._look, self._loop.time())
         gc.collect()
         gc.freeze()  # what is here stays shared with the processes
-        for place in range(self._whole.processes):
-            self._fork(place)
+        for first in range(self._whole.processes):
+            self._places.put_nowait(first)
         while (next_place := self._loop.run_until_complete(self._places.get())) is not None:
             if not self._stopping:
                 self._fork(next_place)
@@ -106,13 +91,19 @@ class Supervisor:
     # Processes begin and end.
 
     def _fork(self, place: int) -> None:
-        ours, theirs = socket.socketpair()
         supervisor = os.getpid()
-        pid = os.fork()
+        try:
+            ours, theirs = socket.socketpair()
+            pid = os.fork()
+        except OSError as error:  # no more processes or files are allowed now
+            pause_s = self._next_pause_s(place)
+            log_error("a process could not be begun", process=place, error=str(error), pause_s=pause_s)
+            self._loop.call_later(pause_s, self._places.put_nowait, place)
+            return
         if pid == 0:
             ours.close()
             self._become_child()
-            _end_with(supervisor)
+            end_with(supervisor)
             self._work(theirs, Handover(self._ways, self._whole.row(place)))
             os._exit(1)  # it ends the process itself
         theirs.close()
@@ -145,12 +136,12 @@ class Supervisor:
             self._ways.redirect(place, other)
         if self._stopping:
             if code != 0 and self._problem is None and self._stopping == 1:
-                self._problem = InferenceError(f"a process of the server ended with {_how(code)} while it shut down")
+                self._problem = InferenceError(f"a process of the server ended with {how(code)} while it shut down")
         elif not self._whole.opened:
             told = child.problem and (str(child.problem), child.problem.kind)
-            self._give_up(*(told or (f"a process of the server ended with {_how(code)} while it loaded", "")))
+            self._give_up(*(told or (f"a process of the server ended with {how(code)} while it loaded", "")))
         else:
-            await self._replace(place, child, code)
+            self._replace(place, child, code)
         if self._stopping and not self._children:
             self._places.put_nowait(None)
 
@@ -158,18 +149,32 @@ class Supervisor:
         """No model could be loaded: end the others too."""
         self._problem = (InputError if kind == "InputError" else TorchlessError)(message)
         self._stopping = 2
-        for other in self._children.values():
-            os.kill(other.pid, signal.SIGKILL)
+        self._kill()
 
-    async def _replace(self, place: int, child: Child, code: int) -> None:
+    def _replace(self, place: int, child: Child, code: int) -> None:
         self._whole.count_replaced()
-        lived_s = self._loop.time() - child.begun_s
-        pause_s = _FIRST_PAUSE_S if lived_s > _SOUND_S else self._pauses_s.get(place, _FIRST_PAUSE_S)
-        self._pauses_s[place] = min(2 * pause_s, _LONGEST_PAUSE_S)
-        error = str(child.problem) if child.problem else _how(code)
+        if self._loop.time() - child.begun_s > _SOUND_S:
+            self._pauses_s.pop(place, None)
+        pause_s = self._next_pause_s(place)
+        error = str(child.problem) if child.problem else how(code)
         log_error("a process ended, and is replaced", process=place, pid=child.pid, error=error, pause_s=pause_s)
-        await asyncio.sleep(pause_s)
-        self._places.put_nowait(place)
+        self._loop.call_later(pause_s, self._places.put_nowait, place)
+
+    def _next_pause_s(self, place: int) -> float:
+        """Before the next try to fill a place; longer each time."""
+        pause_s = self._pauses_s.get(place, _FIRST_PAUSE_S)
+        self._pauses_s[place] = min(2 * pause_s, _LONGEST_PAUSE_S)
+        return pause_s
+
+    def _look(self, last_s: float) -> None:
+        """End a process whose heartbeat has stopped for as long as a thread may hang: it cannot see that itself."""
+        now_s, most_s = self._loop.time(), HANGS * hang_s(self._settings)
+        for place, child in self._children.items():
+            child.look(self._whole.get(place, Cell.BEAT_S), min(now_s - last_s, 2 * LOOK_S))
+            if child.silent_s > most_s and not self._stopping:  # one that shuts down has an end of its own
+                child.problem = PeerError(f"it hung for {child.silent_s:.0f} s, and was ended", "InferenceError")
+                child.kill()
+        self._loop.call_later(LOOK_S, self._look, now_s)
 
     # Signals.
 
@@ -189,8 +194,7 @@ class Supervisor:
 
     def _kill(self) -> None:
         for child in self._children.values():
-            with suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
+            child.kill()
 
     async def _reload_for_signal(self) -> None:
         try:
@@ -225,7 +229,8 @@ class Supervisor:
             child.problem = PeerError(problem, "IntegrityError")
             return False
         child.loaded = loaded
-        if not self._whole.opened and all(each.loaded for each in self._children.values()):
+        loading = self._whole.processes - sum(bool(each.loaded) for each in self._children.values())
+        if not self._whole.opened and not loading:
             self._whole.open()
             workers = int(self._whole.total(Cell.WORKERS))
             address = shown_address(self._listeners[0])
@@ -248,15 +253,13 @@ class Supervisor:
         async with self._reloading:
             for _ in range(_TRIES):
                 children = list(self._children.values())
-                found = await asyncio.gather(
-                    *(child.channel.ask("prepare", name) for child in children), return_exceptions=True
-                )
+                found = await self._ask_all(children, "prepare", name, within_s=_LOAD_S)
                 wrong = next((each for each in found if isinstance(each, BaseException)), None)
                 same = wrong is None and all(each == found[0] for each in found)
-                then = "swap" if same else "forget"
-                await asyncio.gather(*(child.channel.ask(then) for child in children), return_exceptions=True)
+                # One that stops before it swaps will swap once it goes on, or be replaced by one that loads the new.
+                await self._ask_all(children, "swap" if same else "forget", within_s=_SWAP_S)
                 if same:
-                    fresh: dict[str, str] = found[0]  # type: ignore[assignment]  # `wrong` is None
+                    fresh: dict[str, str] = found[0]
                     self._expected = {**self._expected, **fresh}
                     for child in children:
                         child.loaded = self._expected
@@ -265,17 +268,7 @@ class Supervisor:
                     raise wrong
             raise PeerError("the bundle changed while it was loaded; try again", "IntegrityError")
 
-
-def _how(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"signal {-code}"
-
-
-def _end_with(parent: int) -> None:
-    """Let the system end this process when its parent ends; where it cannot, the end of the channel does."""
-    with suppress(Exception):
-        import ctypes
-
-        set_death_signal = 1
-        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    async def _ask_all(self, children: list[Child], what: str, given: Any = None, *, within_s: float) -> list[Any]:
+        """What each answers, or the error that it raises."""
+        asked = (child.ask(what, given, within_s=within_s) for child in children)
+        return await asyncio.gather(*asked, return_exceptions=True)

@@ -39,7 +39,8 @@ class Unread:
 
     def next_answer(self) -> None:
         """Note that an answer was written whole: the time for the next one begins."""
-        self._since_s = self._loop.time()
+        if self._timer is not None:
+            self._since_s = self._loop.time()
 
     def end(self) -> None:
         """Watch no longer."""

@@ -8,8 +8,16 @@ from collections.abc import Callable
 from time import perf_counter
 
 from .logs import log_error
+from .settings import Settings
 
+HANGS = 3  # times as long as a request may take, after which what hangs ends the process
+_LEAST_HANG_S = 5.0  # however short the requests' own limit is
 _PAUSE_S = 0.5
+
+
+def hang_s(settings: Settings) -> float:
+    """Seconds at one piece of work after which a thread hangs: as long as a request may take."""
+    return max(settings.request_timeout_s, _LEAST_HANG_S)
 
 
 class Watch:

@@ -8,9 +8,11 @@ of them could have taken, but never take too much together.
 from __future__ import annotations
 
 import mmap
+import time
 from enum import IntEnum
 
 _CELL_BYTES = 8
+_SILENT_S = 5.0  # without a heartbeat, of which there are ten per second
 
 
 class Cell(IntEnum):
@@ -25,7 +27,7 @@ class Cell(IntEnum):
     ANSWERED_TEXTS = 6
     DROPPED_LINES = 7
     WORKERS = 8
-    READY_S = 9  # time.monotonic() when it last said that it is ready
+    BEAT_S = 9  # its heartbeat: time.monotonic() when its event loop last wrote this row
 
 
 class State(IntEnum):
@@ -110,9 +112,16 @@ class Whole:
     def ready(self) -> bool:
         """No process hangs or is shutting down, and all are, or were, ready."""
         states = self.column(Cell.STATE)
-        if State.HANGS in states or State.DRAINING in states:
+        if State.HANGS in states or State.DRAINING in states or self.silent:
             return False
         return self.opened or all(state == State.READY for state in states)
+
+    @property
+    def silent(self) -> bool:
+        """A process that clients are connected to has stopped, or its event loop hangs: it cannot say so itself."""
+        since_s = time.monotonic() - _SILENT_S
+        rows = zip(self.column(Cell.STATE), self.column(Cell.BEAT_S), strict=True)
+        return any(state != State.LOADING and beat_s < since_s for state, beat_s in rows)
 
 
 class Row:

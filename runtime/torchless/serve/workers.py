@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from torchless.inputs.text_tokens import text_tokens
+from torchless.inputs.text_tokens import TextTokens
 from torchless.inputs.tokens import Batch, spans_of
 from torchless.running import plan
 from torchless.running.threads import available_threads
@@ -115,12 +115,13 @@ class Workers:
             del encodings  # an error keeps what its frames hold, and they are large
             self._queue.check(long.tokens)
         elif isinstance(request, TagRequest):
-            found = text_tokens(tokenizer, [str(text) for text in texts])
+            singles = [str(text) for text in texts]
+            encodings = tokenizer.untruncated(singles)
             special = request.model.token_bound.special
-            long.tokens += sum(int(request.reading.count(len(tokens.ids), special)) for tokens in found)
-            if self._queue.holds(long.tokens):
-                long.made.append(request.add(found))
-            del found
+            long.tokens += sum(int(request.reading.count(len(encoding), special)) for encoding in encodings)
+            if self._queue.holds(long.tokens):  # asked first: a long text's places in one call would stop all threads
+                long.made.append(request.add(list(map(TextTokens.of, singles, encodings))))
+            del encodings
             self._queue.check(long.tokens)
         else:
             long.made.append(tokenizer.encode(texts))

@@ -94,6 +94,14 @@ def test_ignored_labels_are_those_of_the_answer() -> None:
     assert short(tagged(*found, ignore=["B-LOC", "O"], aggregation="none")) == [("B-PER", "Anna")]
 
 
+def test_labels_to_ignore_are_not_searched_for_every_span() -> None:
+    class Labels(list[str]):
+        def __contains__(self, label: object) -> bool:
+            raise AssertionError("searched from end to end")
+
+    assert short(tagged(("Anna", "B-PER"), ("in", "O"), ignore=Labels(["O"]))) == [("PER", "Anna")]
+
+
 def test_a_text_without_tokens_has_no_spans() -> None:
     assert tagged() == []
 

@@ -107,6 +107,9 @@ def test_openai_takes_its_model_by_name(openai_client: openai.OpenAI) -> None:
     answer = openai_client.embeddings.create(model="tiny", input="good", dimensions=32)
     assert len(answer.data[0].embedding) == 32
     assert [model.id for model in openai_client.models.list()] == ["sst2-mini", "tiny"]
+    assert openai_client.models.retrieve("tiny").id == "tiny"
+    with pytest.raises(openai.NotFoundError, match="no model 'gpt'"):
+        openai_client.models.retrieve("gpt")
 
 
 def test_openai_raises_its_own_errors(openai_client: openai.OpenAI) -> None:

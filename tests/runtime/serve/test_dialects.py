@@ -139,6 +139,18 @@ def test_tei_tokenize_is_the_tokenizer_s_own_answer_untruncated(server: Server, 
     assert len(server.post("/tokenize", {"inputs": "good", "add_special_tokens": False})[0]) == 1
 
 
+def test_tei_decode_writes_tokens_as_the_tokenizer_does(server: Server, mini: Path) -> None:
+    tokenizer = tokenizers.Tokenizer.from_file(str(mini / "tokenizer.json"))
+    one, other = tokenizer.encode("Naïve café!").ids, tokenizer.encode("good").ids
+    assert server.post("/decode", {"ids": one}) == [tokenizer.decode(one)]
+    assert server.post("/decode", {"ids": [one, other, []]}) == [tokenizer.decode(one), "good", ""]
+    assert server.post("/decode", {"ids": other, "skip_special_tokens": False}) == ["[CLS] good [SEP]"]
+    assert server.post("/decode", {"ids": []}) == []
+    for ids, complaint in (([1, [2]], "mixture"), ([10**6], "no token 1000000"), ([-1], "`int` >= 0")):
+        assert complaint in refused(server, "/decode", {"ids": ids}, 422)["error"]
+    assert "elements" in refused(server, "/decode", {"ids": [1] * 20_000}, 413)["error"]
+
+
 def test_tei_info_tells_model_limits_and_every_model(server: Server) -> None:
     info = server.get("/info")
     assert info["model_type"]["classifier"]["id2label"] == {"0": "NEGATIVE", "1": "POSITIVE"}
@@ -281,7 +293,7 @@ def error_fields(answer: bytes) -> set[str]:
         ("/models/tiny/nope", ERROR_ALONE),
         ("/v1", OPENAI_ERROR),
         ("/v1/completions", OPENAI_ERROR),
-        ("/v1/models/tiny", OPENAI_ERROR),
+        ("/v1/models/tiny/nope", OPENAI_ERROR),
         ("/classify/nope", OPENAI_ERROR),
         ("/v2/nope", ERROR_ALONE),
         ("/v2/models/tiny/versions/1/nope", ERROR_ALONE),
@@ -308,6 +320,7 @@ def test_a_wrong_path_is_refused_in_the_dialect_of_the_longest_known_part(
         ("GET", "/v1/classify", "POST", OPENAI_ERROR),
         ("GET", "/v1/embeddings", "POST", OPENAI_ERROR),
         ("POST", "/v1/models", "GET, HEAD", OPENAI_ERROR),
+        ("DELETE", "/v1/models/tiny", "GET, HEAD", OPENAI_ERROR),
         ("GET", "/v2/models/tiny/infer", "POST", ERROR_ALONE),
         ("POST", "/status", "GET, HEAD", TEI_ERROR),
         ("POST", "/openapi.json", "GET, HEAD", TEI_ERROR),

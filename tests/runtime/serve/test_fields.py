@@ -67,6 +67,12 @@ def hugging(**parameters: Any) -> dict[str, Any]:
         ("/v2/models/sst2-mini/infer", output(classification=True)),
         ("/v2/models/sst2-mini/infer", output(binary_data="no")),
         ("/v2/models/sst2-mini/infer", infer(model_version="2")),
+        ("/v2/models/sst2-mini/infer", infer(outputs=[{"name": "label", "parameters": {"classification": 1}}])),
+        ("/v2/models/sst2-mini/infer", tensor(binary_data_size=9)),
+        ("/v2/models/sst2-mini/infer", infer(parameters={"sequence_id": 7})),
+        ("/v2/models/sst2-mini/infer", infer(parameters={"sequence_id": "a"})),
+        ("/v2/models/sst2-mini/infer", infer(parameters={"sequence_start": True})),
+        ("/v2/models/sst2-mini/infer", infer(parameters={"timeout": -1})),
     ],
 )
 def test_a_field_that_is_not_understood_is_422(server: Server, path: str, body: Any) -> None:
@@ -85,7 +91,8 @@ def test_a_field_that_is_not_understood_is_422(server: Server, path: str, body: 
         ("/classify", {"input": "good", "priority": 3, "user": "me", "request_id": "7", "rid": "8"}),
         ("/classify", {"input": "good", "truncation_side": "right", "add_special_tokens": True}),
         ("/v1/embeddings", {"input": "good", "user": "me", "encoding_format": None}),
-        ("/v2/models/sst2-mini/infer", infer(parameters={"priority": 1, "timeout": 5, "sequence_id": 7})),
+        ("/v2/models/sst2-mini/infer", infer(parameters={"priority": 1, "timeout": 10_000_000, "sequence_id": 0})),
+        ("/v2/models/sst2-mini/infer", {"inputs": [{**TENSOR, "name": "args"}]}),  # as MLServer's clients call it
         ("/v2/models/sst2-mini/infer", tensor(content_type="str")),
     ],
 )
@@ -98,6 +105,40 @@ def test_what_changes_no_answer_is_taken(server: Server, path: str, body: Any) -
         return {**answer, "id": 0, "created": 0} if isinstance(answer, dict) else answer
 
     assert without_id(server.post(path, body)) == without_id(server.post(path, plain))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "wrong"),
+    [
+        ("/predict?truncate=false", {"inputs": "good"}, "truncate"),
+        ("/predict?a=b&raw_scores", {"inputs": "good"}, "raw_scores"),
+        ("/?top_k=1&function_to_apply=none", {"inputs": "good"}, "function_to_apply, top_k"),
+        ("/v1/embeddings?encoding_format=base64&api-version=2", {"input": "good"}, "encoding_format"),
+        ("/v2/models/sst2-mini/infer?binary_data_output=true", infer(), "binary_data_output"),
+    ],
+)
+def test_fields_in_the_query_string_are_refused(server: Server, path: str, body: Any, wrong: str) -> None:
+    status, _, answer = server.request("POST", path, body)
+    assert status == 422
+    assert f"{wrong}: expected in the body" in str(json.loads(answer)["error"])
+
+
+def test_what_proxies_and_clients_add_to_the_query_string_is_ignored(server: Server) -> None:
+    assert server.post("/v1/embeddings?api-version=2024-02-01&=&x", {"input": "good"})
+    assert server.get("/health?truncate=1") == {"status": "alive"}
+
+
+def test_a_tensor_s_timeout_is_kept(server: Server) -> None:
+    status, _, answer = server.request("POST", "/v2/models/sst2-mini/infer", infer(parameters={"timeout": 1}))
+    assert (status, json.loads(answer)["error"][:23]) == (503, "no answer within 1e-06 ")
+
+
+def test_bytes_after_a_tensor_that_is_in_the_json_are_refused(server: Server) -> None:
+    head = json.dumps(infer()).encode()
+    headers = {"inference-header-content-length": str(len(head))}
+    status, _, answer = server.request("POST", "/v2/models/sst2-mini/infer", head + b"\x05\0\0\0awful", headers)
+    assert status == 422
+    assert "its data is in the JSON, but binary_data_size is 0, and 9 bytes follow" in json.loads(answer)["error"]
 
 
 def test_earlier_names_of_fields_are_done(server: Server, mini: Any) -> None:

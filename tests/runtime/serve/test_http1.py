@@ -78,11 +78,22 @@ def test_an_offer_does_not_hide_what_else_the_connection_is_to_do(server: Server
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400"),
         (b"\x16\x03\x01\x02\x00\x01", b"400"),
         (b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"400"),
-        (b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
+        (b"GET http://x?a HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
+        (b"POST http://x HTTP/1.1" + POST.partition(b"HTTP/1.1")[2] + LENGTH + BODY, b"200"),
+        (b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET http://x#a HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
         (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
         (b"GET /%ff%00 HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
         (b"GET http://x/health HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
-        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"204"),
+        (b"OPTIONS http://x HTTP/1.1\r\nHost: x\r\n\r\n", b"204"),
+        (b"OPTIONS http://x?a HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
+        (b"OPTIONS http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
+        (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"GET /health HTTP/0.9\r\n\r\n", b"400"),
+        (b"GET /health HTTP/2.0\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET /health HTTP/2.0\r\nHost: x\r\n" + H2C + b"\r\n", b"400"),
         (POST + b"Content-Length: -1\r\n\r\n", b"400"),
         (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
         (POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffff\r\n", b"400"),
@@ -92,6 +103,26 @@ def test_an_offer_does_not_hide_what_else_the_connection_is_to_do(server: Server
 )
 def test_what_a_client_can_send_is_its_own_fault(server: Server, sent: bytes, status: bytes) -> None:
     assert exchange(server, sent, finish=True).split(b" ")[1] == status
+
+
+def test_another_version_ends_the_connection_with_an_error_of_ours(server: Server) -> None:
+    old = b"GET /health HTTP/0.9\r\n\r\n"
+    received = exchange(server, POST + LENGTH + BODY + old + POST + LENGTH + BODY, finish=True)
+    assert statuses(received) == [200, 400]
+    head, _, body = received.rpartition(b"\r\n\r\n")
+    assert b"\r\nconnection: close" in head.rpartition(b"HTTP/1.1 ")[2]
+    assert json.loads(body) == {"error": "expected HTTP/1.1, got HTTP/0.9", "error_type": "Validation"}
+
+
+def test_what_the_server_can_do_is_told_without_a_path(start: Callable[..., Server], tiny: Path) -> None:
+    server = start(tiny)
+    allow = b"\r\nallow: GET, HEAD, OPTIONS, POST\r\n"
+    ask = b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"
+    received = exchange(server, ask + ask + b"CONNECT a:80 HTTP/1.1\r\nHost: x\r\n\r\n", finish=True)
+    assert statuses(received) == [204, 204, 405]
+    assert received.count(allow) == 3
+    assert statuses(exchange(server, ask + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", finish=True)) == [204, 200]
+    assert server.metric('torchless_requests_total{route="unknown",status="204"}') == 3
 
 
 def test_what_is_no_request_is_logged_and_counted(start: Callable[..., Server], tiny: Path) -> None:
@@ -157,6 +188,7 @@ def test_a_request_names_one_host(server: Server, hosts: bytes, status: bytes) -
         assert (b'"error":"expected one header Host' in received) == (status == b"400")
     offered = exchange(server, b"GET /health HTTP/1.1\r\n" + H2C + hosts + b"\r\n", finish=True)
     assert offered.split(b" ")[1] == status
+    assert (b'"error":"expected one header Host' in offered) == (status == b"400")
 
 
 def test_http_1_0_needs_no_host(server: Server) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from torchless.cli import main
 from torchless.errors import InputError
+from torchless.serve.keys import is_key
 from torchless.serve.settings import Settings
 
 from .conftest import Server
@@ -70,11 +71,30 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         Settings(api_key_file=str(tmp_path / "key"))
 
 
+def test_a_file_of_a_longer_key_is_not_cut(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k" * 10_000)
+    assert Settings(api_key_file=str(tmp_path / "key")).api_key == "k" * 10_000
+    (tmp_path / "key").write_text("k" * 10_001)
+    with pytest.raises(InputError, match="holds more than 10000 bytes"):
+        Settings(api_key_file=str(tmp_path / "key"))
+
+
+def test_a_key_is_compared_as_it_is_sent_in_either_encoding() -> None:
+    for key, tokens in (
+        ("sesame", {"sesame": True, "sesamé": False, "": False}),
+        ("schlüssel", {"schlüssel": True, "schl?ssel": False, "schlussel": False}),
+        ("ключ", {"ключ": True, "????": False}),
+    ):
+        for token, opens in tokens.items():
+            assert is_key(token.encode(), key) == opens
+            assert is_key(token.encode("latin-1", "replace"), key) == (opens and max(key) <= "\xff")
+
+
 def test_only_the_key_opens_the_server(start: Callable[..., Server], tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sésame\n", encoding="utf-8")
     server = start(tiny, TORCHLESS_API_KEY_FILE=str(tmp_path / "key"))
-    right = "Bearer sésame".encode().decode("latin-1")  # http.client sends latin-1
-    assert server.post("/predict", {"inputs": "good"}, {"authorization": right})
-    for wrong in ("Bearer", "Bearer ", "Bearer \xff\xfe", "Bearer s\xe9same", "bearer", "", "Bearer " + "a" * 10_000):
+    for right in ("Bearer sésame", "Bearer sésame".encode().decode("latin-1")):  # http.client sends latin-1
+        assert server.post("/predict", {"inputs": "good"}, {"authorization": right})
+    for wrong in ("Bearer", "Bearer ", "Bearer \xff\xfe", "Bearer s?same", "bearer", "", "Bearer " + "a" * 10_000):
         assert server.request("POST", "/predict", {"inputs": "good"}, {"authorization": wrong})[0] == 401
         assert server.request("POST", "/admin/reload", {}, {"authorization": wrong})[0] == 401

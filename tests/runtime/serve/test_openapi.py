@@ -52,6 +52,8 @@ OPERATIONS = [
     ("post", "/classify", "/classify", {"input": "a"}),
     ("post", "/v1/embeddings", "/v1/embeddings", {"input": ["a"], "encoding_format": "base64"}),
     ("get", "/v1/models", "/v1/models", None),
+    ("get", "/v1/models/{name}", "/v1/models/tiny", None),
+    ("post", "/decode", "/decode", {"ids": [[101], [102]]}),
     (
         "post",
         "/v2/models/{name}/infer",

@@ -293,7 +293,8 @@ def test_connections_go_to_the_process_with_the_fewest_that_lives() -> None:
     handovers = [Handover(ways, whole.row(place)) for place in range(3)]
     for place, count in enumerate((2, 0, 1)):
         whole.set(place, Cell.CONNECTIONS, count)
-        whole.set(place, Cell.READY_S, time.monotonic() - (5 if place == 1 else 0))
+        whole.set(place, Cell.STATE, State.READY)
+        whole.set(place, Cell.BEAT_S, time.monotonic() - (5 if place == 1 else 0))
     with socket.socket() as first, socket.socket() as second:
         assert handovers[0].away(first), "to process 2: process 1 hangs"
         assert not handovers[0].away(second), "2 and 2: one is on its way"
@@ -324,10 +325,14 @@ def test_bytes_that_another_process_holds_count() -> None:
 
 def test_a_server_is_ready_once_all_processes_are_and_stays_so_while_one_is_replaced() -> None:
     whole = Whole(2)
+    for place in range(2):
+        whole.set(place, Cell.BEAT_S, time.monotonic())
     whole.set(0, Cell.STATE, State.READY)
     assert not whole.ready
     whole.set(1, Cell.STATE, State.READY)
     assert whole.ready
+    whole.set(1, Cell.BEAT_S, time.monotonic() - 10)
+    assert not whole.ready, "it is stopped: it cannot say so itself"
     whole.open()
     whole.set(1, Cell.ANSWERED_TEXTS, 7)
     whole.clear(1)

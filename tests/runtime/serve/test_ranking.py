@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,6 +16,8 @@ import numpy as np
 import pytest
 
 from torchless import Ranked, Reranker, TextPair
+from torchless.serve.dialects import rank as ranking
+from torchless.serve.settings import Settings
 
 from .conftest import Server
 
@@ -152,10 +156,26 @@ def test_info_says_which_model_ranks(served: Server) -> None:
     assert ranks == {"tiny-ranker": True, "tiny": False, "sst2-mini": False}
 
 
+def test_a_query_is_checked_once_for_all_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+    monkeypatch.setattr(ranking, "checked_query", lambda query: checked.append(query) or query)
+    monkeypatch.setattr(ranking, "require_ranking", lambda _: None)
+
+    async def score(_call: Any, _model: Any, pairs: list[Any], **_: Any) -> Any:
+        return np.zeros(len(pairs), np.float32)
+
+    monkeypatch.setattr(ranking, "score_pairs", score)
+    tokens = SimpleNamespace(truncated=[False] * 9)
+    call: Any = SimpleNamespace(service=SimpleNamespace(settings=Settings()), queued=SimpleNamespace(tokens=tokens))
+    asyncio.run(ranking.rank_documents(call, None, "a", ["b"] * 9))  # type: ignore[arg-type]
+    assert checked == ["a"]
+
+
 @pytest.mark.parametrize(
     ("path", "changes", "status", "complaint"),
     [
         ("/rank", {"query": ""}, 422, "query: expected a str that is not blank"),
+        ("/rank", {"query": "a" * 200_001}, 413, "query: expected at most 200000 characters, got 200001"),
         ("/rank", {"query": 5}, 422, "Expected `str`, got `int`"),
         ("/rank", {"documents": "a"}, 422, "Expected `array`"),
         ("/rank", {"documents": ["a", None]}, 422, "documents[1]"),

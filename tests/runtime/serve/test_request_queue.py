@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from torchless.inputs.tokens import Batch
-from torchless.serve.errors import NotReadyError, OverloadedError, TooLargeError
+from torchless.serve.errors import ClientLeftError, NotReadyError, OverloadedError, TooLargeError
 from torchless.serve.long_texts import LongRequest, LongTexts
+from torchless.serve.queued_request import QueuedRequest
 from torchless.serve.request_queue import RequestQueue
 from torchless.serve.settings import Settings
 
@@ -129,6 +130,13 @@ def test_no_client_s_texts_change_what_those_of_others_count(
     asyncio.run(scenario())
 
 
+def test_the_measured_rate_is_that_of_tokens_and_not_of_batches() -> None:
+    queue = RequestQueue(Settings(), 1)
+    for tokens, seconds in [(1000, 1.0), (3, 0.02)] * 100:
+        queue.count_answers([], tokens, seconds)
+    assert 970 < queue.tokens_per_s < 1000
+
+
 def test_what_waits_when_the_server_ends_is_refused(queue: RequestQueue, model: FakeServedModel) -> None:
     async def scenario() -> None:
         model.gate.clear()
@@ -185,7 +193,7 @@ def test_a_small_backlog_is_shared_with_a_worker_that_is_still_busy(model: FakeS
 def test_of_long_requests_the_one_with_the_least_left_is_next_and_none_waits_for_ever() -> None:
     def long(*sizes: int) -> LongRequest:
         texts = ["x" * size for size in sizes]
-        return LongRequest(SimpleNamespace(texts=texts, characters=sum(sizes)))  # type: ignore[arg-type]
+        return LongRequest(SimpleNamespace(texts=texts, characters=sum(sizes), over=False))  # type: ignore[arg-type]
 
     waiting, first, second = LongTexts(), long(*[30_000] * 4), long(70_000)
     assert waiting.put(first)
@@ -199,6 +207,43 @@ def test_of_long_requests_the_one_with_the_least_left_is_next_and_none_waits_for
     assert waiting.close() == [third.request]
     assert waiting.take() is None
     assert not waiting.put(first)
+
+
+@pytest.mark.parametrize("way", ["it takes too long", "its client leaves", "its work is cancelled"])
+def test_a_long_request_that_is_over_counts_no_more_whatever_goes_before_it(model: FakeServedModel, way: str) -> None:
+    encode, begun = model.tokenizer.encode, threading.Event()
+
+    def slow(texts: list[str]) -> Batch:
+        begun.set()
+        model.gate.wait(10)
+        return encode(texts)
+
+    model.tokenizer.encode = slow  # type: ignore[method-assign, assignment]
+    model.gate.clear()
+
+    async def scenario(queue: RequestQueue) -> None:
+        first = asyncio.ensure_future(ask(queue, model, [words(20_000), "! " * 30_000]))
+        await until(begun.is_set)
+        alone = queue.queued_tokens
+        requests = [QueuedRequest(model, "embeddings", [words(20_000)]) for _ in range(3)]  # type: ignore[arg-type]
+        others = [asyncio.ensure_future(queue.submit(request)) for request in requests]
+        await until(lambda: queue.queued_requests == 3)
+        for request, task in zip(requests, others, strict=True):
+            if way == "its client leaves":
+                request.fail(ClientLeftError())
+            elif way == "its work is cancelled":
+                task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        assert (queue.queued_requests, queue.queued_tokens) == (0, alone), "the first is being tokenised"
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        model.gate.set()
+        await until(lambda: queue.queued_tokens == 0)
+        assert queue.queued_requests == 0, "what is over does not wait for its next piece"
+
+    limit_s = 0.5 if way == "it takes too long" else 30.0
+    with running(Settings(request_timeout_s=limit_s)) as queue:
+        asyncio.run(scenario(queue))
 
 
 def test_a_long_request_ends_with_the_server(queue: RequestQueue, model: FakeServedModel) -> None:

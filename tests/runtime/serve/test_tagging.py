@@ -126,6 +126,8 @@ def test_every_report_says_what_a_model_is(served: Server) -> None:
         ("/tag", {"inputs": "a", "aggregation": "best"}, "Invalid enum value 'best'"),
         ("/tag", {"inputs": "a", "stride": 62}, "stride: expected less than the 62 tokens"),
         ("/tag", {"inputs": "a", "stride": -1}, "Expected `int` >= 0"),
+        ("/tag", {"inputs": "a", "stride": 1, "truncate": True}, "stride: a text that is cut has one window"),
+        ("/", {"inputs": "a", "parameters": {"stride": 1, "truncation": True}}, "stride: a text that is cut"),
         ("/tag", {"inputs": [1]}, "Expected `str`, got `int`"),
         ("/", {"inputs": "a", "parameters": {"top_k": 1}}, "parameters.top_k does not go with this model"),
         ("/", {"inputs": "a", "parameters": {"candidate_labels": ["x"]}}, "parameters.candidate_labels does not go"),

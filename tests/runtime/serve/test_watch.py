@@ -87,10 +87,10 @@ def test_a_tokenizer_that_panics_costs_one_request(
 
 PATCH = """
 import time
-import torchless.serve.service as service
+from torchless.serve import watch
 from torchless.serve.served_model import ServedModel
 
-service._LEAST_HANG_S = 0.5
+watch._LEAST_HANG_S = 0.5
 run = ServedModel.run
 ServedModel.run = lambda self, task, batch: time.sleep(60) if task == "embeddings" else run(self, task, batch)
 """

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from torchless.errors import InferenceError
+from torchless.inputs.token_windows import Reading
 from torchless.inputs.tokens import Batch
 from torchless.running.plan import BUDGETS
+from torchless.serve import workers
+from torchless.serve.errors import TooLargeError
+from torchless.serve.queued_request import TagRequest
 from torchless.serve.request_queue import RequestQueue
 
 from .served import FakeServedModel, ask, until, words
@@ -118,4 +123,21 @@ def test_a_panic_ends_one_request_and_no_thread(
             assert "secret" not in str(answers[1])
 
     asyncio.run(scenario())
+    assert queue.queued_tokens == 0
+
+
+def test_a_text_to_tag_that_no_queue_holds_is_refused_before_places_are_made_of_it(
+    queue: RequestQueue, model: FakeServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(workers, "TextTokens", SimpleNamespace(of=lambda text, _: made.append(text)))
+    model.columns["tags"] = 1
+
+    async def scenario() -> None:
+        reading = Reading(62, 0, truncate=False, side="right")
+        with pytest.raises(TooLargeError, match="the queue holds 32768"):
+            await queue.submit(TagRequest(model, [words(40_000)], reading))  # type: ignore[arg-type]
+
+    asyncio.run(scenario())
+    assert not made
     assert queue.queued_tokens == 0

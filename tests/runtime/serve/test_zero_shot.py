@@ -77,6 +77,27 @@ def test_labels_can_be_words_separated_by_commas_and_the_best_alone(served: Serv
     assert set(answer["labels"]) < set(LABELS)
 
 
+def test_more_labels_between_commas_than_pairs_are_allowed_are_refused(served: Server) -> None:
+    parameters = {"candidate_labels": "a," * 1025}
+    status, _, answer = served.request("POST", "/", {"inputs": "good", "parameters": parameters})
+    assert (status, json.loads(answer)["error"]) == (413, "parameters.candidate_labels: expected at most 1024 labels")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"multi_label": False, "multi_class": True}, "multi_label, its later name, says something else"),
+        ({"truncation": "longest_first"}, "expected only_first"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(served: Server, parameters: Any, complaint: str) -> None:
+    body = {"inputs": "good", "parameters": {"candidate_labels": LABELS, **parameters}}
+    status, _, answer = served.request("POST", "/", body)
+    assert (status, complaint in json.loads(answer)["error"]) == (422, True), answer
+    both = {"multi_label": True, "multi_class": True, "truncation": "only_first"}
+    assert served.post("/", {"inputs": "good", "parameters": {"candidate_labels": LABELS, **both}})
+
+
 def test_its_own_path_answers_like_predict(served: Server, classifier: ZeroShotClassifier) -> None:
     body = {"inputs": "good", "candidate_labels": LABELS, "multi_label": True}
     one = served.post("/zero-shot", body)
@@ -116,7 +137,10 @@ def test_the_premise_alone_is_cut_and_the_texts_that_were_are_named(
         ({"hypothesis_template": "{0!r}"}, 422, "hypothesis_template"),
         ({"hypothesis_template": "{label}"}, 422, "hypothesis_template"),
         ({"hypothesis_template": "{"}, 422, "hypothesis_template"),
-        ({"hypothesis_template": "{}" + "x" * 300_000, "candidate_labels": ["a"] * 100}, 413, "characters together"),
+        ({"hypothesis_template": "{}" + "x" * 100_000, "candidate_labels": ["a"] * 100}, 413, "characters together"),
+        ({"hypothesis_template": "{}" + "x" * 200_000}, 413, "hypothesis_template of at most 200000 characters"),
+        ({"hypothesis_template": "{0}" * 50_000}, 422, "got 50000 braces"),
+        ({"hypothesis_template": "{}" + "}}" * 60_000}, 422, "got 120001 braces"),
         ({"model": "sst2-mini"}, 422, "natural language inference"),
         ({"model": "nope"}, 404, "no model"),
         ({"labels": ["a"]}, 422, "unknown field"),

@@ -16,7 +16,7 @@ from torchless.answers.numerics import ACTIVATIONS
 from torchless.answers.spans import Aggregation
 from torchless.errors import TorchlessError
 from torchless.serve.call import Call
-from torchless.serve.errors import InvalidError
+from torchless.serve.errors import InvalidError, TooLargeError
 from torchless.serve.operation import Dialect, Operation, public_message
 from torchless.serve.served_model import ServedModel
 from torchless.token_classifier import OUTSIDE
@@ -126,8 +126,14 @@ async def _zero_shot(
     for name in ("function_to_apply", "return_all_scores"):
         if getattr(parameters, name) is not None:
             raise InvalidError(f"parameters.{name} does not go with candidate_labels")
+    if parameters.truncation == "longest_first":
+        raise InvalidError("parameters.truncation: beside candidate_labels the text alone is cut; expected only_first")
+    if len({parameters.multi_label, parameters.multi_class} - {None}) > 1:
+        raise InvalidError("parameters.multi_class: multi_label, its later name, says something else")
     labels = parameters.candidate_labels or ""
     if isinstance(labels, str):  # as the pipeline reads it
+        if labels.count(",") > (most := call.service.settings.max_batch_texts):  # before each becomes an object
+            raise TooLargeError(f"parameters.candidate_labels: expected at most {most} labels")
         labels = [label.strip() for label in labels.split(",") if label.strip()]
         if not labels:
             raise InvalidError("parameters.candidate_labels: expected one label or more, got none")

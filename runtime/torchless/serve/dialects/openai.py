@@ -1,4 +1,4 @@
-"""OpenAI's embeddings: /v1/embeddings and /v1/models, as the `openai` package sends them."""
+"""OpenAI's embeddings: /v1/embeddings, /v1/models and /v1/models/{name}, as the `openai` package sends them."""
 
 from __future__ import annotations
 
@@ -98,6 +98,11 @@ async def models(call: Call, _body: None) -> Models:
     return Models([Model(name) for name in call.service.sources])
 
 
+async def model(call: Call, _body: None) -> Model:
+    """One model by its name."""
+    return Model(call.model().name)
+
+
 _TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
@@ -114,6 +119,7 @@ OPENAI = Dialect(
     (
         Operation("POST", "/v1/embeddings", embeddings, "Embed texts", Request, Response),
         Operation("GET", "/v1/models", models, "Names of the models", None, Models),
+        Operation("GET", "/v1/models/{name}", model, "A model", None, Model),
     ),
     error,
     Error,

@@ -40,6 +40,7 @@ _DEFAULT_OUTPUTS: dict[GraphKind, tuple[str, ...]] = {
     "token_classifier": ("spans",),
     "encoder": ("embedding",),
 }
+_NUMBERS = ("scores", "logits", "embedding")  # outputs of which `classification` takes the best
 _VERSION = "1"
 _MOST_DIGITS = 18  # of a number of bytes; Python refuses to read thousands
 _MOST_OUTPUTS = 8
@@ -53,7 +54,10 @@ class Error(msgspec.Struct):
 
 
 class Parameters(msgspec.Struct, forbid_unknown_fields=True):
-    """`binary_data_output`: answer in bytes. The others change no answer: every request is answered by itself."""
+    """`binary_data_output`: answer in bytes. `timeout`: microseconds to answer in, if the server allows more.
+
+    `priority` changes no answer. Every request is answered by itself, so one of a sequence is refused.
+    """
 
     binary_data_output: bool = False
     content_type: Literal["str"] | None = None
@@ -61,7 +65,7 @@ class Parameters(msgspec.Struct, forbid_unknown_fields=True):
     sequence_start: bool = False
     sequence_end: bool = False
     priority: int = 0
-    timeout: int | None = None
+    timeout: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -133,9 +137,9 @@ async def infer(call: Call, body: bytes) -> Reply:
     request, rest = _split(call, body)
     texts = read_texts(request.inputs[0], rest, call.service.settings.max_batch_texts)
     wanted = request.outputs or [WantedOutput(name) for name in _DEFAULT_OUTPUTS[model.manifest.kind]]
-    for output in wanted:
-        if output.name not in _OUTPUTS:
-            raise InvalidError(f"outputs: expected names out of {', '.join(_OUTPUTS)}, got {output.name!r}")
+    _check(request, wanted)
+    if request.parameters and request.parameters.timeout:
+        call.timeout_s = request.parameters.timeout / 1e6
     rows: dict[Task, Any] = {}
     for task, times in Counter(_OUTPUTS[output.name] for output in wanted).items():
         if task == "tags":
@@ -154,6 +158,18 @@ async def infer(call: Call, body: bytes) -> Reply:
     if not any(tails):
         return Reply(head)
     return Reply(b"".join((head, *tails)), "application/octet-stream", headers={INFERENCE_HEADER: str(len(head))})
+
+
+def _check(request: Request, wanted: list[WantedOutput]) -> None:
+    """Refuse what would change the answer and is not done here."""
+    for output in wanted:
+        if output.name not in _OUTPUTS:
+            raise InvalidError(f"outputs: expected names out of {', '.join(_OUTPUTS)}, got {output.name!r}")
+        if output.name not in _NUMBERS and output.parameters and output.parameters.classification:
+            raise InvalidError(f"outputs: classification goes with {', '.join(_NUMBERS)}, not with {output.name}")
+    how = request.parameters
+    if how and (how.sequence_id not in (0, "") or how.sequence_start or how.sequence_end):
+        raise InvalidError("parameters.sequence_id: this model keeps nothing between requests; expected 0")
 
 
 async def _spans(call: Call, model: ServedModel, texts: list[str], times: int) -> list[str]:

@@ -16,7 +16,7 @@ from torchless.bundle.manifest import Activation
 from torchless.inputs.arguments import TextPair
 from torchless.reranker import checked_query
 from torchless.serve.call import Call
-from torchless.serve.errors import InvalidError
+from torchless.serve.errors import InvalidError, TooLargeError
 from torchless.serve.operation import Operation
 from torchless.serve.served_model import ServedModel
 
@@ -75,11 +75,16 @@ async def rank_documents(
 
     Raises:
         InvalidError: the model does not rank.
+        TooLargeError: the query is too long.
         InputError: the query is blank.
         RequestError, InferenceError: as `Call.logits`.
     """
     require_ranking(model)
-    pairs = [TextPair(checked_query(query), document) for document in documents]
+    most = call.service.settings.max_text_characters
+    if len(query) > most:
+        raise TooLargeError(f"query: expected at most {most} characters, got {len(query)}")
+    query = checked_query(query)
+    pairs = [TextPair(query, document) for document in documents]
     if repeat:
         call.hold_texts(documents)
     scores = await score_pairs(call, model, pairs, activation=activation, truncate=truncate)

@@ -13,6 +13,7 @@ import msgspec
 from torchless.answers.spans import Aggregation
 from torchless.answers.spans import Span as Found
 from torchless.serve.call import Call
+from torchless.serve.errors import InvalidError
 from torchless.serve.operation import Operation
 from torchless.serve.served_model import ServedModel
 from torchless.token_classifier import OUTSIDE
@@ -87,10 +88,15 @@ async def find_spans(
 
     Raises:
         InvalidError: the bundle does not label tokens.
+        InvalidError: a stride beside `truncate`.
         InputError: the stride leaves a window no step.
         RequestError, InferenceError: as `Call.tags`.
     """
     tagger = model.require_tagger()
+    if truncate and stride is not None:
+        raise InvalidError(
+            "stride: a text that is cut has one window; leave the stride out, or let the text be read whole"
+        )
     tagging, reading = tagger.tagging(aggregation, ignore_labels), tagger.reading(stride, truncate=truncate)
     return [found.spans for found in await call.tags(model, texts, tagging, reading)]
 

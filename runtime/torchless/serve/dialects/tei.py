@@ -1,11 +1,11 @@
-"""Hugging Face's text-embeddings-inference: /predict, /embed, /tokenize, /info; /rerank is in rerank.py.
+"""Hugging Face's text-embeddings-inference: /predict, /embed, /tokenize, /decode, /info; /rerank is in rerank.py.
 
 Formats: router/src/http/types.rs at 0d124dc. An empty list is answered with an empty list (TEI: 400).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,7 +14,7 @@ from torchless.bundle.manifest import GraphKind
 from torchless.errors import TorchlessError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.serve.call import Call, check_dimensions, refuse_other_side
-from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, status_of
+from torchless.serve.errors import InvalidError, NotReadyError, OverloadedError, TooLargeError, as_error, status_of
 from torchless.serve.operation import Dialect, Operation, public_message
 from torchless.serve.served_model import ServedModel
 
@@ -59,6 +59,16 @@ class TokenizeRequest(msgspec.Struct, forbid_unknown_fields=True):
     inputs: str | list[str]
     add_special_tokens: bool = True
     prompt_name: str | None = None
+
+
+TokenId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+
+
+class DecodeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Tokens to write as text: those of one text, or a list for each text."""
+
+    ids: list[TokenId | list[TokenId]]
+    skip_special_tokens: bool = True
 
 
 class Token(msgspec.Struct):
@@ -155,6 +165,28 @@ async def tokenize(call: Call, body: TokenizeRequest) -> list[list[Token]]:
     return [[Token(*token) for token in tokens] for tokens in answers]
 
 
+async def decode(call: Call, body: DecodeRequest) -> list[str]:
+    """The text that each list of tokens stands for, as the tokenizer writes it."""
+    lists = [each for each in body.ids if isinstance(each, list)]
+    lone = [each for each in body.ids if not isinstance(each, list)]
+    if lists and lone:
+        raise InvalidError("ids: expected tokens alone or lists of tokens alone, got a mixture")
+    ids = [lone] if lone else lists
+    model, most = call.model(), call.service.settings.max_queue_tokens
+    if (count := sum(map(len, ids))) > most:
+        raise TooLargeError(f"ids: expected at most {most} tokens in a request, got {count}")
+    tokenizer = model.tokenizer.parts
+    largest = max((token for tokens in ids for token in tokens), default=None)
+    if largest is not None and tokenizer.id_to_token(largest) is None:
+        raise InvalidError(f"ids: there is no token {largest} in the model's vocabulary")
+    try:  # in one call, which lets other threads run meanwhile; that for a single list does not
+        texts: list[str] = tokenizer.decode_batch(ids, skip_special_tokens=body.skip_special_tokens)
+    except BaseException as problem:  # a panic in Rust too
+        raise as_error(problem) from None
+    call.hold_texts(texts)
+    return texts
+
+
 async def info(call: Call, _body: None) -> Info:
     """What is served, and within which limits."""
     service, model = call.service, call.model()
@@ -249,6 +281,7 @@ TEI = Dialect(
         Operation(
             "POST", "/tokenize", tokenize, "Tokenise texts", TokenizeRequest, list[list[Token]], small_bytes=1024
         ),
+        Operation("POST", "/decode", decode, "Tokens to texts", DecodeRequest, list[str], small_bytes=1024),
         Operation("GET", "/info", info, "Models and limits", None, Info),
     ),
     error,

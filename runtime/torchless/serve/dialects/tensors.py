@@ -30,7 +30,11 @@ class InputParameters(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True):
-    """A tensor of texts; its data is here, flat or nested, or in the bytes after the JSON."""
+    """A tensor of texts; its data is here, flat or nested, or in the bytes after the JSON.
+
+    Its name is free, because there is but one: MLServer's clients call it args, KServe's input-0, Triton's as the
+    model's metadata does.
+    """
 
     name: str
     shape: Annotated[list[Count], msgspec.Meta(max_length=_MOST_DIMENSIONS)]
@@ -74,6 +78,10 @@ def read_texts(tensor: Input, rest: memoryview, most: int) -> list[str]:
     if tensor.datatype != "BYTES":
         raise InvalidError(f"inputs[0].datatype: expected BYTES, got {tensor.datatype!r}")
     size = tensor.parameters.binary_data_size if tensor.parameters else None
+    if tensor.data is not None and (size or rest):
+        raise InvalidError(
+            f"inputs[0]: its data is in the JSON, but binary_data_size is {size or 0}, and {len(rest)} bytes follow"
+        )
     count = math.prod(tensor.shape)
     if count > most:
         raise TooLargeError(f"expected at most {most} texts in a request, got a shape of {count}")

@@ -13,7 +13,7 @@ import msgspec
 from torchless import __version__
 from torchless.bundle.manifest import GraphKind
 from torchless.serve.call import Call
-from torchless.serve.errors import NotFoundError, ReloadError, RequestError, kind_of
+from torchless.serve.errors import NotFoundError, NotReadyError, ReloadError, RequestError, kind_of
 from torchless.serve.logs import log_error
 from torchless.serve.metrics import CONTENT_TYPE
 from torchless.serve.operation import Dialect, Operation, Reply
@@ -107,6 +107,8 @@ async def reload(call: Call, body: ReloadRequest) -> list[Reloaded]:
         raise
     except Exception as problem:
         log_error("reload failed; the models that ran before go on", error=f"{kind_of(problem)}: {problem}")
+        if kind_of(problem) == NotReadyError.__name__:  # a process of several hangs, and nothing is wrong with a bundle
+            raise NotReadyError(str(problem)) from problem
         raise ReloadError(problem) from problem
     return [Reloaded(*each) for each in digests.items()]
 

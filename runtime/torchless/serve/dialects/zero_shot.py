@@ -21,6 +21,8 @@ from torchless.zero_shot import TEMPLATE, entailment_index, fill, label_scores
 
 from .labels import Scored, rank
 
+_MOST_BRACES = 100  # of a kind in a template: for each, reading it makes an object
+
 Labels = Annotated[list[Annotated[str, msgspec.Meta(pattern=r"\S")]], msgspec.Meta(min_length=1)]
 
 
@@ -61,7 +63,8 @@ async def score_labels(
 
     Raises:
         InvalidError: the bundle is not one for NLI, or the template has no plain {}.
-        TooLargeError: more pairs of text and label than a request may hold, or more characters in all hypotheses.
+        TooLargeError: more pairs of text and label than a request may hold, or more characters in the template or in
+            all hypotheses.
         InputError: a hypothesis leaves no room for its text.
         RequestError, InferenceError: as `Call.logits`.
     """
@@ -70,6 +73,8 @@ async def score_labels(
     settings = call.service.settings
     if (pairs := len(texts) * len(labels)) > (most := settings.max_batch_texts):
         raise TooLargeError(f"expected at most {most} pairs of text and label in a request, got {pairs}")
+    if len(template) > settings.max_text_characters:
+        raise TooLargeError(f"expected a hypothesis_template of at most {settings.max_text_characters} characters")
     places = _places(template)
     if len(labels) * len(template) + places * sum(map(len, labels)) > settings.max_body_bytes:
         raise TooLargeError(f"expected hypotheses of at most {settings.max_body_bytes} characters together")
@@ -94,6 +99,10 @@ def _entailment(model: ServedModel) -> int:
 
 def _places(template: str) -> int:
     """How often a template names its label. Widths and attributes, which `str.format` knows too, are refused."""
+    if (braces := max(map(template.count, "{}"))) > _MOST_BRACES:
+        raise InvalidError(
+            f"hypothesis_template: expected a sentence with {{}} where the label goes, got {braces} braces"
+        )
     try:
         fields = [(name, rest) for _, name, *rest in Formatter().parse(template) if name is not None]
     except ValueError:
