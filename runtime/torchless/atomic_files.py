@@ -70,8 +70,10 @@ def replacing(path: Path) -> Iterator[AtomicFile]:
     Raises:
         OutputError: the folder cannot be written or is full; whatever stood at `path` is unchanged.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
+    with writing(path):  # a relative path has no place where the working directory is gone
+        target = Path(os.path.realpath(path))
+        special = target.exists() and not target.is_file()
+    if special:
         with writing(path):
             file = FileIO(target, "w")
         with file:

@@ -39,8 +39,11 @@ class Reranker:
             classifier: one that reads pairs.
 
         Raises:
+            InputError: it is no Classifier.
             IncompatibleError: it reads single texts.
         """
+        if not isinstance(classifier, Classifier):
+            raise InputError(f"classifier: expected Classifier.load(…), got {shown(classifier)}.")
         self.manifest = classifier.manifest
         self._classifier = classifier
         if not self.manifest.pairs:

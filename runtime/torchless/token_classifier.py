@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,8 +110,12 @@ class TokenClassifier(Model):
         """
         tagging, reading = self.tagging(aggregation, ignore_labels), self.reading(stride, truncate=truncate)
         listed, delimiter = word_list(texts), delimiter_of(delimiter)
-        tagged = self._tagged(word_tokens(self.tokenizer, listed, delimiter), tagging, reading, 0)
-        return [answer.spans for answer in tagged]
+        spans: list[list[Span]] = []
+        for first, piece in pieces(listed):
+            tokens = word_tokens(self.tokenizer, piece, delimiter)
+            spans += [answer.spans for answer in self._tagged(tokens, tagging, reading, first)]
+        give_back(len(spans))
+        return spans
 
     def answer(
         self,
@@ -124,9 +129,8 @@ class TokenClassifier(Model):
         """Spans, and how much of each text they come from; arguments and errors as in `tag`."""
         tagging, reading = self.tagging(aggregation, ignore_labels), self.reading(stride, truncate=truncate)
         answers: list[TaggedText] = []
-        for first, piece in pieces(text_list(texts, pairs=False)):
-            listed = [str(text) for text in piece]
-            answers += self._tagged(text_tokens(self.tokenizer, listed), tagging, reading, first)
+        for first, piece in pieces(cast(list[str], text_list(texts, pairs=False))):
+            answers += self._tagged(text_tokens(self.tokenizer, piece), tagging, reading, first)
         give_back(len(answers))
         return answers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from string import Formatter
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from .answers.numerics import Floats, softmax
 from .answers.ranking import Answers, Prediction, Ranking, Threshold
 from .classifier import Classifier
 from .errors import IncompatibleError, InputError, shown
-from .inputs.arguments import Text, TextPair, choice, flag, iterator, refuse_lone_surrogate, text_list
+from .inputs.arguments import TextPair, choice, flag, iterator, plain, refuse_lone_surrogate, text_list
 from .inputs.windows import Windows
 from .model import Device
 
@@ -37,8 +38,10 @@ class ZeroShotClassifier:
 
         Raises:
             IncompatibleError: the classifier reads no pairs, has one label, or none that begins with "entail".
-            InputError: it has no label called `entailment`.
+            InputError: it is no Classifier, or has no label called `entailment`.
         """
+        if not isinstance(classifier, Classifier):
+            raise InputError(f"classifier: expected Classifier.load(…), got {shown(classifier)}.")
         self.manifest = classifier.manifest
         self._classifier = classifier
         self._entailment = _entailment(classifier, entailment)
@@ -106,7 +109,7 @@ class ZeroShotClassifier:
         """
         multi_label = flag(multi_label, "multi_label")
         hypotheses = fill(hypothesis_template, label_list(labels))
-        premises = text_list(texts, pairs=False)
+        premises = cast(list[str], text_list(texts, pairs=False))
         most = max(1, _PAIRS // len(hypotheses))
         parts = [
             self._scored(premises[first : first + most], hypotheses, multi_label)
@@ -116,10 +119,10 @@ class ZeroShotClassifier:
         return Answers(scores, truncated, np.ones(len(premises), np.int64))
 
     def _scored(
-        self, premises: Sequence[Text], hypotheses: Sequence[str], multi_label: bool
+        self, premises: Sequence[str], hypotheses: Sequence[str], multi_label: bool
     ) -> tuple[Floats, NDArray[np.bool_]]:
         """Scores (premises, hypotheses), and which premises were cut."""
-        pairs = [TextPair(str(premise), hypothesis) for premise in premises for hypothesis in hypotheses]
+        pairs = [TextPair(premise, hypothesis) for premise in premises for hypothesis in hypotheses]
         answers = self._answer(pairs, hypotheses)
         logits = answers.scores.reshape(len(premises), len(hypotheses), len(self._classifier.labels))
         scores = label_scores(logits, self._entailment, multi_label=multi_label)
@@ -199,7 +202,7 @@ def label_list(labels: Iterable[str]) -> list[str]:
         if not isinstance(label, str) or not label.strip():
             raise InputError(f"labels[{index}]: expected a str that is not blank, got {shown(label)}.")
         refuse_lone_surrogate(label, f"labels[{index}]")
-    return listed
+    return [plain(label) for label in listed]
 
 
 def fill(template: str, labels: Sequence[str]) -> list[str]:

@@ -130,3 +130,13 @@ def test_a_folder_that_is_not_there_is_an_error_that_names_the_file(tmp_path: Pa
     with pytest.raises(OutputError, match=r"cannot write .*nowhere/out: No such file") as caught, replacing(path):
         raise AssertionError("the block does not begin")
     assert caught.value.filename == str(path)
+
+
+def test_a_relative_path_in_a_working_directory_that_is_gone_is_an_error_that_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(OutputError, match="cannot write out: No such file"), replacing(Path("out")):
+        raise AssertionError("the block does not begin")

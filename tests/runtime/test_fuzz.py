@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from torchless import (
     Classifier,
     Encoder,
     Manifest,
+    Reranker,
     TextPair,
+    TokenClassifier,
     TorchlessError,
     Windows,
     ZeroShotClassifier,
@@ -34,7 +36,7 @@ from torchless.package import package
 from torchless.push import push
 
 ROOT = Path(__file__).parents[2]
-TINY = ROOT / "tests" / "data" / "tiny"
+TINY, TINY_TAGGER = (ROOT / "tests" / "data" / name for name in ("tiny", "tiny-tagger"))
 LABELS = ("negative", "neutral", "positive")
 # Examples of each test: together they take about twenty seconds on two cores.
 FEW, MANY = 60, 300
@@ -118,6 +120,35 @@ def zero_shot() -> ZeroShotClassifier:
     return ZeroShotClassifier(classifier(), entailment="positive")
 
 
+@cache
+def tagger() -> TokenClassifier:
+    return TokenClassifier.load(TINY_TAGGER, precision="fp32")
+
+
+@cache
+def classify() -> Any:
+    return pipeline("text-classification", model=classifier())
+
+
+@cache
+def extract() -> Any:
+    return pipeline("feature-extraction", model=encoder())
+
+
+@cache
+def tag() -> Any:
+    return pipeline("ner", model=tagger())
+
+
+@cache
+def choose() -> Any:
+    return pipeline("zero-shot-classification", model=classifier())
+
+
+def asked(pipe: Callable[[], Any], inputs: list[Any], name: str, value: Any) -> object:
+    return pipe()(*inputs, **{name: value})
+
+
 def bundle() -> Bundle:
     return Bundle.open(TINY)
 
@@ -164,6 +195,29 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "pipeline": lambda x: pipeline("text-classification", model=classifier())(x),
     "pipeline's top_k": lambda x: pipeline("text-classification", model=classifier(), top_k=x)("a"),
     "pipeline's function": lambda x: pipeline(model=classifier(), function_to_apply=x)("a"),
+    "pipeline's task": lambda x: pipeline(x, model=classifier()),
+    **{
+        f"{name} of {pipe.__name__}": partial(asked, pipe, given, name)
+        for pipe, given, names in (
+            (classify, ["a"], ("text_pair", "return_all_scores", "truncation", "max_length", "padding", "batch_size")),
+            (extract, ["a"], ("tokenize_kwargs", "return_tensors", "truncation")),
+            (tag, ["a b"], ("aggregation_strategy", "ignore_labels", "stride", "delimiter", "offset_mapping")),
+            (tag, [["a", "b"]], ("is_split_into_words", "grouped_entities", "ignore_subwords")),
+            (choose, ["a"], ("candidate_labels",)),
+            (choose, ["a", ["b", "c"]], ("hypothesis_template", "multi_label", "multi_class", "truncation")),
+        )
+        for name in names
+    },
+    "text_pair of an input": lambda x: classify()({"text": "a", "text_pair": x}),
+    "a label of a pipeline": lambda x: choose()("a", ["b", x]),
+    "padding of features": lambda x: extract()("a", tokenize_kwargs={"padding": x}),
+    "inputs of ner": lambda x: tag()(x),
+    "words of ner": lambda x: tag()(x, is_split_into_words=True),
+    "tagged texts": lambda x: tagger().tag(x),
+    "tagged words": lambda x: tagger().tag_words(x),
+    "Reranker": lambda x: Reranker(x),
+    "ZeroShotClassifier": lambda x: ZeroShotClassifier(x),
+    "limited tokenizer": lambda x: classifier().tokenizer.limited(x),
 }
 # Names of models: any of them may be a Hub id, which is not asked here.
 PLACES: dict[str, Callable[[Any], object]] = {
@@ -187,6 +241,7 @@ def answers(call: Callable[[Any], object], value: Any) -> None:
     assert len(message) < 2000, "an error says no more than a few lines"
 
 
+@pytest.mark.filterwarnings("ignore")  # of parameters that are deprecated
 @pytest.mark.parametrize("name", CALLS)
 def test_every_odd_argument_is_answered_or_refused(name: str) -> None:
     for value in ODD:
@@ -202,6 +257,7 @@ def test_every_odd_name_is_found_or_refused(name: str, monkeypatch: pytest.Monke
         answers(PLACES[name], value)
 
 
+@pytest.mark.filterwarnings("ignore")  # of parameters that are deprecated
 @settings(quick, max_examples=MANY)
 @given(name=st.sampled_from(sorted(CALLS)), value=anything)
 def test_any_argument_is_answered_or_refused(name: str, value: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from torchless import Classifier, Encoder, Ranked, Reranker, TextPair
+from torchless import Classifier, Encoder, Ranked, Reranker, TextPair, ZeroShotClassifier
 from torchless.answers.documents import ranked_documents
 from torchless.errors import IncompatibleError, InferenceError, InputError
 from torchless.inputs.assembly import Assembler
@@ -194,6 +194,14 @@ def test_a_model_of_several_outputs_scores_and_does_not_rank(tiny: Path) -> None
 def test_a_model_of_single_texts_is_refused(mini: Path) -> None:
     with pytest.raises(IncompatibleError, match=r"sst2-mini reads single texts\. Ranking needs"):
         Reranker.load(mini)
+
+
+def test_what_is_no_classifier_is_refused(tiny_ranker: Path) -> None:
+    for other in ("x", None, 5, Encoder.load(tiny_ranker), Classifier):
+        with pytest.raises(InputError, match=r"classifier: expected Classifier.load\(…\), got"):
+            Reranker(other)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=r"classifier: expected Classifier.load\(…\), got"):
+            ZeroShotClassifier(other)  # type: ignore[arg-type]
 
 
 def test_an_answer_of_nan_is_an_error(reranker: Reranker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,20 @@ def test_words_have_their_places(tagger: TokenClassifier) -> None:
     assert [s.start - p.start for s, p in zip(spaced, spans, strict=True)] == [p.words[0] for p in spans if p.words]
 
 
+def test_lists_of_words_are_tokenised_in_pieces(tagger: TokenClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    of = TokenClassifier.logits_of
+    monkeypatch.setattr(
+        TokenClassifier, "logits_of", lambda model, batch: sizes.append(len(batch.lengths)) or of(model, batch)
+    )
+    texts = [["a", "man", str(place)] for place in range(1100)]
+    answers = tagger.tag_words(texts, ignore_labels=())
+    assert max(sizes) <= 1024 < sum(sizes) == len(answers) == 1100
+    assert [span.word for span in answers[-1]] == [
+        span.word for span in tagger.tag_words(texts[-1:], ignore_labels=())[0]
+    ]
+
+
 def test_words_of_a_long_text_keep_their_places(tagger: TokenClassifier, long_text: str) -> None:
     (spans,) = tagger.tag_words([long_text.split()], aggregation="none", ignore_labels=())
     assert [span.words for span in spans] == [(place, place + 1) for place in range(208)]

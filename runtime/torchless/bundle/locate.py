@@ -83,7 +83,9 @@ def name_of(name: str | os.PathLike[str]) -> str:
     """
     name = _checked(name)
     text = os.fspath(name) if _is_path(name) else str(name).partition("@")[0]
-    return os.path.basename(os.path.abspath(text))  # noqa: PTH100, PTH119  # "." has a name, a link keeps its own
+    with suppress(OSError):  # the working directory is gone
+        text = os.path.abspath(text)  # noqa: PTH100  # "." has a name, a link keeps its own
+    return os.path.basename(text)  # noqa: PTH119
 
 
 def _checked(name: str | os.PathLike[str]) -> str | os.PathLike[str]:

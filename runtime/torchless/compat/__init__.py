@@ -13,7 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from torchless.errors import InputError, shown
+from torchless.errors import InputError
+from torchless.inputs.arguments import choice
 
 if TYPE_CHECKING:
     import os
@@ -98,8 +99,8 @@ def pipeline(
             Torchless does not know.
         BundleError, DeviceError, InferenceError, MissingExtraError, OutputError: as in `Classifier.load`.
     """
-    if task is not None and task not in (*_TASKS, *_ALIASES):
-        raise InputError(f"task: expected one of {', '.join(sorted([*_TASKS, *_ALIASES]))}, got {shown(task)}.")
+    if task is not None:
+        task = choice(task, "task", sorted([*_TASKS, *_ALIASES]))
     if model is None:
         raise InputError(
             "model: expected a bundle, got none. There is no default model: make one of your checkpoint "

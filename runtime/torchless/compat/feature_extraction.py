@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from torchless.encoder import Encoder
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
+from torchless.inputs.arguments import flag
 
 from .pipelines import feed, refuse_unknown, take_batch_size
 from .truncation import TOKENIZER_ARGUMENTS, TruncatingPipeline, Truncation
@@ -42,7 +43,7 @@ class FeatureExtractionPipeline(TruncatingPipeline[Encoder]):
         batch_size = take_batch_size(parameters, self._batch_size)
         merged = {**self._parameters, **self._checked(parameters)}
         truncation = Truncation.of(merged, self.model.manifest.max_tokens)
-        answer = partial(self._answer, truncation, bool(merged.get("return_tensors")))
+        answer = partial(self._answer, truncation, merged.get("return_tensors", False))
         return feed(inputs, answer, batch_size)
 
     @staticmethod
@@ -50,17 +51,21 @@ class FeatureExtractionPipeline(TruncatingPipeline[Encoder]):
         """Parameters of a construction or a call, the tokenizer's among them."""
         hint = " The tokenizer's go into tokenize_kwargs." if set(parameters) & set(TOKENIZER_ARGUMENTS) else ""
         refuse_unknown(parameters, _KNOWN, "feature-extraction", hint)
-        checked = parameters.get("tokenize_kwargs")
-        checked = {} if checked is None else dict(checked)
+        given = parameters.get("tokenize_kwargs")
+        if given is not None and not isinstance(given, Mapping):
+            raise InputError(f"tokenize_kwargs: expected a dict, got {shown(given)}.")
+        checked = dict(given or {})
         refuse_unknown(checked, TOKENIZER_ARGUMENTS, "tokenize_kwargs")
-        if checked.get("padding") == "max_length":
+        padding = checked.get("padding")
+        if isinstance(padding, str) and padding == "max_length":
             raise InputError("padding: expected none, because there are no states of padding, got 'max_length'.")
         if parameters.get("truncation") is not None:
             if "truncation" in checked:
                 raise InputError("truncation: given twice, by itself and in tokenize_kwargs.")
             checked["truncation"] = parameters["truncation"]
-        if parameters.get("return_tensors") is not None:
-            checked["return_tensors"] = parameters["return_tensors"]
+        tensors = parameters.get("return_tensors")
+        if tensors is not None:  # transformers takes any name of a framework for True
+            checked["return_tensors"] = bool(tensors) if isinstance(tensors, str) else flag(tensors, "return_tensors")
         return checked
 
     def _answer(self, truncation: Truncation, return_tensors: bool, inputs: list[Any]) -> list[Any]:

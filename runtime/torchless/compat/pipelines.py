@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
 from itertools import islice
 from types import GeneratorType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from torchless.errors import InputError
-from torchless.inputs.arguments import whole_number
+from torchless.inputs.arguments import flag, whole_number
 from torchless.model import Model
 
 Answer = Callable[[list[Any]], list[Any]]
@@ -32,6 +33,14 @@ class Pipeline(ABC, Generic[M]):
         self.model = model
         self._batch_size = take_batch_size(parameters)
         self._parameters = self._checked(parameters)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What crosses to another process: all but what is made again there when it is first used."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if not isinstance(getattr(type(self), name, None), cached_property)
+        }
 
     @staticmethod
     @abstractmethod
@@ -74,6 +83,16 @@ def take_batch_size(parameters: dict[str, Any], default: int = 1) -> int:
     if batch_size is None:
         return default
     return whole_number(batch_size, "batch_size", "a whole number of 1 or more", sys.maxsize)
+
+
+def wanted(parameters: Mapping[str, Any], name: str) -> bool:
+    """Whether a parameter asks for something; None and a missing one do not.
+
+    Raises:
+        InputError: it is neither True nor False.
+    """
+    value = parameters.get(name)
+    return value is not None and flag(value, name)
 
 
 def refuse_unknown(parameters: Collection[str], known: Collection[str], task: str, hint: str = "") -> None:

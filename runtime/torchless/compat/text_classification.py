@@ -17,7 +17,7 @@ from torchless.errors import InputError, shown
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.windows import Windows
 
-from .pipelines import feed, refuse_unknown, take_batch_size
+from .pipelines import feed, refuse_unknown, take_batch_size, wanted
 from .truncation import TOKENIZER_ARGUMENTS, TruncatingPipeline, Truncation
 
 _KNOWN = ("top_k", "function_to_apply", "return_all_scores", "text_pair", *TOKENIZER_ARGUMENTS)
@@ -63,7 +63,7 @@ class TextClassificationPipeline(TruncatingPipeline[Classifier]):
             checked.update(top_k=_top_k(parameters["top_k"]), nested=True)
         elif parameters.get("return_all_scores") is not None:
             warnings.warn("return_all_scores is deprecated: use top_k=None for True, top_k=1 for False.", stacklevel=3)
-            checked["top_k"] = None if parameters["return_all_scores"] else 1
+            checked["top_k"] = None if wanted(parameters, "return_all_scores") else 1
         if parameters.get("function_to_apply") is not None:
             checked["function_to_apply"] = _activation(parameters["function_to_apply"])
         return checked
@@ -100,7 +100,8 @@ def _text(item: Any, text_pair: Any, where: str) -> Text:
     match item:
         case str():
             # To transformers' tokenizers an empty second text is none.
-            return item if text_pair is None or text_pair == "" else TextPair(item, text_pair)
+            none = text_pair is None or (isinstance(text_pair, str) and not text_pair)
+            return item if none else TextPair(item, text_pair)
         case (str(text),) if isinstance(item, tuple):  # of more than one transformers answers the first alone
             return _text(text, text_pair, where)
         case [[str(text), second]] if isinstance(item, list) and isinstance(item[0], list) and text_pair is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from types import GeneratorType
 from typing import Any
 
@@ -15,11 +15,14 @@ from torchless.answers.spans import AGGREGATIONS, Aggregation, Entity, Tagging, 
 from torchless.errors import InputError, shown
 from torchless.inputs import token_windows
 from torchless.inputs.arguments import refuse_lone_surrogate, whole_number
+from torchless.inputs.assembly import without_tokens
 from torchless.inputs.text_tokens import TextTokens, delimiter_of, word_places, words_of
 from torchless.inputs.token_windows import Reading
+from torchless.inputs.tokens import pieces
+from torchless.running.memory import give_back
 from torchless.token_classifier import OUTSIDE, TokenClassifier
 
-from .pipelines import Pipeline, feed, refuse_unknown, take_batch_size
+from .pipelines import Pipeline, feed, refuse_unknown, take_batch_size, wanted
 
 _KNOWN = (
     "aggregation_strategy",
@@ -31,6 +34,8 @@ _KNOWN = (
     "grouped_entities",
     "ignore_subwords",
 )
+
+_Mapping = list[list[tuple[int, int]]]  # for each input the places of its tokens
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,6 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
         super().__init__(model, task, parameters)
         if "stride" in self._parameters:
             self._reading(self._parameters["stride"])
-        self._overlapping = lru_cache(maxsize=8)(self._with_stride)
 
     def __call__(self, inputs: Any, **parameters: Any) -> Any:
         """The labelled tokens of each input, or its entities.
@@ -77,7 +81,7 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
         batch_size = take_batch_size(parameters, self._batch_size)
         merged = {**self._parameters, **self._checked(parameters)}
         # These two are read from the call alone, and so are texts that come as words.
-        words = bool(parameters.get("is_split_into_words", False))
+        words = wanted(parameters, "is_split_into_words")
         delimiter = delimiter_of(" " if parameters.get("delimiter") is None else parameters["delimiter"])
         inputs = _inputs(inputs, words=words)
         if parameters.get("offset_mapping") is not None:
@@ -91,7 +95,7 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
         given = {name: value for name, value in parameters.items() if value is not None}
         checked: dict[str, Any] = {}
         if "grouped_entities" in given or "ignore_subwords" in given:
-            grouped, whole_words = given.get("grouped_entities"), given.get("ignore_subwords")
+            grouped, whole_words = wanted(given, "grouped_entities"), wanted(given, "ignore_subwords")
             checked["aggregation"] = ("first" if whole_words else "simple") if grouped else "none"
             warnings.warn(
                 "grouped_entities and ignore_subwords are deprecated: use "
@@ -119,22 +123,41 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
         if aggregation in ("first", "average", "max") and not spelling.knows_words:
             warnings.warn("Tokenizer does not support real words, using fallback heuristic", UserWarning, stacklevel=4)
         tagging = Tagging(self.model.labels, spelling, aggregation, parameters.get("ignore_labels", OUTSIDE))
-        windows = self._windows(sentences, parameters.get("stride"))
-        own = [[range(len(window.own))] for windows_of_one in windows for window in windows_of_one]
-        batch = token_windows.batch([window for windows_of_one in windows for window in windows_of_one], own)
-        logits, mapping = iter(self.model.logits_of(batch)), parameters.get("offset_mapping")
-        answers = []
+        answers: list[list[dict[str, Any]]] = []
+        cut = False
+        for first, piece in pieces([sentence.tokenised for sentence in sentences]):
+            windows, lost = self._windows(sentences[first : first + len(piece)], parameters.get("stride"))
+            if lost and not cut:
+                self._warn_of_cut(first + lost[0])
+                cut = True
+            answers += self._entities(windows, tagging, parameters.get("offset_mapping"), first)
+        give_back(len(answers))
+        return answers
+
+    def _entities(
+        self, windows: Sequence[Sequence[TextTokens]], tagging: Tagging, mapping: _Mapping | None, first: int
+    ) -> list[list[dict[str, Any]]]:
+        """The output for each text, which was read in these windows; `first` is the place of the first text."""
+        for place, windows_of_one in enumerate(windows, first):
+            if not windows_of_one[0].ids:
+                raise without_tokens(place)
+        listed = [window for windows_of_one in windows for window in windows_of_one]
+        logits = iter(self.model.logits_of(token_windows.batch(listed, [[range(len(each.own))] for each in listed])))
+        outputs = []
         for windows_of_one in windows:
             found: list[dict[str, Any]] = []
             for window in windows_of_one:
                 scores = softmax(next(logits)[window.own.start : window.own.stop])
                 placed = window if mapping is None else _moved(window, mapping[0])
                 found += [_output(tagging, placed, entity) for entity in tagging.entities(placed, scores)]
-            answers.append(_without_overlap(found) if len(windows_of_one) > 1 else found)
-        return answers
+            outputs.append(_without_overlap(found) if len(windows_of_one) > 1 else found)
+        return outputs
 
-    def _windows(self, sentences: Sequence[_Sentence], stride: int | None) -> list[list[TextTokens]]:
-        """The windows of every text, as `tokenizers` cuts them: their first tokens have offsets of their own."""
+    def _windows(self, sentences: Sequence[_Sentence], stride: int | None) -> tuple[list[list[TextTokens]], list[int]]:
+        """The windows of every text, and which texts lost their end.
+
+        They are as `tokenizers` cuts them: their first tokens have offsets of their own.
+        """
         tokenizer = self.model.tokenizer
         cutting = tokenizer.parts if stride is None else self._overlapping(stride)
         windows, cut = [], []
@@ -145,13 +168,18 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
             windows.append([TextTokens.of(sentence.text, part, sentence.words) for part in parts])
             if stride is None and len(encoding) >= tokenizer.max_tokens and encoding.overflowing:
                 cut.append(index)
-        if cut:
-            warnings.warn(
-                f"inputs[{cut[0]}] is longer than the {tokenizer.max_tokens} tokens that the model takes: the rest was "
-                "not read. Pass a stride, and an aggregation_strategy, to read all of it.",
-                stacklevel=5,  # the pipeline's caller
-            )
-        return windows
+        return windows, cut
+
+    def _warn_of_cut(self, index: int) -> None:
+        warnings.warn(
+            f"inputs[{index}] is longer than the {self.model.tokenizer.max_tokens} tokens that the model takes: the "
+            "rest was not read. Pass a stride, and an aggregation_strategy, to read all of it.",
+            stacklevel=5,  # the pipeline's caller
+        )
+
+    @cached_property
+    def _overlapping(self) -> Callable[[int], Any]:
+        return lru_cache(maxsize=8)(self._with_stride)
 
     def _with_stride(self, stride: int) -> Any:
         reading = self._reading(stride)
@@ -178,7 +206,8 @@ def _inputs(inputs: Any, *, words: bool) -> Any:
     if isinstance(inputs, str):
         return [inputs] if words else inputs  # refused below, as no list of words
     if not isinstance(inputs, list) or not inputs:
-        what = "none" if inputs is None or inputs in ([], ()) else f"a {type(inputs).__name__}"
+        none = inputs is None or (isinstance(inputs, (list, tuple)) and not inputs)
+        what = "none" if none else f"a {type(inputs).__name__}"
         raise InputError(f"inputs: expected one str or more, alone or in a list, got {what}.")
     return inputs if not words or all(isinstance(item, list) for item in inputs) else [inputs]
 
@@ -197,9 +226,9 @@ def _sentence(item: Any, where: str, delimiter: str | None) -> _Sentence:
     return _Sentence(words, delimiter.join(words), word_places(words, delimiter))
 
 
-def _mapping(given: Any, inputs: int) -> list[list[tuple[int, int]]] | None:
+def _mapping(given: Any, inputs: int) -> _Mapping | None:
     """Places of tokens that the caller knows better, one list for each input."""
-    if given in ([], ()):
+    if isinstance(given, (list, tuple)) and not given:
         return None
     if isinstance(given, list) and isinstance(given[0], tuple):
         given = [given]

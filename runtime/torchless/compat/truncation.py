@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from torchless.errors import InputError, shown
@@ -92,7 +92,10 @@ class TruncatingPipeline(Pipeline[M]):
     def __init__(self, model: M, task: str, parameters: dict[str, Any]) -> None:
         super().__init__(model, task, parameters)
         Truncation.of(self._parameters, model.manifest.max_tokens)
-        self._limited = lru_cache(maxsize=8)(model.limited)
+
+    @cached_property
+    def _limited(self) -> Callable[[int], M]:
+        return lru_cache(maxsize=8)(self.model.limited)
 
     def _model_for(self, truncation: Truncation) -> M:
         """The model, cutting texts where it was told to."""

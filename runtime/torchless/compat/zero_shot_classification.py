@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sized
-from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from torchless.classifier import Classifier
 from torchless.errors import InputError, shown
+from torchless.inputs.arguments import iterator, plain
 from torchless.zero_shot import ZeroShotClassifier, entailment_index
 
-from .pipelines import Pipeline, feed, refuse_unknown, take_batch_size
+from .pipelines import Pipeline, feed, refuse_unknown, take_batch_size, wanted
 
 _KNOWN = ("candidate_labels", "hypothesis_template", "multi_label", "multi_class", "truncation")
 _NOISE = 5e-6  # of a score: what the place in a batch changes
@@ -61,23 +63,23 @@ class ZeroShotClassificationPipeline(Pipeline[Classifier]):
     def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of a construction or a call, those among them that count."""
         refuse_unknown(parameters, _KNOWN, "zero-shot-classification")
-        if parameters.get("truncation", True) not in (True, "only_first"):
-            raise InputError(
-                f"truncation: expected True: the text alone is cut, got {shown(parameters['truncation'])}."
-            )
+        truncation = parameters.get("truncation", True)
+        if not isinstance(truncation, (int, np.bool_, str)) or truncation not in (True, "only_first"):
+            raise InputError(f"truncation: expected True: the text alone is cut, got {shown(truncation)}.")
         checked = {name: parameters[name] for name in ("candidate_labels", "hypothesis_template") if name in parameters}
         if "multi_label" in parameters:
-            checked["multi_label"] = bool(parameters["multi_label"])
+            checked["multi_label"] = wanted(parameters, "multi_label")
         if parameters.get("multi_class") is not None:
             warnings.warn("multi_class is deprecated: it is called multi_label now.", stacklevel=3)
-            checked["multi_label"] = bool(parameters["multi_class"])
+            checked["multi_label"] = wanted(parameters, "multi_class")
         return checked
 
     def _answer(self, candidates: list[Any], parameters: Mapping[str, Any], inputs: list[Any]) -> list[Any]:
         for index, text in enumerate(inputs):
             if not isinstance(text, str) or not text:
                 raise InputError(f"sequences[{index}]: expected a str that is not empty, got {shown(text)}.")
-        answers = self._zero_shot.answer(inputs, [str(candidate) for candidate in candidates], **parameters)
+        labels = [plain(each) if isinstance(each, str) else str(each) for each in candidates]
+        answers = self._zero_shot.answer(inputs, labels, **parameters)
         outputs = []
         for text, scores in zip(inputs, answers.scores, strict=True):
             order = _order(scores)
@@ -103,13 +105,23 @@ def _order(scores: NDArray[np.float32]) -> list[int]:
 def _candidates(labels: Any) -> list[Any]:
     if isinstance(labels, str):
         return [label.strip() for label in labels.split(",") if label.strip()]
-    if not isinstance(labels, Sized) or isinstance(labels, (AbstractSet, Mapping)):
-        raise InputError(f"candidate_labels: expected a list, or a str with commas, got {type(labels).__name__}.")
-    candidates: list[Any] = list(labels)  # type: ignore[call-overload]  # a list, a tuple, an array
+    expected = "str, or a str with commas"
+    if not isinstance(labels, Sized):  # of a generator the second call would have nothing
+        raise InputError(f"candidate_labels: expected a list of {expected}, got {type(labels).__name__}.")
+    candidates = list(iterator(labels, "candidate_labels", expected))
     for index, label in enumerate(candidates):
-        if not isinstance(label, (str, int, float)):
+        if not isinstance(label, str) and not _is_written(label):
             raise InputError(f"candidate_labels[{index}]: expected a str, got {shown(label)}.")
     return candidates
+
+
+def _is_written(label: Any) -> bool:
+    """Whether it is a number that can be written out, and none that stands for a missing one."""
+    if isinstance(label, float):
+        return not math.isnan(label)
+    with suppress(ValueError):  # of more than 4,300 digits
+        return isinstance(label, int) and bool(str(label))
+    return False
 
 
 def _entailment(labels: tuple[str, ...]) -> str | None:

@@ -29,46 +29,59 @@ class NliPair(TextPair):
 Text = str | TextPair
 
 
-def characters(text: Text) -> int:
-    """Number of characters of a text, or of both texts of a pair together."""
-    return len(text) if isinstance(text, str) else len(text.first) + len(text.second)
+def characters(text: Text | Sequence[str]) -> int:
+    """Number of characters of a text, of both texts of a pair together, or of words with a blank after each."""
+    if isinstance(text, str):
+        return len(text)
+    return len(text.first) + len(text.second) if isinstance(text, TextPair) else sum(map(len, text)) + len(text)
 
 
 def text_list(texts: Iterable[Text], *, pairs: bool) -> list[Text]:
-    """Texts as a list, read once: a generator will do.
+    """Texts as a list, read once: a generator will do. What inherits from str becomes a str of the same characters.
 
     Args:
         texts: str, or TextPair.
         pairs: whether the model reads pairs.
 
     Raises:
-        InputError: texts is a bare str, bytes or TextPair, has no order or cannot be iterated over, an element is not
-            a text or holds a lone surrogate, or is a pair given to a model that takes single texts; the message says
-            which.
+        InputError: texts is a bare str, bytes, TextPair or table, has no order or cannot be iterated over, an element
+            is not a text or holds a lone surrogate, or is a pair given to a model that takes single texts; the message
+            says which.
     """
     if isinstance(texts, (str, bytes, TextPair)):
         raise InputError(f"texts: expected a list of str, got a bare {type(texts).__name__}. Pass [text].")
     listed = texts if isinstance(texts, list) else list(iterator(texts, "texts"))
-    for index, text in enumerate(listed):
+    given = listed
+    for index, text in enumerate(given):
         if isinstance(text, str):
             refuse_lone_surrogate(text, f"texts[{index}]")
+            if type(text) is not str:
+                listed = list(given) if listed is given else listed  # the list may be the caller's
+                listed[index] = plain(text)
         else:
             _check_pair(text, f"texts[{index}]", pairs)
     return listed
+
+
+def plain(text: str) -> str:
+    """The characters of what may inherit from str: `str(text)` of an enumeration's member is the member's name."""
+    return str.__str__(text)
 
 
 def pair_list(pairs: Iterable[TextPair | Iterable[str]]) -> list[TextPair]:
     """Pairs as a list, read once.
 
     Args:
-        pairs: each a TextPair, or two str in a tuple or list.
+        pairs: each a TextPair, or two str in a tuple, a list or a row of an array.
 
     Raises:
-        InputError: pairs is a bare str or TextPair, has no order or cannot be iterated over, or an element is no pair
-            of texts, or holds a lone surrogate; the message says which.
+        InputError: pairs is a bare str, TextPair or DataFrame, has no order or cannot be iterated over, or an element
+            is no pair of texts, or holds a lone surrogate; the message says which.
     """
     if isinstance(pairs, (str, bytes, TextPair)):
         raise InputError(f"pairs: expected a list of pairs, got a bare {type(pairs).__name__}. Pass [(first, second)].")
+    if getattr(pairs, "ndim", 1) == 2 and hasattr(pairs, "tolist"):  # an array; a DataFrame has no such method
+        pairs = pairs.tolist()
     listed = []
     for index, value in enumerate(iterator(pairs, "pairs", "pairs")):
         pair = _pair(value, f"pairs[{index}]")
@@ -91,12 +104,17 @@ def iterator(values: Any, name: str, what: str = "str") -> Iterator[Any]:
     """What goes over values once; an error that it raises later is the caller's own. `what` they should be is said.
 
     Raises:
-        InputError: they have no order, or are no list or anything else that can be iterated over.
+        InputError: they have no order, or are bytes, a table, or nothing that can be iterated over.
     """
-    if not isinstance(values, (str, bytes, Mapping, AbstractSet)):
-        with suppress(TypeError):  # an array without dimensions says that it can be iterated over, and cannot
-            return iter(values)
-    raise InputError(f"{name}: expected a list of {what}, got {type(values).__name__}.")
+    if not isinstance(values, (str, bytes, bytearray, memoryview, Mapping, AbstractSet)):
+        with suppress(TypeError):
+            # A DataFrame, and an array with more or fewer dimensions than a list: what it goes over are no values.
+            if getattr(values, "ndim", 1) == 1:
+                return iter(values)
+    advice = ""
+    if getattr(values, "ndim", 1) == 2:
+        advice = " Pass its rows as lists." if what == "pairs" else " Pass one column of it."
+    raise InputError(f"{name}: expected a list of {what}, got {type(values).__name__}.{advice}")
 
 
 def _check_pair(pair: object, where: str, allowed: bool) -> None:
@@ -150,7 +168,7 @@ def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
         InputError: it is not one; the message lists them.
     """
     if isinstance(value, str) and value in allowed:  # an array is compared with nothing
-        return str(value)
+        return plain(value)
     raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {shown(value)}.")
 
 

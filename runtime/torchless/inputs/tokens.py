@@ -8,19 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torchless.errors import IncompatibleError, InferenceError, InputError, is_foreign, shown
 
-from .arguments import Side, Text, characters, text_list
+from .arguments import Side, Text, characters, text_list, whole_number
 from .windows import Windows
 
 if TYPE_CHECKING:
     from .assembly import Assembler, TokenSequence
 
+T = TypeVar("T", bound=Text | Sequence[str])
 _PIECE_TEXTS, _PIECE_CHARACTERS = 1024, 1 << 19
 
 
@@ -148,8 +149,9 @@ class Tokenizer:
         """The same tokenizer with another limit.
 
         Raises:
-            InputError: the limit has no room for the special tokens.
+            InputError: the limit is no whole number, or has no room for the special tokens.
         """
+        max_tokens = whole_number(max_tokens, "max_tokens", "a whole number of 1 or more", 2**31 - 1)
         special = self._tokenizer.num_special_tokens_to_add(False)
         if max_tokens < special:  # `tokenizers` would not cut at all then
             raise InputError(
@@ -248,8 +250,8 @@ class Tokenizer:
         return Assembler(self._untruncated, self.max_tokens, self.truncation_side)
 
 
-def pieces(texts: Sequence[Text]) -> Iterator[tuple[int, Sequence[Text]]]:
-    """A list cut into pieces that take little memory while they are tokenised (50 bytes per character).
+def pieces(texts: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
+    """Texts, pairs or lists of words, cut into pieces that take little memory to tokenise (50 bytes per character).
 
     Yields:
         The place of the piece's first text in the list, and the piece.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime as ort
@@ -19,6 +19,7 @@ from .cuda_graphs import MAX_TOKENS, ONE_AT_A_TIME, CudaGraphs
 from .denormals import flushing
 from .devices import create
 from .finite import finite
+from .forks import Runs, keep
 from .graph_file import GraphFile
 from .plan import BUDGETS
 
@@ -64,8 +65,10 @@ class Session:
         self._rows = rows
         self._device = device
         self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id, rows=rows)
-        with huge_pages.collapsing(_weights_bytes(graph) if device == "cpu" else 0):
-            self._session = create(graph, device, threads=threads, as_written=not self.padded)
+        self._twin: Session | None = None
+        self._make = partial(_created, graph, device, threads=threads, as_written=not self.padded)
+        self._session = self._make()
+        self._runs = Runs(survive_forks=device == "cpu")
         self._recordings = None if lone is None else CudaGraphs(lone, device)
         self._exclusive = nullcontext() if device == "cpu" else ONE_AT_A_TIME
         self.budget = BUDGETS[device]
@@ -73,7 +76,7 @@ class Session:
         self._inputs = {node.name for node in self._session.get_inputs()}
         self.columns: int = self._session.get_outputs()[0].shape[-1]
 
-    @cached_property
+    @property
     def twin(self) -> Session:
         """The same graph with one thread a run, for callers side by side; loaded when it is first asked for.
 
@@ -82,7 +85,10 @@ class Session:
         Raises:
             InferenceError: onnxruntime cannot load the graph; the cause is chained.
         """
-        return self._make_twin()
+        if self._twin is None:
+            with self._runs.lock:
+                self._twin = self._twin or self._make_twin()
+        return self._twin
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Run one batch.
@@ -110,12 +116,15 @@ class Session:
         """Run one batch and return all that the graph puts out, unchecked.
 
         Raises:
-            InferenceError: onnxruntime refused the batch; the cause is chained.
+            InferenceError: onnxruntime refused the batch; the cause is chained. Or it is on a GPU, which a process
+                that was forked from this one cannot use.
         """
+        if self._runs.cut_off:
+            self._make_anew()
         try:
             arrays = feeds.packed(batch) if self._padding_id is None else feeds.padded(batch, self._padding_id)
             taken = {name: array for name, array in arrays.items() if name in self._inputs}
-            with self._exclusive, flushing:
+            with self._runs, self._exclusive, flushing:
                 if self._recordings is not None and arrays["alone"] and len(batch.input_ids) <= MAX_TOKENS:
                     return [self._recordings.run(arrays)]
                 outputs: list[NDArray[np.float32]] = self._session.run(None, taken, self._options(batch))
@@ -126,6 +135,19 @@ class Session:
             raise InferenceError(f"onnxruntime refused {_size(batch)}: {error}") from error
         return outputs
 
+    def _make_anew(self) -> None:
+        """In a process that was forked during a run, which may have locked the session for ever."""
+        if self._device != "cpu":
+            raise InferenceError(
+                "the model is on a GPU, and this process was forked from the one that loaded it: CUDA works in one of "
+                "them. Start processes with multiprocessing.get_context('spawn'), and load the model there."
+            )
+        with self._runs.lock:
+            if self._runs.cut_off:
+                keep(self._session)
+                self._session = self._make()
+                self._runs.cut_off = False
+
     def _options(self, batch: Batch) -> ort.RunOptions | None:
         """A large run gives back what it took: onnxruntime's arena would keep it for the next one, which is seldom."""
         if self._device != "cpu" or len(batch.input_ids) <= _KEPT_TOKENS:
@@ -135,8 +157,9 @@ class Session:
         return options
 
 
-def _weights_bytes(graph: GraphFile | Path) -> int:
-    return 0 if isinstance(graph, Path) else len(graph.weights)
+def _created(graph: GraphFile | Path, device: str, *, threads: int | None, as_written: bool) -> Any:
+    with huge_pages.collapsing(0 if device != "cpu" or isinstance(graph, Path) else len(graph.weights)):
+        return create(graph, device, threads=threads, as_written=as_written)
 
 
 def _size(batch: Batch) -> str:

@@ -9,6 +9,7 @@ import re
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from torchless.atomic_files import AtomicFile, replacing, writing
@@ -51,7 +52,8 @@ def package(
         Where the wheel is.
 
     Raises:
-        InputError: pip would not take the name or the version, or SOURCE_DATE_EPOCH is no number.
+        InputError: pip would not take the name or the version, `path` or `output` is no path, or SOURCE_DATE_EPOCH is
+            no number.
         BundleError: as in `verify`: what is damaged, or answers differently here, is not packaged.
         OutputError: the wheel cannot be written; one that stood there is unchanged.
     """
@@ -61,17 +63,25 @@ def package(
         raise InputError(
             f"version: expected a normalised PEP 440 version, such as 1.0.0 or 1.1rc1, got {shown(version)}."
         )
+    folder = _folder(output)
     bundle = Bundle.open(path)
     if "__init__.py" in bundle.manifest.files:
         raise InputError(f"{path}: a bundle that is packaged cannot hold a file __init__.py.")
     verify_bundle(bundle)
-    folder = Path(output)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / f"{normal}-{version}-py3-none-any.whl"
     with replacing(wheel) as file:
         _write(file, bundle, f"torchless_bundle_{normal}", f"{normal}-{version}.dist-info", name, version)
     return wheel
+
+
+def _folder(output: str | os.PathLike[str]) -> Path:
+    with suppress(Exception):  # half a surrogate pair, or whatever a class does in its __fspath__
+        path = os.fspath(output)
+        if isinstance(path, str) and b"\0" not in os.fsencode(path):
+            return Path(path)
+    raise InputError(f"output: expected the path of a folder as a str or a pathlib.Path, got {shown(output)}.")
 
 
 def _normal_name(name: str) -> str:

@@ -28,6 +28,11 @@ def extract(tiny: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
+def tag(tiny_tagger: Path) -> Any:
+    return pipeline("ner", model=tiny_tagger, dtype="float32")
+
+
+@pytest.fixture(scope="session")
 def choose(tiny: Path) -> Any:
     with pytest.warns(UserWarning, match="None of the labels negative, neutral, positive begins with 'entail'"):
         return pipeline("zero-shot-classification", model=tiny)

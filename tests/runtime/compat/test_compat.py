@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,16 @@ def test_an_unknown_task_is_refused_with_those_that_there_are(tiny: Path) -> Non
     )
     with pytest.raises(InputError, match=f"task: expected one of {known}, got 'summarization'"):
         pipeline("summarization", model=tiny)
+
+
+def test_a_task_is_a_text(tiny: Path) -> None:
+    with pytest.raises(InputError, match=r"task: expected one of feature-extraction, .* got array"):
+        pipeline(np.array(["ner", "ner"]), model=tiny)  # type: ignore[call-overload]
+
+    class Task(str, Enum):  # noqa: UP042  # as they are written before Python 3.11
+        SENTIMENT = "sentiment-analysis"
+
+    assert pipeline(Task.SENTIMENT, model=tiny).task == "sentiment-analysis"
 
 
 def test_there_is_no_default_model() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from torchless.compat import pipeline
 from torchless.errors import IncompatibleError, InputError
+
+TEXTS = np.array(["good", "bad"])
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,8 @@ from torchless.errors import IncompatibleError, InputError
         ({"text": ["good"]}, {}, "got a dict with 'text': list"),
         ({"text": "good", "pair": "bad"}, {}, "got a dict with 'text': str, 'pair': str"),
         ({"text": "good", "text_pair": "bad"}, {"text_pair": "x"}, "has a text_pair of its own"),
+        ("good", {"text_pair": TEXTS}, "texts[0].second: expected str, got ndarray"),
+        ({"text": "good", "text_pair": TEXTS}, {}, "texts[0].second: expected str, got ndarray"),
         ("good", {"foo": 1}, "foo: text-classification takes top_k"),
         ("good", {"candidate_labels": ["a"]}, "candidate_labels: text-classification takes"),
         ("good", {"top_k": 1.0}, "top_k: expected a whole number, or None for all labels, got 1.0"),
@@ -50,6 +55,14 @@ def test_a_model_that_reads_no_pairs_says_so(mini: Path) -> None:
         pipeline("text-classification", mini)({"text": "good", "text_pair": "bad"})
     with pytest.raises(IncompatibleError, match="reads single texts"), pytest.warns(UserWarning, match="entail"):
         pipeline("zero-shot-classification", mini)
+
+
+def test_an_old_flag_that_is_an_array_is_refused(classify: Any) -> None:
+    with (
+        pytest.raises(InputError, match="return_all_scores: expected True or False, got array"),
+        pytest.warns(UserWarning, match="return_all_scores is deprecated"),
+    ):
+        classify("good", return_all_scores=np.array([True, False]))
 
 
 def test_old_arguments_are_understood_with_a_warning(classify: Any, choose: Any) -> None:

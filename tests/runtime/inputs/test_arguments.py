@@ -2,18 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from torchless import Classifier, TextPair
+from torchless import Classifier, Reranker, TextPair, TokenClassifier, ZeroShotClassifier
+from torchless.compat import pipeline
 from torchless.errors import InputError
 from torchless.inputs.arguments import characters, text_list, whole_number
 
 PAIR = TextPair("the film was good", "it was bad")
+
+
+class Frame:
+    """Goes over the names of its columns, as pandas' DataFrame does."""
+
+    ndim = 2
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["id", "text"])
+
+    def __len__(self) -> int:
+        return 2
+
+
+class Series(Frame):
+    """Goes over its values."""
+
+    ndim = 1
+
+
+class Label(str, Enum):  # noqa: UP042  # as they are written before Python 3.11
+    """Whose `str(member)` is not the member's text."""
+
+    A = "a man in a boat"
+
+
+def test_a_table_is_not_answered_by_the_names_of_its_columns(
+    tiny_classifier: Classifier, tiny_ranker: Path, tiny_tagger: Path
+) -> None:
+    zero_shot, reranker = ZeroShotClassifier(tiny_classifier, entailment="positive"), Reranker.load(tiny_ranker)
+    calls: dict[str, Callable[[Any], Any]] = {
+        "texts": tiny_classifier.predict,
+        "texts of a tagger": TokenClassifier.load(tiny_tagger).tag,
+        "documents": lambda values: reranker.rank("a", values),
+        "labels": lambda values: zero_shot.rank(["a"], values),
+        "candidate_labels": lambda values: zero_shot_pipeline(tiny_classifier)("a", values),
+        "pairs": reranker.score,
+    }
+    for name, call in calls.items():
+        expected = "its rows as lists" if name == "pairs" else "one column of it"
+        with pytest.raises(InputError, match=rf"{name.split()[0]}: expected a list .* got Frame\. Pass {expected}\."):
+            call(Frame())
+        if name != "pairs":
+            assert call(Series()) == call(["id", "text"])
+
+
+def zero_shot_pipeline(classifier: Classifier) -> Any:
+    with pytest.warns(UserWarning, match="begins with 'entail'"):
+        return pipeline("zero-shot-classification", classifier)
+
+
+def test_pairs_may_be_rows_of_an_array(tiny_ranker: Path) -> None:
+    reranker, pairs = Reranker.load(tiny_ranker), [("a", "b"), ("c", "d")]
+    np.testing.assert_array_equal(reranker.score(np.array(pairs)), reranker.score(pairs))  # type: ignore[arg-type]
+
+
+def test_what_inherits_from_str_is_read_by_its_characters(
+    tiny_classifier: Classifier, tiny_ranker: Path, tiny_tagger: Path
+) -> None:
+    zero_shot, reranker = ZeroShotClassifier(tiny_classifier, entailment="positive"), Reranker.load(tiny_ranker)
+    text = Label.A.value
+    calls: list[Callable[[str], Any]] = [
+        lambda x: tiny_classifier.predict([x]),
+        lambda x: TokenClassifier.load(tiny_tagger).tag([x], ignore_labels=()),
+        lambda x: TokenClassifier.load(tiny_tagger).tag_words([[x]], ignore_labels=()),
+        lambda x: reranker.rank(x, [x]),
+        lambda x: zero_shot.rank([x], ["a", "b"]),
+        lambda x: zero_shot.rank(["a"], [x, "b"]),
+        lambda x: pipeline("ner", TokenClassifier.load(tiny_tagger))(x, ignore_labels=[]),
+    ]
+    for call in calls:
+        assert call(Label.A) == call(text)
+    texts = ["b", Label.A]
+    assert [type(each) for each in text_list(texts, pairs=False)] == [str, str]
+    assert texts[1] is Label.A  # the caller's list is as it was
+
+
+def test_a_choice_may_be_a_member_of_an_enumeration(tiny_classifier: Classifier) -> None:
+    class Activations(str, Enum):  # noqa: UP042
+        LOGITS = "none"
+
+    expected = tiny_classifier.scores(["a"], activation="none")
+    assert (tiny_classifier.scores(["a"], activation=Activations.LOGITS) == expected).all()  # type: ignore[arg-type]
 
 
 def test_any_iterable_of_texts_will_do(tiny_classifier: Classifier) -> None:
@@ -24,7 +109,9 @@ def test_any_iterable_of_texts_will_do(tiny_classifier: Classifier) -> None:
     assert tiny_classifier.predict({"a": "good", "b": "bad"}.values()) == expected
 
 
-@pytest.mark.parametrize("texts", [{"good": 1}, {"good"}, frozenset(["good"]), None, 5, b"good"])
+@pytest.mark.parametrize(
+    "texts", [{"good": 1}, {"good"}, frozenset(["good"]), None, 5, b"good", bytearray(b"a"), memoryview(b"a")]
+)
 def test_what_is_no_list_of_texts_is_refused(tiny_classifier: Classifier, texts: Any) -> None:
     with pytest.raises(InputError, match=f"texts: expected a list of str, got .*{type(texts).__name__}"):
         tiny_classifier.predict(texts)
@@ -80,6 +167,7 @@ def test_texts_are_read_once_and_a_list_is_not_copied() -> None:
 def test_characters_are_counted_in_both_texts_of_a_pair() -> None:
     assert characters("caf\u00e9 \U0001f600") == 6
     assert characters(TextPair("ab", "cde")) == 5
+    assert characters(["ab", "", "cde"]) == 8
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int8(7), np.uint64(1)])

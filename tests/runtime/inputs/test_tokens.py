@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,12 @@ def test_left_truncation_keeps_the_end_of_a_text_and_the_opening_token(mini: Pat
     assert batch.truncated.tolist() == [True]
     windows, _ = tokenizer.limited(5).encode_windows([SEED_TEXTS[1]], Windows(stride=1))
     assert windows.input_ids.tolist() == [101, *SEED_IDS[1][3:6], 102, 101, *SEED_IDS[1][1:4], 102]
+
+
+@pytest.mark.parametrize("limit", [None, "8", 8.0, 0, -1, 2**40, np.array([8, 9])])
+def test_a_limit_that_is_no_whole_number_is_refused(mini: Path, limit: Any) -> None:
+    with pytest.raises(InputError, match="max_tokens: expected a whole number of 1 or more, got"):
+        Tokenizer(mini / TOKENIZER, 16).limited(limit)
 
 
 def test_a_text_without_any_token_is_refused_by_its_place(mini: Path, tmp_path: Path) -> None:

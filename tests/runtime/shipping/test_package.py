@@ -9,12 +9,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from torchless import Bundle, Classifier
 from torchless.cli import main
-from torchless.errors import InputError, IntegrityError, OutputError
+from torchless.errors import InputError, IntegrityError, OutputError, TorchlessError
 from torchless.shipping.package import package
 
 
@@ -161,6 +162,25 @@ def test_a_file_that_changes_after_it_was_verified_leaves_no_wheel(
     with pytest.raises(IntegrityError, match=r"weights\.int8 was altered"):
         package(tiny_copy, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("output", [None, 5, b"x", ["x"], "a\0b", "\ud800"])
+def test_an_output_that_is_no_path_is_wrong_usage(tiny: Path, output: Any) -> None:
+    with pytest.raises(InputError, match=r"output: expected the path of a folder as a str or a pathlib.Path, got"):
+        package(tiny, output)
+
+
+def test_a_working_directory_that_is_gone_is_an_error_of_ours(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for output in (".", "out"):
+        with pytest.raises(OutputError, match=r"cannot write .*: No such file or directory"):
+            package(tiny, output)
+    with pytest.raises(TorchlessError):
+        package("tiny", tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_says_so(tiny: Path, tmp_path: Path) -> None:
