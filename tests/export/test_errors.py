@@ -26,6 +26,7 @@ EXAMPLES = [
     errors.UnsupportedModelError("what"),
     errors.SettingError("what"),
     errors.GraphChoiceError("what"),
+    errors.ScratchError("what"),
     errors.GateError("what"),
     errors.ParityError(PARITY, ["a", "b"]),
     errors.QualityError("int8", QUALITY, ["a", "b"]),
