@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torchless.answers.ranking import best_first
 
 _ROWS = 64
+_FEW_SCORES = 64
 
 
 class Scored(msgspec.Struct):
@@ -22,12 +23,19 @@ class Scored(msgspec.Struct):
 
 def rank(labels: Sequence[str], rows: NDArray[np.float32], top_k: int | None = None) -> list[list[Scored]]:
     """The labels of every row of scores (texts, labels), best first: all of them, or the `top_k` best."""
-    best = best_first(rows)[:, :top_k]
     ranked: list[list[Scored]] = []
     for place in range(0, len(rows), _ROWS):  # one call for all rows would stop other threads for too long
-        piece = slice(place, place + _ROWS)
+        piece = rows[place : place + _ROWS]
         ranked += [
             [Scored(scores[index], labels[index]) for index in indexes]
-            for scores, indexes in zip(rows[piece].tolist(), best[piece].tolist(), strict=True)
+            for scores, indexes in zip(piece.tolist(), _best_first(piece, top_k), strict=True)
         ]
     return ranked
+
+
+def _best_first(rows: NDArray[np.float32], top_k: int | None) -> list[list[int]]:
+    """As `best_first`. numpy lets other threads run while it sorts, and the event loop waits 50 µs for its turn."""
+    if rows.size > _FEW_SCORES:
+        best: list[list[int]] = best_first(rows)[:, :top_k].tolist()
+        return best
+    return [sorted(range(len(row)), key=row.__getitem__, reverse=True)[:top_k] for row in rows.tolist()]
