@@ -22,6 +22,11 @@ def test_a_full_disk_is_named_with_what_helps(monkeypatch: pytest.MonkeyPatch, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_error_that_is_not_the_disk_s_is_left_as_it_is() -> None:
+    with pytest.raises(OSError, match="could not get source code"), scratch_folder():
+        raise OSError("could not get source code")
+
+
 def test_no_folder_for_temporary_files_leaves_fp32_alone(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,8 +19,10 @@ _FILES = [
 _TOKENIZER = ("processor_kwargs", "tokenizer_args")  # the second is what versions before 5 write
 _SECTIONS = (*_TOKENIZER, "config_kwargs", "config_args", "model_kwargs", "model_args", "processing_kwargs")
 # What these may name without another answer: how a model is loaded, and the length, which is read.
+_NOTHING: tuple[Any, ...] = (None, {}, [], "right")  # the last is a side, the usual one
 _READ = {"model_max_length", "trust_remote_code", "attn_implementation", "torch_dtype", "dtype", "device_map"}
-_READ |= {"low_cpu_mem_usage", "use_safetensors"}
+_READ |= {"low_cpu_mem_usage", "use_safetensors", "use_fast", "revision", "code_revision", "cache_dir", "token"}
+_READ |= {"local_files_only", "add_pooling_layer", "chat_template"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class TransformerSettings:
         if other := self.fields.get("tokenizer_name_or_path"):
             raise self._unsupported("tokenizer_name_or_path", "the tokenizer beside the model", repr(other))
         for name in _SECTIONS:
-            unread = [field for field, value in self._section(name).items() if field not in _READ and value is not None]
+            section = self._section(name)
+            unread = [field for field, value in section.items() if field not in _READ and value not in _NOTHING]
             if unread:
                 raise self._unsupported(name, "no fields that change how texts are read", ", ".join(sorted(unread)))
 

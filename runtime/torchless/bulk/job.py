@@ -20,7 +20,7 @@ from . import json_scan, side_file
 from .columns import Column, refuse_collisions
 from .formats import ARROW, Format, readable_format, writable_format
 from .input_files import STDIN, InputFile, digest, find, spool
-from .kept import Identity, Kept, folder_of, is_unfinished
+from .kept import Identity, Kept, folder_of
 from .line_source import LineSource
 from .questions import Question
 from .rows import Source, Wanted
@@ -135,16 +135,15 @@ def _what(path: Path) -> str:
 
 
 def _refuse_side_file(job: Job, output: Path) -> None:
-    """Refuse to replace a list of errors, unless it may be this run's own, from between its last two steps."""
+    """Refuse to replace what stands in the place of the list of errors, unless it is such a list of an earlier run."""
     beside = side_file.side_file_of(output)
-    goes_on = is_unfinished(output) and not job.restart
-    if not os.path.lexists(beside) or (beside.is_file() and (job.overwrite or goes_on)):
+    if not os.path.lexists(beside) or (beside.is_file() and (job.overwrite or side_file.is_one(beside))):
         return
     if not beside.is_file():
         raise InputError(f"--output {job.output}: expected a file at {beside}, got {_what(beside)}. Name another.")
     raise InputError(
-        f"--output {job.output}: {beside} exists, where rows without an answer are listed. Replace it with "
-        "--overwrite, or name another output."
+        f"--output {job.output}: {beside} exists, where rows without an answer are listed, and is no such list. "
+        "Replace it with --overwrite, or name another output."
     )
 
 

@@ -60,11 +60,6 @@ def folder_of(output: Path) -> Path:
     return output.with_name(output.name + ".unfinished")
 
 
-def is_unfinished(output: Path) -> bool:
-    """Whether chunks of a run that was interrupted may be there."""
-    return (folder_of(output) / _RUN).exists()
-
-
 class Kept:
     """The finished chunks.
 

@@ -18,13 +18,12 @@ def refuse_lone_returns(first: str, name: str, kind: str) -> None:
 
     Raises:
         InputError: a TSV file has a carriage return within its header, outside quotes; or a file of plain lines has no
-            line feed, and a carriage return before its end.
+            line feed, and several carriage returns.
     """
-    line = first.removesuffix("\n").removesuffix("\r")
     if kind == "tsv":
-        found = any("\r" in field and not _is_quoted(field) for field in line.split("\t"))
-    else:
-        found = kind == "text" and not first.endswith("\n") and "\r" in line
+        found = any("\r" in field and not _is_quoted(field) for field in first.rstrip("\r\n").split("\t"))
+    else:  # one alone may stand in a text
+        found = kind == "text" and not first.endswith("\n") and first.count("\r") > 1
     if found:
         raise InputError(
             f"{name}: expected lines that end with line feeds, got carriage returns alone. Convert it first, for "

@@ -64,8 +64,9 @@ def run(
         BadRowError: the job is strict, and a row has no answer.
         TorchlessError: as loading the model; the model failed, the disk is full. What is finished is kept.
     """
-    begun_at = time.monotonic()
-    begun, status = begin(job, where), status or Silent()
+    begun_at, status = time.monotonic(), status or Silent()
+    status.show(f"reading {job.input}")  # JSON lines whole, before any work
+    begun = begin(job, where)
     before = begun.kept.totals.rows
     try:
         tokens = _answer_all(job, begun, answering(begun.question), status)

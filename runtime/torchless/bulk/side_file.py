@@ -9,10 +9,22 @@ from typing import Any
 
 from torchless.atomic_files import replacing
 
+_LONGEST_LINE = 1 << 20
+
 
 def side_file_of(output: Path) -> Path:
     """Where the rows without an answer are listed."""
     return output.with_name(output.name + ".errors.jsonl")
+
+
+def is_one(path: Path) -> bool:
+    """Whether a file is such a list, by its first line."""
+    try:
+        with path.open("rb") as file:
+            first = json.loads(file.readline(_LONGEST_LINE))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and {"row", "file", "reason"} <= first.keys()
 
 
 def write(path: Path, problems: Iterable[dict[str, Any]]) -> None:

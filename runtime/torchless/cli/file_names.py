@@ -13,6 +13,7 @@ from torchless.errors import InputError
 # What commands write, the formats whose extensions it may have, and the name to choose.
 _WRITTEN = {
     "text": (("text",), ".txt or no extension"),
+    "scores": (("text", "tsv"), ".txt, .tsv or no extension"),
     "JSON lines": (("jsonl", "json", "text"), ".jsonl"),
     "one array": (("npy",), ".npy"),
 }
@@ -35,7 +36,7 @@ def refuse_other_format(options: argparse.Namespace, written: str, *, tables: bo
 
     Args:
         options: the command line's.
-        written: "text", "JSON lines" or "one array".
+        written: "text", "scores" (columns with tabs between them), "JSON lines" or "one array".
         tables: whether the command can also write tables.
 
     Raises:
@@ -57,7 +58,7 @@ def refuse_other_format(options: argparse.Namespace, written: str, *, tables: bo
 def _advice(kind: str, written: str, *, tables: bool) -> str:
     if kind == "npy":
         return "torchless embed writes .npy."
-    advice = "--json writes JSON lines. " if kind in ("json", "jsonl") and written == "text" else ""
+    advice = "--json writes JSON lines. " if kind in ("json", "jsonl") and written in ("text", "scores") else ""
     if not tables:
         return f"{advice}torchless predict and torchless embed write tables, with --input FILE."
     return f"{advice}A table needs --input FILE{' and no --json' if written == 'JSON lines' else ''}."

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Rank documents: chunk by chunk they are scored, and once all are the best are printed."""
-    file_names.refuse_other_format(options, "JSON lines" if options.json else "text", tables=False)
+    file_names.refuse_other_format(options, "JSON lines" if options.json else "scores", tables=False)
     refuse_lone_surrogate(options.query, "QUERY")
     chunks = text_input.read(options)
     first = next(chunks, [])  # an error in the input is reported before the model is loaded

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group(
         "--overwrite",
         action="store_true",
-        help="replace an output that exists, and its TABLE.errors.jsonl (default: they are refused)",
+        help="replace an output that exists, and whatever stands at TABLE.errors.jsonl (default: it is refused)",
     )
     group("--restart", action="store_true", help="begin anew (default: an unfinished run of the command is continued)")
     group(

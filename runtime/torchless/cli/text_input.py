@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -146,7 +146,8 @@ def _checked(source: Iterable[bytes], name: str, text_format: str) -> Iterator[b
 
     for number, line in enumerate(source):
         if number == 0 and b"\r" in line:
-            refuse_lone_returns(line.decode(errors="replace"), name, text_format)
+            with suppress(UnicodeDecodeError):  # the reader names the encoding
+                refuse_lone_returns(line.decode(), name, text_format)
         yield line
 
 

@@ -24,7 +24,7 @@ class Child:
         loaded: sha256 of each of its models, by name; empty while it loads.
         counts: its counters, as it last told them.
         problem: what it, or the supervisor, says is wrong with it.
-        silent_s: for how long its heartbeat has not changed.
+        silent_s: for how long its heartbeat has not changed, once it has begun to beat.
     """
 
     def __init__(self, pid: int, channel: Channel, now_s: float) -> None:
@@ -35,7 +35,8 @@ class Child:
         self.counts: Counts = []
         self.problem: PeerError | None = None
         self.silent_s = 0.0
-        self._beat_s = 0.0
+        self._beat_s: float | None = None
+        self._has_beaten = False
 
     def look(self, beat_s: float, step_s: float) -> None:
         """Note its heartbeat.
@@ -45,7 +46,10 @@ class Child:
             step_s: since the last look, and no more than a little above `LOOK_S`. Where the supervisor too stood still,
                 as on a machine that was paused, that time is not held against the process.
         """
-        self.silent_s = self.silent_s + step_s if beat_s == self._beat_s else 0.0
+        beats = beat_s != self._beat_s
+        self._has_beaten = self._has_beaten or (beats and self._beat_s is not None)  # the first is an earlier process's
+        alive = self._has_beaten or self.loaded  # before that it may be importing
+        self.silent_s = 0.0 if beats or not alive else self.silent_s + step_s
         self._beat_s = beat_s
 
     async def ask(self, what: str, given: Any = None, *, within_s: float) -> Any:

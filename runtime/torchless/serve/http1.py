@@ -133,7 +133,7 @@ class Http1Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say the last words."""
-        self._unanswered.popleft().body.clear()  # the answer may not have waited for it
+        self._unanswered.popleft().body = bytearray()  # the answer may not have waited for it
         super().on_response_complete()
         if self.flow.read_paused and len(self.cycle.body) <= HIGH_WATER_LIMIT:
             self.flow.resume_reading()

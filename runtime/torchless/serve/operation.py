@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .call import Call
 
 _FEW_COMMAS = 32
+_INERT = {b"id", b"name", b"user", b"request_id", b"rid", b"priority", b"options", b"padding", b"data"}
 _MOST_CHARACTERS = 400  # of what a client is told about its own input
 
 
@@ -85,11 +86,12 @@ class Operation:
 
     @cached_property
     def fields(self) -> frozenset[bytes]:
-        """Names of the fields of the body, and of the objects in it."""
+        """Names of the fields of the body, and of the objects in it, but for those that gateways add to any URL."""
         if self.request is None:
             return frozenset()
         _, objects = msgspec.json.schema_components([self.request])
-        return frozenset(name.encode() for each in objects.values() for name in each.get("properties", ()))
+        named = {name.encode() for each in objects.values() for name in each.get("properties", ())}
+        return frozenset(named - _INERT)
 
     @property
     def parameters(self) -> list[str]:

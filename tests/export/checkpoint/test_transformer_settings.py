@@ -41,6 +41,9 @@ def test_a_length_that_is_none_is_named(tmp_path: Path, limit: object) -> None:
         ({"tokenizer_args": {"model_max_length": 30, "trust_remote_code": True}}, 30),
         ({"max_seq_length": None}, 48),  # what model or tokenizer hold, whichever is less
         ({"model_args": {"attn_implementation": "sdpa"}, "processing_kwargs": {}}, 48),
+        ({"model_args": {"add_pooling_layer": False, "revision": "main"}, "config_args": {"cache_dir": "/c"}}, 48),
+        ({"tokenizer_args": {"use_fast": True, "padding_side": "right"}}, 48),
+        ({"processing_kwargs": {"text": {}, "chat_template": {"tokenize": True}}}, 48),
     ],
 )
 def test_texts_are_cut_where_sentence_transformers_cuts_them(

@@ -49,6 +49,15 @@ def test_a_file_in_the_place_of_the_errors_is_kept(score: Any, source: Path, tmp
     assert "expected 2 columns" in beside.read_text()
 
 
+def test_a_list_of_errors_whose_output_was_removed_is_replaced(score: Any, source: Path, tmp_path: Path) -> None:
+    done = score(source, tmp_path / "out.csv")
+    assert done.errors is not None
+    (tmp_path / "out.csv").unlink()
+    source.write_text("id,text\n1,one\n")
+    assert score(source, tmp_path / "out.csv").errors is None
+    assert not done.errors.exists()
+
+
 def test_a_folder_in_the_place_of_the_errors_is_refused_before_any_work(
     score: Any, source: Path, tmp_path: Path
 ) -> None:
@@ -72,8 +81,6 @@ def test_errors_of_a_run_that_ended_before_its_last_step_are_its_own(
         score(source, tmp_path / "out.csv")
     monkeypatch.undo()
     assert (tmp_path / "out.csv.errors.jsonl").exists()
-    with pytest.raises(InputError, match="--overwrite"):
-        score(source, tmp_path / "out.csv", restart=True)
     assert score(source, tmp_path / "out.csv").kept == 45
 
 

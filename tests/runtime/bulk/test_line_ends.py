@@ -17,7 +17,7 @@ from torchless.errors import InputError
         ("in.tsv", b"text\ra\rb"),
         ("in.csv", b"text,id\ra,1\rb,2\r"),
         ("in.txt", b"one\rtwo\r"),
-        ("in", b"one\rtwo"),
+        ("in", b"one\rtwo\rthree"),
     ],
 )
 def test_carriage_returns_alone_are_refused(score: Any, tmp_path: Path, name: str, content: bytes) -> None:
@@ -33,6 +33,8 @@ def test_carriage_returns_alone_are_refused(score: Any, tmp_path: Path, name: st
         ("in.tsv", b'text\t"i\rd"\r\na\t1\r\nb\rc\t2\r\n', 2),
         ("in.txt", b"10%\r20%\rdone\n", 1),
         ("in.txt", b"one\r", 1),
+        ("in.txt", b"one text\rwith one", 1),
+        ("in.tsv", b"text\tid\r\r\na\t1\r\r\n", 1),  # csv.writer in Windows' text mode
         ("in.txt", b"\xef\xbb\xbfone\r\ntwo", 2),
         ("in.txt", b"", 0),
     ],

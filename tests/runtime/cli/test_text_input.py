@@ -152,7 +152,7 @@ def test_a_format_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.tsv", b"text\tid\ra\t1\rb\t2\r"), ("a.tsv", b"text\ra\r"), ("a.txt", b"one\rtwo\r"), ("a", b"1\r2")],
+    [("a.tsv", b"text\tid\ra\t1\rb\t2\r"), ("a.tsv", b"text\ra\r"), ("a.txt", b"one\rtwo\r"), ("a", b"1\r2\r3")],
 )
 @pytest.mark.parametrize("piped", [False, True])
 def test_line_ends_that_are_carriage_returns_alone_are_refused(

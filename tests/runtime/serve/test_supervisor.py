@@ -118,7 +118,8 @@ def child(answer: Any = None) -> Child:
 
 def test_a_heartbeat_ends_a_silence() -> None:
     one = child()
-    for beat_s, silent_s in ((7.0, 0.0), (7.0, 0.5), (7.0, 1.0), (7.1, 0.0), (7.1, 0.5)):
+    # An earlier process's; its own; silence; its own again.
+    for beat_s, silent_s in ((6.0, 0.0), (6.0, 0.0), (7.0, 0.0), (7.0, 0.5), (7.0, 1.0), (7.1, 0.0), (7.1, 0.5)):
         one.look(beat_s, 0.5)
         assert one.silent_s == silent_s
 
@@ -128,8 +129,8 @@ def test_time_in_which_the_supervisor_stood_still_too_is_held_against_no_process
     supervisor = Supervisor(Settings(), 1, [], lambda *_: None)
     one = supervisor._children[0] = child()
     one.kill = lambda: killed.append(1)  # type: ignore[method-assign]
-    supervisor._whole.set(0, Cell.BEAT_S, 1.0)
-    for _ in range(3):
+    for beat_s in (1.0, 2.0, 2.0):
+        supervisor._whole.set(0, Cell.BEAT_S, beat_s)
         supervisor._look(supervisor._loop.time() - 100_000)
     assert not killed
     for _ in range(100):

@@ -169,7 +169,9 @@ def _check(request: Request, wanted: list[WantedOutput]) -> None:
             raise InvalidError(f"outputs: classification goes with {', '.join(_NUMBERS)}, not with {output.name}")
     how = request.parameters
     if how and (how.sequence_id not in (0, "") or how.sequence_start or how.sequence_end):
-        raise InvalidError("parameters.sequence_id: this model keeps nothing between requests; expected 0")
+        raise InvalidError(
+            "parameters: expected no sequence_id, sequence_start or sequence_end: nothing is kept between requests"
+        )
 
 
 async def _spans(call: Call, model: ServedModel, texts: list[str], times: int) -> list[str]:
