@@ -42,3 +42,10 @@ def test_an_error_crosses_from_one_process_to_another(error: errors.ExportError)
 def test_every_error_has_an_example_here() -> None:
     named = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ExportError)}
     assert named == {type(error) for error in EXAMPLES}
+
+
+def test_another_library_s_error_becomes_one_line_that_can_be_read() -> None:
+    assert errors.one_line(ValueError("Couldn't instantiate the backend:\n(1) one\n  (2) two")) == (
+        "Couldn't instantiate the backend: (1) one (2) two"
+    )
+    assert len(errors.one_line(ValueError("x" * 10_000))) == 500

@@ -77,7 +77,7 @@ class Checkpoint:
         Args:
             count: of the head's outputs; None without a head.
         """
-        if count is None or self.config.get("id2label") or self.config.get("num_labels") is not None:
+        if count is None or self.config.get("id2label") or "num_labels" in self.config:
             return self
         return replace(self, config={**self.config, "num_labels": count})
 
@@ -95,7 +95,7 @@ class Checkpoint:
         """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does."""
         named = self.config.get("id2label")
         if not named:
-            return tuple(f"LABEL_{index}" for index in range(self.config.get("num_labels") or 2))
+            return tuple(f"LABEL_{index}" for index in range(self.config.get("num_labels", 2)))
         try:
             by_index = {int(index): str(label) for index, label in named.items()}
         except (AttributeError, ValueError):

@@ -49,6 +49,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     for field in ("auto_map", "sentence_transformers", "id2label"):
         _check(path, config, field, lambda value: isinstance(value, Mapping), "an object")
     _check_heads(path, config)
+    if config.get("num_labels", 0) is None and not config.get("id2label"):  # transformers 5 fails on it
+        raise CheckpointError(f"{path}, num_labels: expected a whole number above 0, got null. Remove the field.")
     if config.get("quantization_config"):
         raise UnsupportedModelError(
             f"{path}, quantization_config: expected weights that are not quantised. Export the model that they were "
