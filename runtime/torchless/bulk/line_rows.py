@@ -13,10 +13,10 @@ from typing import IO, Any, NamedTuple
 from torchless.errors import InputError
 from torchless.inputs import tsv
 from torchless.inputs.column_names import first_present
+from torchless.inputs.line_ends import refuse_lone_returns
 from torchless.inputs.text_files import TEXT_COLUMNS
 
 from .byte_lines import RecordedLines
-from .line_ends import refuse_lone_returns
 from .rows import Problem, Wanted
 
 _LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair, characters, refuse_lone_surrogate
+from torchless.inputs.line_ends import refuse_lone_returns
 from torchless.inputs.lines import LONGEST_BYTES
 from torchless.inputs.text_files import FORMATS, TEXT_COLUMNS, columns, format_of, lines
 from torchless.inputs.windows import Windows
@@ -142,13 +143,12 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
 
 def _checked(source: Iterable[bytes], name: str, text_format: str) -> Iterator[bytes]:
     """The same lines, unless the first shows that they do not end as lines here do."""
-    from torchless.bulk.line_ends import refuse_lone_returns
-
-    for number, line in enumerate(source):
-        if number == 0 and b"\r" in line:
-            with suppress(UnicodeDecodeError):  # the reader names the encoding
-                refuse_lone_returns(line.decode(), name, text_format)
-        yield line
+    rest = iter(source)
+    for first in rest:
+        with suppress(UnicodeDecodeError):  # the reader names the encoding
+            refuse_lone_returns(first.decode(), name, text_format)
+        yield first
+        yield from rest
 
 
 def check_pair(options: argparse.Namespace) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from .channel import Channel, PeerError
 from .metrics import Counts
+from .whole import SILENT_S
 
 LOOK_S = 0.5  # between two looks at the heartbeats
-SILENT_S = 5.0  # without a heartbeat, of ten per second; then a process is asked nothing more that others wait for
 
 
 class Child:

@@ -12,7 +12,7 @@ import time
 from enum import IntEnum
 
 _CELL_BYTES = 8
-_SILENT_S = 5.0  # without a heartbeat, of which there are ten per second
+SILENT_S = 5.0  # without a heartbeat, of which there are ten per second: a process has stopped, or hangs
 
 
 class Cell(IntEnum):
@@ -119,7 +119,7 @@ class Whole:
     @property
     def silent(self) -> bool:
         """A process that clients are connected to has stopped, or its event loop hangs: it cannot say so itself."""
-        since_s = time.monotonic() - _SILENT_S
+        since_s = time.monotonic() - SILENT_S
         rows = zip(self.column(Cell.STATE), self.column(Cell.BEAT_S), strict=True)
         return any(state != State.LOADING and beat_s < since_s for state, beat_s in rows)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from torchless.bulk.answering import Here
+from torchless.bulk.answering import Answers, Here
 from torchless.bulk.classify import Classify
 from torchless.bulk.job import Job
 from torchless.bulk.questions import Model, Question
+from torchless.bulk.rows import Block
 from torchless.bulk.run import Done, run
 from torchless.cli.status_line import StatusLine
+from torchless.errors import InferenceError
 
 Score = Callable[..., Done]
 
@@ -22,6 +24,22 @@ Score = Callable[..., Done]
 @cache
 def here(question: Question) -> Here:
     return Here(question)
+
+
+class Failing(Here):
+    """Fails after three chunks."""
+
+    def answers(self, chunks: Iterator[Block]) -> Iterator[Answers]:  # type: ignore[override]
+        for number, answers in enumerate(super().answers(chunks)):
+            if number == 3:
+                raise InferenceError("the model failed")
+            yield answers
+
+
+@pytest.fixture
+def failing() -> Callable[[Question], Here]:
+    """Answering that fails after three chunks."""
+    return Failing
 
 
 @pytest.fixture

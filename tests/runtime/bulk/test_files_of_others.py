@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from torchless.bulk.answering import Answers, Here
 from torchless.bulk.kept import Kept, folder_of
-from torchless.bulk.questions import Question
-from torchless.bulk.rows import Block
 from torchless.errors import InferenceError, InputError
-
-
-class Failing(Here):
-    """Fails after two chunks."""
-
-    def answers(self, chunks: Iterator[Block]) -> Iterator[Answers]:  # type: ignore[override]
-        for number, answers in enumerate(super().answers(chunks)):
-            if number == 2:
-                raise InferenceError("the model failed")
-            yield answers
-
-
-def failing(question: Question) -> Failing:
-    return Failing(question)
 
 
 @pytest.fixture
@@ -102,7 +84,9 @@ def test_an_empty_folder_in_the_place_of_the_chunks_is_taken(score: Any, source:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_what_was_put_among_the_chunks_stays(score: Any, source: Path, tmp_path: Path, restart: bool) -> None:
+def test_what_was_put_among_the_chunks_stays(
+    failing: Any, score: Any, source: Path, tmp_path: Path, restart: bool
+) -> None:
     folder = folder_of(tmp_path / "out.csv")
     with pytest.raises(InferenceError):
         score(source, tmp_path / "out.csv", failing)
@@ -125,7 +109,7 @@ def test_a_run_that_has_ended_leaves_the_next_one_alone(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize("name", ["", "*.csv", "**"])
-def test_a_run_whose_output_lies_in_its_input_continues(score: Any, tmp_path: Path, name: str) -> None:
+def test_a_run_whose_output_lies_in_its_input_continues(failing: Any, score: Any, tmp_path: Path, name: str) -> None:
     output = tmp_path / "out.csv"
     with pytest.raises(InferenceError):
         score(tmp_path / name, output, failing)

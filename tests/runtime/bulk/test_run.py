@@ -8,16 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from torchless.bulk.answering import Answers, Here
+from torchless.bulk.answering import Here
 from torchless.bulk.kept import folder_of
 from torchless.bulk.questions import Question
-from torchless.bulk.rows import Block
 from torchless.bulk.run import BadRowError
 from torchless.errors import InferenceError, InputError, OutputError
 
@@ -32,23 +30,9 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-class Failing(Here):
-    """Fails after three chunks."""
-
-    def answers(self, chunks: Iterator[Block]) -> Iterator[Answers]:  # type: ignore[override]
-        for number, answers in enumerate(super().answers(chunks)):
-            if number == 3:
-                raise InferenceError("the model failed")
-            yield answers
-
-
-def failing(question: Question) -> Failing:
-    return Failing(question)
-
-
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl.gz", "out.parquet"])
 def test_a_run_that_failed_continues_and_makes_the_same_bytes(
-    score: Any, source: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+    failing: Any, score: Any, source: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow.parquet")
@@ -65,7 +49,7 @@ def test_a_run_that_failed_continues_and_makes_the_same_bytes(
     assert not folder_of(output).exists()
 
 
-def test_a_chunk_that_was_damaged_is_answered_again(score: Any, source: Path, tmp_path: Path) -> None:
+def test_a_chunk_that_was_damaged_is_answered_again(failing: Any, score: Any, source: Path, tmp_path: Path) -> None:
     whole, output = tmp_path / "whole.csv", tmp_path / "out.csv"
     score(source, whole)
     with pytest.raises(InferenceError):
@@ -80,7 +64,7 @@ def test_a_chunk_that_was_damaged_is_answered_again(score: Any, source: Path, tm
     [({"top_k": None}, "--top-k"), ({"memory": 1 << 25}, "--memory"), ({"windows": None, "prefix": "x_"}, "--prefix")],
 )
 def test_another_option_is_refused_until_restart(
-    score: Any, source: Path, tmp_path: Path, change: dict[str, Any], what: str
+    failing: Any, score: Any, source: Path, tmp_path: Path, change: dict[str, Any], what: str
 ) -> None:
     output = tmp_path / "out.csv"
     with pytest.raises(InferenceError):
@@ -90,7 +74,7 @@ def test_another_option_is_refused_until_restart(
     assert score(source, output, restart=True, **change).kept == 0
 
 
-def test_another_input_is_refused_until_restart(score: Any, source: Path, tmp_path: Path) -> None:
+def test_another_input_is_refused_until_restart(failing: Any, score: Any, source: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     with pytest.raises(InferenceError):
         score(source, output, failing)

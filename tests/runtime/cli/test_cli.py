@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,23 +149,6 @@ def test_output_is_utf8_whatever_the_locale(tiny: Path, form: str) -> None:
     done = shell(f"torchless predict {tiny} 'caf\u00e9 \U0001f600' {form}", PYTHONIOENCODING="ascii", LC_ALL="C.UTF-8")
     assert done.returncode == 0
     assert "caf\u00e9 \U0001f600" in done.stdout.decode()
-
-
-def test_sigterm_leaves_no_temporary_file(tiny: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torchless", "predict", str(tiny), "-", "--output", str(tmp_path / "out.txt")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        process.stdin.write(b"good\n")
-        process.stdin.flush()
-        for _ in range(3000):
-            if list(tmp_path.iterdir()):
-                break
-            time.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 143
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_of_the_system_is_about_the_file_that_it_names(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:

@@ -73,11 +73,14 @@ def waiting(tiny: Path, folder: Path, *before: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_a_terminal_that_is_closed_leaves_no_temporary_file(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])  # the second: the terminal is closed
+def test_a_signal_that_ends_the_process_leaves_no_temporary_file(
+    tiny: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     with waiting(tiny, tmp_path) as process:
-        process.send_signal(signal.SIGHUP)
+        process.send_signal(number)
         _, said = process.communicate(timeout=30)
-    assert (process.returncode, said) == (128 + signal.SIGHUP, b"")
+    assert (process.returncode, said) == (128 + number, b"")
     assert list(tmp_path.iterdir()) == []
 
 

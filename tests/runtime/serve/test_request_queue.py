@@ -209,8 +209,8 @@ def test_of_long_requests_the_one_with_the_least_left_is_next_and_none_waits_for
     assert not waiting.put(first)
 
 
-@pytest.mark.parametrize("way", ["it takes too long", "its client leaves", "its work is cancelled"])
-def test_a_long_request_that_is_over_counts_no_more_whatever_goes_before_it(model: FakeServedModel, way: str) -> None:
+def held_tokenising(model: FakeServedModel) -> threading.Event:
+    """Let tokenising wait for the model's gate, which is closed; the event says that it has begun."""
     encode, begun = model.tokenizer.encode, threading.Event()
 
     def slow(texts: list[str]) -> Batch:
@@ -220,6 +220,12 @@ def test_a_long_request_that_is_over_counts_no_more_whatever_goes_before_it(mode
 
     model.tokenizer.encode = slow  # type: ignore[method-assign, assignment]
     model.gate.clear()
+    return begun
+
+
+@pytest.mark.parametrize("way", ["it takes too long", "its client leaves", "its work is cancelled"])
+def test_a_long_request_that_is_over_counts_no_more_whatever_goes_before_it(model: FakeServedModel, way: str) -> None:
+    begun = held_tokenising(model)
 
     async def scenario(queue: RequestQueue) -> None:
         first = asyncio.ensure_future(ask(queue, model, [words(20_000), "! " * 30_000]))
@@ -247,15 +253,7 @@ def test_a_long_request_that_is_over_counts_no_more_whatever_goes_before_it(mode
 
 
 def test_a_long_request_ends_with_the_server(queue: RequestQueue, model: FakeServedModel) -> None:
-    encode, begun = model.tokenizer.encode, threading.Event()
-
-    def slow(texts: list[str]) -> Batch:
-        begun.set()
-        model.gate.wait(10)
-        return encode(texts)
-
-    model.tokenizer.encode = slow  # type: ignore[method-assign, assignment]
-    model.gate.clear()
+    begun = held_tokenising(model)
 
     async def scenario() -> None:
         tasks = [asyncio.ensure_future(ask(queue, model, [words(20_000)])) for _ in range(2)]

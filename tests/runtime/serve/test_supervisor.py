@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,11 +19,12 @@ import pytest
 from torchless.serve import server as one_of_several
 from torchless.serve import supervisor as supervising
 from torchless.serve.channel import Channel, PeerError
-from torchless.serve.child import SILENT_S, Child
+from torchless.serve.child import Child
+from torchless.serve.handover import _STALE_S
 from torchless.serve.reloads import Prepared
 from torchless.serve.settings import Settings
 from torchless.serve.supervisor import Supervisor
-from torchless.serve.whole import Cell
+from torchless.serve.whole import SILENT_S, Cell
 
 from .conftest import Server
 from .test_processes import KEY, children, until
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="re
 SOONER = """
 from torchless.serve import child, watch, whole
 
-child.SILENT_S = whole._SILENT_S = 1.0
+child.SILENT_S = whole.SILENT_S = 1.0
 watch._LEAST_HANG_S = {hang}
 """
 NO_THIRD_PROCESS = """
@@ -73,6 +75,7 @@ def test_while_a_process_is_stopped_the_server_is_not_ready_and_a_reload_fails(p
     models = server.get("/info", KEY)["models"]
     stopped = children(server)[0]
     os.kill(stopped, signal.SIGSTOP)
+    time.sleep(1.5 * _STALE_S)  # until then a new connection may be sent to it
     until(lambda: readiness(server) == (503, "hangs"))
     for _ in range(2):
         status, headers, answer = server.request("POST", "/admin/reload", {}, KEY)
