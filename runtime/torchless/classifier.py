@@ -137,7 +137,7 @@ class Classifier(Model):
             logits[places] = rows
         scores = finite(combined(activate(logits), offsets, windows))
         give_back(len(logits))
-        return Answers(scores, batch.truncated[offsets[:-1]], np.diff(offsets))
+        return Answers(scores, batch.truncated[offsets[:-1]], offsets[1:] - offsets[:-1])
 
     def score(self, batch: Batch, *, activation: Activation | None = None) -> NDArray[np.float32]:
         """Scores of one batch, run as it is: for callers that tokenise and batch themselves, as the server does.

@@ -147,7 +147,7 @@ class Encoder(Model):
             vectors = numerics.normalize(vectors)
         finite(vectors)
         give_back(len(batch.lengths))
-        return Embeddings(vectors, batch.truncated[offsets[:-1]], np.diff(offsets))
+        return Embeddings(vectors, batch.truncated[offsets[:-1]], offsets[1:] - offsets[:-1])
 
     def pool(self, batch: Batch, *, pooling: Pooling | None = None) -> NDArray[np.float32]:
         """Vectors of one batch, run as it is: for callers that tokenise and batch themselves, as the server does.

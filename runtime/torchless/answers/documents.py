@@ -30,5 +30,5 @@ def ranked_documents(
     scores: NDArray[np.float32], truncated: Sequence[bool] | NDArray[np.bool_], top_k: int | None
 ) -> list[Ranked]:
     """The documents of scores (n,), best first, at most `top_k` of them; equals keep their order."""
-    best = best_first(scores[None])[0, :top_k]  # (at most top_k,)
-    return [Ranked(index, float(scores[index]), bool(truncated[index])) for index in best.tolist()]
+    (best,) = best_first(scores[None], top_k)
+    return [Ranked(index, float(scores[index]), bool(truncated[index])) for index in best]

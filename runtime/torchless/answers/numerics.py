@@ -16,8 +16,9 @@ Floats = NDArray[np.float32]
 def softmax(logits: Floats) -> Floats:
     """Softmax over the last axis; the maximum is subtracted first, so no logit overflows."""
     with np.errstate(all="ignore"):
-        exp = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
-        total: Floats = exp / exp.sum(axis=-1, keepdims=True)
+        largest: Floats = np.maximum.reduce(logits, axis=-1, keepdims=True, initial=-np.inf)
+        exp = np.exp(logits - largest)
+        total: Floats = exp / np.add.reduce(exp, axis=-1, keepdims=True)
     return total
 
 

@@ -16,6 +16,7 @@ from torchless.errors import InputError, shown
 from torchless.inputs.arguments import whole_number
 
 Threshold = float | Mapping[str, float]
+_FEW = 64  # scores
 
 
 @dataclass(frozen=True)
@@ -69,35 +70,42 @@ class Ranking:
 
     def of(self, answers: Answers) -> list[list[Prediction]]:
         """The predictions for each text, best first; equals keep the order of the manifest."""
-        order = best_first(answers.scores)
-        rows = zip(answers.scores, order, answers.truncated.tolist(), answers.windows.tolist(), strict=True)
+        order = best_first(answers.scores, self._top_k if self._least is None else None)
+        rows = zip(answers.scores.tolist(), order, answers.truncated.tolist(), answers.windows.tolist(), strict=True)
         return [
-            [Prediction(self._labels[i], float(row[i]), truncated, windows) for i in self._chosen(row, columns)]
+            [Prediction(self._labels[i], row[i], truncated, windows) for i in self._chosen(row, columns)]
             for row, columns, truncated, windows in rows
         ]
 
-    def _chosen(self, row: NDArray[np.float32], columns: NDArray[np.intp]) -> NDArray[np.intp]:
-        if self._least is not None:
-            columns = columns[row[columns] >= self._least[columns]]
-        return columns[: self._top_k]
+    def _chosen(self, row: list[float], columns: list[int]) -> list[int]:
+        if self._least is None:
+            return columns
+        return [i for i in columns if row[i] >= self._least[i]][: self._top_k]
 
 
-def best_first(scores: NDArray[np.float32]) -> NDArray[np.intp]:
-    """The columns of every row of scores (n, labels), best first; equals keep their order: intp (n, labels)."""
-    return np.argsort(-scores, axis=1, kind="stable")
+def best_first(scores: NDArray[np.floating], top_k: int | None = None) -> list[list[int]]:
+    """The columns of every row of scores (n, columns), best first, at most `top_k`; equals keep their order.
+
+    A few scores Python sorts: numpy lets other threads run while it sorts, and a server's event loop would wait 50 µs
+    for its turn.
+    """
+    if scores.size > _FEW:
+        best: list[list[int]] = np.argsort(-scores, axis=1, kind="stable")[:, :top_k].tolist()
+        return best
+    return [sorted(range(len(row)), key=row.__getitem__, reverse=True)[:top_k] for row in scores.tolist()]
 
 
-def _least(threshold: Threshold, labels: Sequence[str], activation: Activation) -> NDArray[np.float64]:
-    """The least score of each label: float64 (labels,)."""
+def _least(threshold: Threshold, labels: Sequence[str], activation: Activation) -> list[float]:
+    """The least score of each label."""
     if not isinstance(threshold, Mapping):
-        return np.full(len(labels), _limit(threshold, "threshold", activation))
+        return [_limit(threshold, "threshold", activation)] * len(labels)
     for name in threshold:
         if name not in labels:
             raise InputError(f"threshold: there is no label {shown(name)}; the labels are {', '.join(labels)}.")
     for name in labels:
         if name not in threshold:
             raise InputError(f"threshold: expected a number for every label, got none for {shown(name)}.")
-    return np.array([_limit(threshold[name], f"threshold[{shown(name)}]", activation) for name in labels])
+    return [_limit(threshold[name], f"threshold[{shown(name)}]", activation) for name in labels]
 
 
 def _limit(value: object, where: str, activation: Activation) -> float:

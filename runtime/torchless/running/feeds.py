@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from torchless.inputs.tokens import Batch
 
+_ALONE = np.array(False), np.array(True)
 # A text alone has no rectangle: these inputs only have to be there.
 _NOT_READ = {
     "slots": np.zeros((1, 1), np.int32),
@@ -29,10 +30,10 @@ def packed(batch: Batch) -> dict[str, NDArray[Any]]:
         "type_ids": batch.type_ids,
         "lengths": lengths.astype(np.int32),
         "first": first.astype(np.int32),
-        "alone": np.array(len(lengths) == 1),
+        "alone": _ALONE[len(lengths) == 1],
     }
     if len(lengths) == 1:
-        return feeds | {"position_ids": np.arange(len(batch.input_ids), dtype=np.int32)} | _NOT_READ
+        return feeds | {"position_ids": np.arange(len(batch.input_ids), dtype=np.int32), **_NOT_READ}
     longest, starts = int(lengths.max()), np.repeat(first, lengths)
     columns, positions = np.arange(longest), np.arange(len(batch.input_ids)) - starts
     filled = columns < lengths[:, None]  # (texts, longest)

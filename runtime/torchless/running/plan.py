@@ -40,12 +40,14 @@ def split(batch: Batch, budget: Budget, *, padded: bool = False) -> Iterator[tup
         The places of the texts in `batch`, and their batch.
     """
     lengths = batch.lengths
-    if not len(lengths):
+    if len(lengths) <= 1:
+        if len(lengths):
+            yield np.arange(1), batch
         return
     longest = int(lengths.max())
     waste = 0 if padded else longest * longest * len(lengths) - int(lengths @ lengths)
     cost = longest * len(lengths) if padded else int(batch.offsets[-1])
-    if len(lengths) == 1 or (cost <= budget.tokens and waste <= budget.waste):
+    if cost <= budget.tokens and waste <= budget.waste:
         yield np.arange(len(lengths)), batch
         return
     order = np.argsort(lengths, kind="stable")

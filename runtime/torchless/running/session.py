@@ -73,7 +73,7 @@ class Session:
         self._exclusive = nullcontext() if device == "cpu" else ONE_AT_A_TIME
         self.budget = BUDGETS[device]
         self.threads: int = self._session.get_session_options().intra_op_num_threads if device == "cpu" else 1
-        self._inputs = {node.name for node in self._session.get_inputs()}
+        self._inputs = [node.name for node in self._session.get_inputs()]
         self.columns: int = self._session.get_outputs()[0].shape[-1]
 
     @property
@@ -104,13 +104,15 @@ class Session:
         output = self.outputs(batch)[0]
         if self._rows is not None:
             expected = (len(batch.lengths) if self._rows == "texts" else len(batch.input_ids), self.columns)
-            if output.shape != expected or not np.issubdtype(output.dtype, np.floating):
+            if output.shape != expected or output.dtype.kind != "f":
                 raise InferenceError(
                     f"the model answered with {output.dtype} {output.shape} to {len(batch.lengths)} texts, "
                     f"{len(batch.input_ids)} tokens; expected float32 {expected}. Export the bundle again."
                 )
-        with np.errstate(all="ignore"):
-            return finite(output.astype(np.float32, copy=False))
+        if output.dtype != np.float32:
+            with np.errstate(all="ignore"):
+                output = output.astype(np.float32)
+        return finite(output)
 
     def outputs(self, batch: Batch) -> list[NDArray[np.float32]]:
         """Run one batch and return all that the graph puts out, unchecked.
@@ -123,7 +125,7 @@ class Session:
             self._make_anew()
         try:
             arrays = feeds.packed(batch) if self._padding_id is None else feeds.padded(batch, self._padding_id)
-            taken = {name: array for name, array in arrays.items() if name in self._inputs}
+            taken = {name: arrays[name] for name in self._inputs if name in arrays}
             with self._runs, self._exclusive, flushing:
                 if self._recordings is not None and arrays["alone"] and len(batch.input_ids) <= MAX_TOKENS:
                     return [self._recordings.run(arrays)]

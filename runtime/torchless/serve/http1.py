@@ -26,6 +26,8 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from .sender import Sender
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STILL_THERE_S = 0.05  # most answers are there before, and no client is asked
 _METHODS = b"GET, HEAD, OPTIONS, POST"  # of the server as a whole
@@ -119,6 +121,7 @@ class Http1Protocol(HttpToolsProtocol):
             super().on_headers_complete()
         else:
             self._begin_other_target()
+        self.cycle.transport = Sender(self.transport)  # type: ignore[assignment]
         self._in_body = True
         self._unanswered.append(self.cycle)
         self.headers = _TRAILERS  # the scope keeps its list
@@ -133,7 +136,9 @@ class Http1Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say the last words."""
-        self._unanswered.popleft().body = bytearray()  # the answer may not have waited for it
+        answered = self._unanswered.popleft()
+        answered.transport.flush()
+        answered.body = bytearray()  # the answer may not have waited for it
         super().on_response_complete()
         if self.flow.read_paused and len(self.cycle.body) <= HIGH_WATER_LIMIT:
             self.flow.resume_reading()

@@ -40,6 +40,13 @@ def exchange(server: Server, *parts: bytes, finish: bool = False, answers: int =
         return received
 
 
+def test_an_answer_comes_in_one_piece(server: Server) -> None:
+    with socket.create_connection((server.host, server.port), timeout=20) as connection:
+        for _ in range(20):
+            connection.sendall(POST + LENGTH + BODY)
+            assert connection.recv(100_000).endswith(b"}]")
+
+
 @pytest.mark.parametrize("offer", [H2C, WEBSOCKET, SEVERAL])
 @pytest.mark.parametrize(
     "parts",

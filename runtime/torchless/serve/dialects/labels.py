@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torchless.answers.ranking import best_first
 
 _ROWS = 64
-_FEW_SCORES = 64
 
 
 class Scored(msgspec.Struct):
@@ -28,14 +27,6 @@ def rank(labels: Sequence[str], rows: NDArray[np.float32], top_k: int | None = N
         piece = rows[place : place + _ROWS]
         ranked += [
             [Scored(scores[index], labels[index]) for index in indexes]
-            for scores, indexes in zip(piece.tolist(), _best_first(piece, top_k), strict=True)
+            for scores, indexes in zip(piece.tolist(), best_first(piece, top_k), strict=True)
         ]
     return ranked
-
-
-def _best_first(rows: NDArray[np.float32], top_k: int | None) -> list[list[int]]:
-    """As `best_first`. numpy lets other threads run while it sorts, and the event loop waits 50 µs for its turn."""
-    if rows.size > _FEW_SCORES:
-        best: list[list[int]] = best_first(rows)[:, :top_k].tolist()
-        return best
-    return [sorted(range(len(row)), key=row.__getitem__, reverse=True)[:top_k] for row in rows.tolist()]

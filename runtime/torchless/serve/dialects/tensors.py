@@ -172,11 +172,11 @@ def _flatten(data: list[Any]) -> list[str]:
 
 def _classification(labels: Sequence[str], rows: NDArray[np.float32], top: int) -> tuple[list[str], list[int]]:
     """Triton's classification extension: "value:index:label" for the best."""
-    best = best_first(rows)[:, :top]
+    best = best_first(rows, top)
     names = labels if rows.shape[1] == len(labels) else None
     texts = [
         f"{row[index]:f}:{index}" + (f":{names[index]}" if names else "")
         for row, indexes in zip(rows, best, strict=True)
-        for index in indexes.tolist()
+        for index in indexes
     ]
-    return texts, [len(rows), best.shape[1]]
+    return texts, [len(rows), min(top, rows.shape[1])]
