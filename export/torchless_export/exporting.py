@@ -90,6 +90,8 @@ def export(
     with replacing_folder(Path(out)) as folder:
         say("reading the checkpoint")
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
+        if source.half_precision:
+            say(f"the checkpoint is {source.half_precision}: compared with PyTorch in float32, which has more digits")
         kind: GraphKind = "encoder" if encoder_only else source.head
         writer, wanted = writers.open_writer(source, ways, kind, precisions, say=say)
         source = source.with_outputs(writer.outputs)
@@ -140,10 +142,11 @@ def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
     pairs = pairs and source.pairs
     ranker = source.cross_encoder if head and pairs else None
     settings = ranker or sentence
+    activation, pipeline = (source.activation, source.pipeline_activation) if head else ("none", "none")
     return Manifest(
         created_by=f"torchless {torchless.__version__}",
         labels=() if writer.outputs is None else _labels(source, writer.outputs),
-        activation=source.activation if head else "none",
+        activation=activation,
         max_tokens=max_tokens(source, writer.max_positions, settings.transformer if settings else None),
         hidden_size=writer.hidden_size,
         default_precision="fp32",
@@ -158,6 +161,7 @@ def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
         normalize=sentence.normalize if sentence else True,
         truncation_side=source.transformers_tokenizer.truncation_side,
         reranker_activation=ranker.activation if ranker and ranker.activation != source.activation else None,
+        pipeline_activation=None if pipeline == activation else pipeline,
     )
 
 

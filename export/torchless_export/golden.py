@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from torchless import Bundle, Classifier, Encoder
+from torchless import Bundle, Encoder
 from torchless.bundle.golden import MIN_COSINES
 from torchless.bundle.manifest import Precision
 from torchless.errors import InputError
@@ -17,6 +17,7 @@ from torchless.inputs.tokens import Tokenizer
 
 from . import samples
 from .heads import with_head
+from .tokenizer_texts import spread
 
 # How far another machine's logits may lie from the recorded ones. fp32 differs by rounding alone; in int8 a rounding
 # difference can tip a value to the next of its 256 levels (docs/decisions/0004-int8.md), in fp16 sums have 11 bits.
@@ -28,6 +29,7 @@ def golden_answers(bundle: Bundle) -> bytes:
     """golden.json for the variants of a bundle."""
     tokenizer = bundle.tokenizer()
     texts = [text for text in samples.golden(pairs=bundle.manifest.pairs) if _has_tokens(tokenizer, text)]
+    texts = texts or _of_vocabulary(tokenizer)
     batch = tokenizer.encode(texts)
     golden = {
         "texts": [text if isinstance(text, str) else [text.first, text.second] for text in texts],
@@ -35,6 +37,13 @@ def golden_answers(bundle: Bundle) -> bytes:
         "variants": {name: _answers(bundle, name, texts) for name in bundle.manifest.variants},
     }
     return json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _of_vocabulary(tokenizer: Tokenizer) -> list[Text]:
+    """Texts that have tokens where those of the sample have none."""
+    entries = sorted(tokenizer.parts.get_vocab().values())
+    words = [tokenizer.parts.decode([entry], skip_special_tokens=False) for entry in spread(entries, 200)]
+    return [word for word in words if _has_tokens(tokenizer, word)][:_EMBEDDED_TEXTS]
 
 
 def _has_tokens(tokenizer: Tokenizer, text: Text) -> bool:
@@ -54,7 +63,7 @@ def _answers(bundle: Bundle, precision: Precision, texts: list[Text]) -> dict[st
     model = with_head(bundle.path, precision)
     if model is not None:
         logits = model.logits(texts)
-        rows = logits if isinstance(model, Classifier) else np.concatenate(logits)  # per text, or per token of all
+        rows = logits if isinstance(logits, np.ndarray) else np.concatenate(logits)  # per text, or per token of all
         answers["logits"] = _rounded(rows, digits=6)
     return answers
 

@@ -24,7 +24,7 @@ from .tokenizer_texts import odd, of_vocabulary, spread
 Compared = tuple[NDArray[np.float32], NDArray[np.float32]]  # ours, PyTorch's
 _BATCH_TEXTS = 8
 _MORE = 32  # texts
-_LARGE = 10  # root mean square of hidden states from which on float32's rounding alone can exceed the gate
+_LARGE = 10  # root mean square of states or logits from which on float32's rounding alone can exceed the gate
 
 
 def check_parity(
@@ -65,7 +65,7 @@ def check_parity(
         min_embedding_cosine=_min_cosine(hidden),
         against=_versions(),
     )
-    if report.findings(max_difference) and any(_size(expected) > _LARGE for _, expected in hidden):
+    if report.findings(max_difference) and any(_size(expected) > _LARGE for _, expected in [*hidden, *logits]):
         rounded, rounded_logits = _rounding(reference, kinds)
         report = replace(
             report,
@@ -134,7 +134,7 @@ def _alone_and_batched(count: int) -> list[slice]:
 
 
 def _size(states: NDArray[np.float32]) -> float:
-    """Root mean square of a text's hidden states, and at least 1: float32 is as exact as its numbers are small."""
+    """Root mean square of a text's states or logits, and at least 1: float32 is as exact as its numbers are small."""
     return max(1.0, float(np.sqrt(np.square(states.astype(np.float64)).mean())))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -104,12 +105,20 @@ class Reference:
         Raises:
             CheckpointError: there are some.
         """
-        left = [name for name in names if not any(name.endswith(other) for other in self.unexpected)]
+        left = [name for name in names if not self._leaves_out(name)]
         if left:
             raise CheckpointError(
                 f"{self._checkpoint.folder}: {len(left)} tensors that this architecture does not have: "
                 f"{', '.join(left[:5])}{', …' if len(left) > 5 else ''}. A graph without them would answer differently."
             )
+
+    def _leaves_out(self, name: str) -> bool:
+        """Whether transformers leaves a tensor out: it said so, or the class has a rule to say nothing of it."""
+        today = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        if any(today.endswith(other) for other in self.unexpected):
+            return True
+        rules = getattr(self._model, "_keys_to_ignore_on_load_unexpected", None) or ()
+        return any(re.search(rule, name) for rule in rules) and today not in self._model.state_dict()
 
     @property
     def head(self) -> bool:

@@ -59,7 +59,7 @@ class ParityReport:
         min_embedding_cosine: smallest cosine between mean-pooled embeddings; None where token ids differed.
         against: the versions of PyTorch and transformers.
         hidden_rounding, logit_rounding: how far PyTorch in float32 is from itself in float64, measured like the two
-            differences; None where neither of them is too large or the model's states are not, as those of MobileBERT.
+            differences; None where neither of them is too large, or neither states nor logits are.
     """
 
     texts: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -65,17 +66,17 @@ def replacing(path: Path) -> Iterator[AtomicFile]:
     """A temporary file beside `path`, renamed over it when the block ends well and removed otherwise.
 
     A link is followed, and what is no regular file (a pipe, a device) is written straight through: replacing either
-    would not be what was asked for.
+    would not be what was asked for. A file that is replaced hands on its permissions.
 
     Raises:
         OutputError: the folder cannot be written or is full; whatever stood at `path` is unchanged.
     """
     with writing(path):  # a relative path has no place where the working directory is gone
         target = Path(os.path.realpath(path))
-        special = target.exists() and not target.is_file()
+        special = path.exists() and not path.is_file()  # /dev/stdout may lead to a pipe, which has no real path
     if special:
         with writing(path):
-            file = FileIO(target, "w")
+            file = FileIO(path, "w")
         with file:
             yield AtomicFile(path, file)
         return
@@ -84,12 +85,19 @@ def replacing(path: Path) -> Iterator[AtomicFile]:
         with writing(path):
             opened = FileIO(temporary, "x")
         with opened as file:
+            hand_on_permissions(target, temporary)
             yield AtomicFile(path, file)
         with writing(path):
             temporary.replace(target)
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def hand_on_permissions(before: Path, after: Path) -> None:
+    """Give a file the permissions of the one that it will replace, if there is one."""
+    with suppress(OSError):  # there is none, or the file system knows none
+        after.chmod(stat.S_IMODE(before.stat().st_mode))
 
 
 def umask() -> int:

@@ -148,6 +148,7 @@ def deployment(
         options: of `ray.serve.deployment`, such as num_replicas or autoscaling_config.
 
     Raises:
+        InputError: two bundles of a list have one name.
         MissingExtraError: Ray Serve or the extra `serve` is not installed.
     """
     try:
@@ -157,7 +158,11 @@ def deployment(
     from .bundle.locate import name_of
 
     if not isinstance(models, (str, os.PathLike, Mapping)):
-        models = {name_of(each): each for each in models}
+        named: dict[str, str | os.PathLike[str]] = {}
+        for each in models:
+            if (other := named.setdefault(name_of(each), each)) is not each:
+                raise InputError(f"models: {other} and {each} have one name. Pass {{name: bundle, ...}}.")
+        models = named
 
     def build() -> Any:
         from .serve import create_app

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from torchless import verify
 from torchless_export import export
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import UnsupportedModelError
@@ -56,6 +57,28 @@ def test_hidden_states_are_judged_relative_to_their_size(broken: Path, tmp_path:
     assert report.max_hidden_difference is not None
     assert report.max_hidden_difference < 1e-4
     assert (report.hidden_rounding, report.logit_rounding) == (None, None)
+
+
+def test_large_outputs_are_judged_by_what_float32_can_tell(broken: Path, tmp_path: Path) -> None:
+    tensors = load_file(broken / "model.safetensors")
+    for kind in ("weight", "bias"):
+        tensors[f"classifier.{kind}"] = tensors[f"classifier.{kind}"] * 1e5
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    edit_config(broken, id2label={"0": "price"}, problem_type="regression", num_labels=1)
+    for kind in ("weight", "bias"):
+        tensors[f"classifier.{kind}"] = tensors[f"classifier.{kind}"][:1].clone()
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    report = export(broken, tmp_path / "out", precisions=["fp32"]).parity
+    assert report.max_logit_difference is not None
+    assert report.max_logit_difference > 1e-4, "the case is one"
+    assert report.logit_rounding is not None
+    verify(tmp_path / "out")
+
+
+def edit_config(folder: Path, **fields: Any) -> None:
+    path = folder / "config.json"
+    config = {name: value for name, value in json.loads(path.read_text()).items() if name != "label2id"}
+    path.write_text(json.dumps({**config, **fields}))
 
 
 def test_a_model_that_fails_while_it_runs_is_named(

@@ -41,6 +41,11 @@ MODELS: dict[str, dict[str, Any]] = {
     "named function": {"function_to_apply": "sigmoid"},  # transformers reads it where there is no label alone
     "one label": {"id2label": {"0": "score"}},
     "regression": {"id2label": {"0": "score"}, "problem_type": "regression"},
+    "cross-encoder": {
+        "id2label": dict(enumerate(NAMES)),
+        "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"},
+    },
+    "ranker": {"id2label": {"0": "score"}, "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
     "nli": {"id2label": dict(enumerate(NAMES))},
     "nli reversed": {"id2label": dict(enumerate(NAMES[::-1]))},
     "nli upper": {"id2label": {"0": "NEUTRAL", "1": "ENTAILMENT", "2": "CONTRADICTION"}},
@@ -118,6 +123,9 @@ TEXT: dict[str, Call] = {
         lambda pipe: pipe(GOOD, function_to_apply="softmax"), settings={"function_to_apply": "none"}
     ),
     "multi-label": Call(lambda pipe: pipe(TEXTS), "sigmoid"),
+    "a cross-encoder": Call(lambda pipe: pipe(PAIR, top_k=None), "cross-encoder"),
+    "a ranker": Call(lambda pipe: pipe(PAIR), "ranker"),
+    "a ranker's logits": Call(lambda pipe: pipe(PAIR, function_to_apply="none"), "ranker"),
     "multi-label, top_k": Call(lambda pipe: pipe(TEXTS, top_k=None), "sigmoid"),
     "function_to_apply in the config": Call(lambda pipe: pipe(TEXTS, top_k=None), "named function"),
     "one label": Call(lambda pipe: pipe(TEXTS), "one label"),

@@ -72,6 +72,24 @@ def regolden(tiny_copy: Path, record: Callable[[str, bytes], None]) -> Callable[
 
 
 @pytest.fixture
+def headless(tiny_copy: Path, rewrite: Callable[[Change], None], regolden: Callable[[Change], None]) -> Path:
+    """The copied bundle without its head."""
+
+    def behead(fields: dict[str, Any]) -> None:
+        fields.update(labels=[], activation="none")
+        for variant in fields["variants"].values():
+            variant["classifier"] = None
+
+    def forget_logits(golden: dict[str, Any]) -> None:
+        for answers in golden["variants"].values():
+            del answers["logits"]
+
+    rewrite(behead)
+    regolden(forget_logits)
+    return tiny_copy
+
+
+@pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run the command line in this process: exit code, stdout, stderr."""
 

@@ -140,3 +140,21 @@ def test_a_relative_path_in_a_working_directory_that_is_gone_is_an_error_that_na
     (tmp_path / "gone").rmdir()
     with pytest.raises(OutputError, match="cannot write out: No such file"), replacing(Path("out")):
         raise AssertionError("the block does not begin")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+def test_a_file_that_is_replaced_hands_on_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"private")
+    path.chmod(0o600)
+    with replacing(path) as file:
+        file.write(b"new")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="the system has no /dev/stdout")
+def test_the_name_of_a_pipe_that_has_no_real_path_is_written_through(tiny: Path) -> None:
+    command = [sys.executable, "-m", "torchless", "predict", str(tiny), "good", "--output", "/dev/stdout"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(b"\tgood\n")

@@ -108,20 +108,29 @@ class Checkpoint:
 
     @property
     def activation(self) -> Activation:
-        """What turns logits into scores: what a CrossEncoder names, else what transformers' pipeline decides.
+        """What turns logits into scores: what a CrossEncoder names, else what transformers' pipeline decides."""
+        named = cross_encoder_activation(root_of(self.folder) or self.folder, self.config)
+        return named if named and self.head != "token_classifier" else self.pipeline_activation
 
-        The pipeline never reads a config's function_to_apply: it looks at the number of labels first, which is always
-        known. It has a softmax for tokens, whatever the config says.
+    @property
+    def pipeline_activation(self) -> Activation:
+        """What transformers' pipeline decides.
+
+        It never reads a config's function_to_apply: it looks at the number of labels first, which is always known. It
+        has a softmax for tokens, whatever the config says.
         """
         if self.head == "token_classifier":
             return "softmax"
-        named = cross_encoder_activation(root_of(self.folder) or self.folder, self.config)
-        if named:
-            return named
         problem = self.config.get("problem_type")
         if problem == "regression":
             return "none"
         return "sigmoid" if problem == "multi_label_classification" or len(self.labels) == 1 else "softmax"
+
+    @property
+    def half_precision(self) -> str | None:
+        """The 16-bit floats that transformers' pipeline would compute in; None for float32."""
+        named = str(self.config.get("dtype") or self.config.get("torch_dtype")).removeprefix("torch.")
+        return named if named in ("float16", "bfloat16") else None
 
     @property
     def cross_encoder(self) -> CrossEncoderSettings:

@@ -18,6 +18,7 @@ _SIZES = (
     *("vocab_size", "max_position_embeddings", "num_labels"),
 )
 _NUMBERS = ("layer_norm_eps", "norm_eps", "global_rope_theta", "local_rope_theta")
+_MOST_LABELS = 1_000_000
 _COUNTS = ("pad_token_id", "type_vocab_size")  # 0 is one too
 _PROBLEMS = ("regression", "single_label_classification", "multi_label_classification")
 _OTHER_HEADS = re.compile(
@@ -40,6 +41,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     _require_text(path, config, "model_type")
     for field in _SIZES:
         _check(path, config, field, lambda value: _whole(value) and value > 0, "a whole number above 0")
+    _check(path, config, "num_labels", lambda value: value <= _MOST_LABELS, f"at most {_MOST_LABELS:,}")
     for field in _COUNTS:
         _check(path, config, field, lambda value: _whole(value) and value >= 0, "a whole number from 0 on")
     for field in _NUMBERS:

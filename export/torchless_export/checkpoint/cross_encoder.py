@@ -11,7 +11,7 @@ from torchless.bundle.manifest import Activation
 from torchless_export.errors import UnsupportedModelError
 
 from .json_files import read_json
-from .sentence import root_of, transformer_folder
+from .sentence import refuse_more_modules, root_of, transformer_folder
 from .transformer_settings import TransformerSettings
 
 _FILE = "config_sentence_transformers.json"
@@ -53,6 +53,7 @@ class CrossEncoderSettings:
         if root is None or saved.get("model_type") != "CrossEncoder":
             return cls(_activation(_place_in(config), outputs), None)
         _refuse_prompt(root / _FILE, saved)
+        refuse_more_modules(root)
         named = saved.get("activation_fn")
         place = _place_in(config) if named is None else (f"{root / _FILE}, activation_fn", named)
         return cls(_activation(place, outputs), TransformerSettings.read(transformer_folder(root)))

@@ -19,7 +19,8 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, transformer: T
         transformer: how sentence-transformers loads it; None where that does not matter.
 
     Raises:
-        UnsupportedModelError: the tokenizer's length is no number or leaves a text no token, nothing names a length.
+        UnsupportedModelError: the tokenizer's length is no number or leaves a text no token; nothing names a length, or
+            only one beyond any text.
         UnsupportedModelError, CheckpointError: as `TransformerSettings.trained_length`.
     """
     tokenizer = checkpoint.transformers_tokenizer
@@ -37,4 +38,10 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, transformer: T
             f"names no max_position_embeddings, got {stated:g}."
         )
     # sentence-transformers cuts at its own length, whatever the tokenizer's is.
-    return int(min(limit for limit in (trained or stated, max_positions) if limit is not None))
+    longest = int(min(limit for limit in (trained or stated, max_positions) if limit is not None))
+    if longest > _MOST:
+        raise UnsupportedModelError(
+            f"config.json, max_position_embeddings: expected at most {_MOST:,}, or a model_max_length in "
+            f"tokenizer_config.json, got {longest:,}."
+        )
+    return longest

@@ -68,6 +68,20 @@ def _is_empty(prompts: object, name: object) -> bool:
     return isinstance(prompts, dict) and isinstance(name, str) and prompts.get(name) == ""
 
 
+def refuse_more_modules(root: Path) -> None:
+    """Refuse a CrossEncoder that does more than run its transformer.
+
+    Raises:
+        UnsupportedModelError: so does this one.
+        CheckpointError: modules.json is not what it should be.
+    """
+    kinds = [kind for kind, _ in _modules(root)]
+    if kinds != ["Transformer"]:
+        raise UnsupportedModelError(
+            f"{root / _MODULES}: expected sentence-transformers' Transformer alone, got {', '.join(kinds) or 'none'}."
+        )
+
+
 def transformer_folder(folder: Path) -> Path:
     """The folder with the transformer's own files: the part that modules.json names, or the folder itself.
 
@@ -95,13 +109,14 @@ def root_of(folder: Path) -> Path | None:
 
 
 def _modules(root: Path) -> list[tuple[str, str]]:
-    """Kind and path of every module, in the order that they run in."""
+    """Kind and path of every module, in the order that they run in; a class of others keeps its whole name."""
     path, found = root / _MODULES, []
     for each in read_json_list(path):
         place = each.get("path", "")
         if not isinstance(place, str) or Path(place).is_absolute() or ".." in Path(place).parts:
             raise CheckpointError(f"{path}, path: expected a folder below {root}, got {place!r}.")
-        found.append((str(each.get("type")).rpartition(".")[2], place))
+        kind = str(each.get("type"))
+        found.append((kind.rpartition(".")[2] if kind.startswith("sentence_transformers.") else kind, place))
     return found
 
 

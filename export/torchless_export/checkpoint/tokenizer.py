@@ -26,6 +26,7 @@ AS_CODE = (
 )
 _FAST_IN_5 = "TokenizersBackend"  # what transformers 5 calls PreTrainedTokenizerFast
 _RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all of these
+_NO_TEXT = "\U0010fffe"  # a code point that stands for no character
 
 
 def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
@@ -138,8 +139,22 @@ def _words(backend: Any) -> Iterator[str]:
 
 
 def _without_special_words(content: dict[str, Any]) -> dict[str, Any]:
-    """A tokenizer.json that takes special tokens for what they are spelt like; the post-processor still adds them."""
-    return {**content, "added_tokens": [token for token in content["added_tokens"] if not token["special"]]}
+    """A tokenizer.json that takes special tokens for what they are spelt like; the post-processor still adds them.
+
+    One that is not in the vocabulary keeps its place under a name that no text has: `tokenizers` numbers in order.
+    """
+    vocabulary = content["model"].get("vocab", {})
+    known = set(vocabulary) if isinstance(vocabulary, dict) else {piece for piece, _ in vocabulary}
+
+    def added() -> Iterator[dict[str, Any]]:
+        for token in content["added_tokens"]:
+            if not token["special"]:
+                yield token
+            elif token["content"] not in known:
+                name = f"{_NO_TEXT}{token['content']}{_NO_TEXT}"
+                yield {**token, "content": name, "normalized": False, "lstrip": False, "rstrip": False}
+
+    return {**content, "added_tokens": list(added())}
 
 
 def _require_one_answer(folder: Path, backend: Any) -> None:

@@ -20,8 +20,18 @@ _TOKENIZER = ("processor_kwargs", "tokenizer_args")  # the second is what versio
 _SECTIONS = (*_TOKENIZER, "config_kwargs", "config_args", "model_kwargs", "model_args", "processing_kwargs")
 # What these may name without another answer: how a model is loaded, and the length, which is read.
 _NOTHING: tuple[Any, ...] = (None, {}, [], "right")  # the last is a side, the usual one
+# Other fields, with the values that mean a text, its last states and their pooling, or a head's logits.
+_OTHERS: dict[str, tuple[Any, ...]] = {
+    "transformer_task": (None, "feature-extraction", "sequence-classification"),
+    "module_output_name": (None, "token_embeddings", "scores"),
+    "unpad_inputs": (None, True, False),
+    "backend": (None, "torch", "onnx", "openvino"),
+}
+_MODALITIES = "modality_config"
+_OUTPUTS = ("last_hidden_state", "logits")
+_FIELDS = {*_SECTIONS, *_OTHERS, _MODALITIES, "tokenizer_name_or_path", "do_lower_case", "max_seq_length"}
 _READ = {"model_max_length", "trust_remote_code", "attn_implementation", "torch_dtype", "dtype", "device_map"}
-_READ |= {"low_cpu_mem_usage", "use_safetensors", "use_fast", "revision", "code_revision", "cache_dir", "token"}
+_READ |= {"low_cpu_mem_usage", "use_safetensors", "revision", "code_revision", "cache_dir", "token"}
 _READ |= {"local_files_only", "add_pooling_layer", "chat_template"}
 
 
@@ -84,16 +94,31 @@ class TransformerSettings:
         if (stated := self.max_tokens) is not None:
             return stated
         positions = config.get("max_position_embeddings")
-        return min(positions, int(tokenizer.model_max_length)) if isinstance(positions, int) and positions > 0 else None
+        return int(min(positions, tokenizer.model_max_length)) if isinstance(positions, int) and positions > 0 else None
 
     def _refuse_unread(self) -> None:
         if other := self.fields.get("tokenizer_name_or_path"):
             raise self._unsupported("tokenizer_name_or_path", "the tokenizer beside the model", repr(other))
+        self._refuse_other_ways()
         for name in _SECTIONS:
             section = self._section(name)
-            unread = [field for field, value in section.items() if field not in _READ and value not in _NOTHING]
+            stated = {field: value for field, value in section.items() if field != "use_fast" or value is not True}
+            unread = [field for field, value in stated.items() if field not in _READ and value not in _NOTHING]
             if unread:
                 raise self._unsupported(name, "no fields that change how texts are read", ", ".join(sorted(unread)))
+
+    def _refuse_other_ways(self) -> None:
+        """Refuse fields that make something else of a text, and those that nobody here knows."""
+        for field, known in _OTHERS.items():
+            if (given := self.fields.get(field)) not in known:
+                raise self._unsupported(field, f"one of {', '.join(map(str, known[1:]))}", repr(given))
+        modalities = self._section(_MODALITIES)
+        plain = [{"method": "forward", "method_output_name": output} for output in _OUTPUTS]
+        if modalities and (set(modalities) != {"text"} or modalities["text"] not in plain):
+            raise self._unsupported(_MODALITIES, f"text alone, and of it {_OUTPUTS[0]}", repr(dict(modalities)))
+        for field, value in self.fields.items():
+            if field not in _FIELDS and value is not None:
+                raise self._unsupported(field, "no such field, which nothing here reads", repr(value))
 
     def _section(self, name: str) -> Mapping[str, Any]:
         section = self.fields.get(name) or {}

@@ -32,6 +32,7 @@ _LAYER = LayerNames(
 _HEAD = HeadNames("ModernBert", dense="head.dense", out="classifier", every_dense="head.dense")
 _POOLINGS: Mapping[str, Literal["first", "mean"]] = {"cls": "first", "mean": "mean"}
 _OUTSIDE_THE_WINDOW = -1e9  # a score that softmax makes 0
+_ALL = -1  # a window of so many tokens to each side has no end
 
 
 def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> EncoderSpec:
@@ -79,12 +80,13 @@ def _pooling(config: Mapping[str, Any]) -> Literal["first", "mean"]:
 
 def _layers(config: Mapping[str, Any], tensors: Tensors, name: str, sizes: Sizes) -> tuple[Layer, ...]:
     turns = {kind: _rotary(config, kind) for kind in ("full_attention", "sliding_attention")}
+    windowed = config.get("local_attention", 128) // 2 != _ALL
 
     def layer(index: int, kind: str) -> Layer:
         # The first layer reads the embeddings, which a norm has already left.
         names = _LAYER if index else replace(_LAYER, attention_norm=None)
         read = names.read(tensors, f"{name}.{index}", sizes)
-        return replace(read, rotary=turns[kind], distance_bias=0 if kind == "sliding_attention" else None)
+        return replace(read, rotary=turns[kind], distance_bias=0 if windowed and kind == "sliding_attention" else None)
 
     return tuple(layer(index, kind) for index, kind in enumerate(_kinds(config)))
 
@@ -105,8 +107,10 @@ def _rotary(config: Mapping[str, Any], kind: str) -> Rotary:
     parameters = (config.get("rope_parameters") or {}).get(kind)  # transformers 5
     if parameters is None:
         expect(config, rope_scaling=None)
-        field, default = ("global_rope_theta", 160000.0) if kind == "full_attention" else ("local_rope_theta", 10000.0)
-        parameters = {"rope_theta": config.get(field) or config.get("global_rope_theta") or default}
+        theta = config.get("local_rope_theta", 10000.0) if kind == "sliding_attention" else None
+        if theta is None:  # in config.json, too: then it is the other layers'
+            theta = config.get("global_rope_theta", 160000.0)
+        parameters = {"rope_theta": theta}
     expect(parameters, rope_type="default")
     size = config["hidden_size"] // config["num_attention_heads"]
     exponents = (np.arange(0, size, 2) / size).astype(np.float32)

@@ -11,6 +11,8 @@ from torchless_export.tensors import Tensors
 
 # Where a config, as families get it, has `Checkpoint.stated_length`; no field of config.json has this name.
 STATED_LENGTH = "the longest text that is stated"
+NULL_MEANS = "local_rope_theta"  # ModernBERT's: as global_rope_theta
+_MOST_POSITIONS = 1_000_000  # of a model without a table of them, as many as a bundle can allow
 # transformers' names for them (transformers/activations.py).
 _ACTIVATIONS: dict[str, HiddenActivation] = {
     "gelu": "gelu",
@@ -51,9 +53,21 @@ def activation(config: Mapping[str, Any], field: str, default: str = "gelu") -> 
 def longest_text(config: Mapping[str, Any]) -> int:
     """Largest number of tokens in a text for a model without a table of positions, which reads any number.
 
-    It is the stated length where a model was tuned for longer texts than its config names.
+    It is the stated length where a model was tuned for longer texts than its config names, or where the config names
+    more than anybody reads.
+
+    Raises:
+        UnsupportedModelError: it does, and nothing states a length.
     """
-    return max(int(config["max_position_embeddings"]), int(config.get(STATED_LENGTH, 0)))
+    positions, stated = int(config["max_position_embeddings"]), int(config.get(STATED_LENGTH, 0))
+    if positions <= _MOST_POSITIONS:
+        return max(positions, stated)
+    if stated:
+        return stated
+    raise UnsupportedModelError(
+        f"config.json, max_position_embeddings: expected at most {_MOST_POSITIONS:,}, or a model_max_length in "
+        f"tokenizer_config.json, got {positions:,}."
+    )
 
 
 def expect(config: Mapping[str, Any], **fields: Any) -> None:

@@ -17,6 +17,7 @@ from torchless.inputs.arguments import whole_number
 
 Threshold = float | Mapping[str, float]
 _FEW = 64  # scores
+_PIECE = 256  # texts
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,20 @@ class Ranking:
 
     def of(self, answers: Answers) -> list[list[Prediction]]:
         """The predictions for each text, best first; equals keep the order of the manifest."""
-        order = best_first(answers.scores, self._top_k if self._least is None else None)
-        rows = zip(answers.scores.tolist(), order, answers.truncated.tolist(), answers.windows.tolist(), strict=True)
+        ranked: list[list[Prediction]] = []
+        for start in range(0, len(answers.scores), _PIECE):  # Python's numbers take ten times numpy's memory
+            piece = slice(start, start + _PIECE)
+            ranked += self._of(answers.scores[piece], answers.truncated[piece], answers.windows[piece])
+        return ranked
+
+    def _of(
+        self, scores: NDArray[np.float32], truncated: NDArray[np.bool_], windows: NDArray[np.int64]
+    ) -> list[list[Prediction]]:
+        order = best_first(scores, self._top_k if self._least is None else None)
+        rows = zip(scores.tolist(), order, truncated.tolist(), windows.tolist(), strict=True)
         return [
-            [Prediction(self._labels[i], row[i], truncated, windows) for i in self._chosen(row, columns)]
-            for row, columns, truncated, windows in rows
+            [Prediction(self._labels[i], row[i], cut, count) for i in self._chosen(row, columns)]
+            for row, columns, cut, count in rows
         ]
 
     def _chosen(self, row: list[float], columns: list[int]) -> list[int]:

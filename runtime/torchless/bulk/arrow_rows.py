@@ -16,7 +16,7 @@ from .arrow import pyarrow
 from .input_files import InputFile
 from .rows import Block, Problem, Wanted
 
-_BATCH_ROWS = 1024
+_BATCH_ROWS, _BATCH_BYTES = 1024, 16 << 20
 _BUFFER = 1 << 20  # bytes read at once of each column: without it whole columns of a row group are held
 
 
@@ -195,7 +195,9 @@ class _Parquet(_Opened):
         return [(place, found.row_group(place).num_rows) for place in range(found.num_row_groups)]
 
     def read(self, group: int) -> Iterator[Any]:
-        yield from self._file.iter_batches(_BATCH_ROWS, row_groups=[group], use_threads=False)
+        found = self._file.metadata.row_group(group)
+        rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // max(1, found.total_byte_size)))
+        yield from self._file.iter_batches(rows, row_groups=[group], use_threads=False)
 
 
 class _Ipc(_Opened):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import IO
 
-_MOST_BYTES = 1 << 23  # of a line, and of a record of several lines: a text may have 4 MB of them
+MOST_BYTES = 1 << 23  # of a line, and of a record of several lines: a text may have 4 MB of them
 
 
 class RecordedLines:
@@ -16,8 +16,9 @@ class RecordedLines:
         mark: whether the file begins with a byte order mark, which is not part of its first line.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], most_bytes: int = MOST_BYTES) -> None:
         self._file = file
+        self._most_bytes = most_bytes
         self._given: deque[tuple[str, str | None]] = deque()  # lines not taken yet, and what is wrong with them
         self._back: deque[tuple[str, str | None]] = deque()
         self._held = 0  # characters in _given
@@ -28,7 +29,7 @@ class RecordedLines:
         return self
 
     def __next__(self) -> str:
-        if self._held > _MOST_BYTES:  # a quote that nothing closes would swallow the rest of the file
+        if self._held > self._most_bytes:  # a quote that nothing closes would swallow the rest of the file
             raise StopIteration
         line, wrong = self._back.popleft() if self._back else self._read()
         self._given.append((line, wrong))
@@ -37,13 +38,14 @@ class RecordedLines:
         return line
 
     def _read(self) -> tuple[str, str | None]:
-        data = self._file.readline(_MOST_BYTES)
+        most = self._most_bytes
+        data = self._file.readline(most)
         if not data:
             raise StopIteration
-        if len(data) == _MOST_BYTES and not data.endswith(b"\n"):
+        if len(data) == most and not data.endswith(b"\n"):
             while (more := self._file.readline(1 << 20)) and not more.endswith(b"\n"):
                 pass
-            return "\n", f"a line of more than {_MOST_BYTES:,} bytes"
+            return "\n", f"a line of more than {most:,} bytes"
         if self.number == 0 and data.startswith(b"\xef\xbb\xbf"):
             self.mark, data = True, data[3:]
         try:

@@ -13,10 +13,12 @@ from .questions import Answered, Question, Respondent, how_read
 
 if TYPE_CHECKING:
     from torchless.answers.ranking import Ranking, Threshold
+    from torchless.bundle.bundle import Bundle
     from torchless.classifier import Classifier
     from torchless.inputs.tokenised import Tokenised
     from torchless.zero_shot import ZeroShotClassifier
 
+_BYTES_PER_LABEL = 400  # as a Prediction, and as a dict for the writer
 _LABELS: Type = [{"label": "string", "score": "float32"}]
 
 
@@ -43,6 +45,14 @@ class Classify(Question):
 
     def _answers(self, hidden_size: int) -> list[tuple[str, Type]]:  # noqa: ARG002
         return [("labels", _LABELS)] if self.ranked else [("label", "string"), ("score", "float32")]
+
+    def list_bytes(self, bundle: Bundle) -> int:
+        """Of its labels, all of which may reach a threshold."""
+        labels = self._label_count(bundle)
+        return _BYTES_PER_LABEL * min(labels, self.top_k or labels) if self.ranked else 0
+
+    def _label_count(self, bundle: Bundle) -> int:
+        return len(bundle.manifest.labels)
 
     def load(self) -> Respondent:
         """Load the classifier; errors as `Classifier.load` and `Classifier.rank`."""
@@ -76,6 +86,9 @@ class ZeroShot(Classify):
     hypothesis_template: str = "This example is {}."
     entailment: str | None = None
     multi_label: bool = False
+
+    def _label_count(self, bundle: Bundle) -> int:  # noqa: ARG002
+        return len(self.labels)
 
     def load(self) -> Respondent:
         """Load the classifier; errors as `ZeroShotClassifier.load` and `ZeroShotClassifier.rank`."""

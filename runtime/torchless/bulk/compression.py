@@ -39,7 +39,7 @@ def reading(file: IO[bytes], compression: str | None, name: str) -> Iterator[IO[
         if isinstance(error, (InputError, MissingExtraError)) or type(error).__module__.startswith("torchless"):
             raise
         what = f"cannot be read ({compression})" if compression else "cannot be read"
-        raise InputError(f"{name}: {what}: {getattr(error, 'strerror', None) or error}.") from error
+        raise InputError(f"{name}: {what}: {str(getattr(error, 'strerror', None) or error).rstrip('.')}.") from error
     except Exception as error:
         if type(error).__module__ in ("zlib", "compression.zstd", "_zstd"):  # zlib.error is no OSError
             raise InputError(f"{name}: cannot be read ({compression}): {error}.") from error

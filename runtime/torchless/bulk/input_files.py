@@ -20,6 +20,7 @@ from .formats import READABLE, Format, readable_format, split_name
 
 STDIN = "-"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_HIDDEN = (".", "_")  # what names of files and folders begin with that are nobody's input
 _PIECE = 1 << 20
 
 
@@ -116,8 +117,8 @@ def find(name: str, kind: str | None, left_out: Collection[Path] = ()) -> list[I
         raise InputError(f"--input {name}: {error}.") from error
     if not folder and (there or not glob.has_magic(name)):
         return [InputFile.at(path, name, readable_format(name, kind))]
-    paths = path.rglob("*") if folder else map(Path, glob.glob(name, recursive=True))  # noqa: PTH207
-    visible = [each for each in paths if each.is_file() and not each.name.startswith((".", "_"))]
+    paths = _within(path, {os.path.realpath(path)}) if folder else map(Path, glob.glob(name, recursive=True))  # noqa: PTH207
+    visible = [each for each in paths if each.is_file() and not each.name.startswith(_HIDDEN)]
     visible = [each for each in visible if not (left_out and _is_within(each, left_out))]
     if folder:  # beside the tables other things may lie; a pattern says what it wants
         visible = [each for each in visible if _is_input(each, kind)]
@@ -133,6 +134,27 @@ def find(name: str, kind: str | None, left_out: Collection[Path] = ()) -> list[I
             f"--input {name}: expected files of one format, got {listed}. Give a pattern, such as '*.csv'."
         )
     return files
+
+
+def _within(folder: Path, above: Collection[str]) -> Iterator[Path]:
+    """The files of a folder and of its folders, linked ones among them.
+
+    Args:
+        folder: where to look.
+        above: real paths of the folders that led here, itself among them: a link to one of them is no other folder.
+
+    Raises:
+        InputError: a folder cannot be read.
+    """
+    try:
+        found = [(each, each.is_dir()) for each in folder.iterdir() if not each.name.startswith(_HIDDEN)]
+    except OSError as error:
+        raise InputError(f"--input {folder}: {error.strerror or error}.") from error
+    for each, is_folder in found:
+        if not is_folder:
+            yield each
+        elif (real := os.path.realpath(each)) not in above:
+            yield from _within(each, {*above, real})
 
 
 def _is_within(path: Path, left_out: Collection[Path]) -> bool:

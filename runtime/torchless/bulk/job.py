@@ -69,7 +69,8 @@ class Begun:
         source: its rows.
         columns: the new columns.
         target: how rows are written.
-        question: what is asked, of the bundle that was found.
+        bundle: the model's.
+        question: what is asked, of that bundle.
         kept: what is finished.
     """
 
@@ -78,6 +79,7 @@ class Begun:
     source: Source
     columns: Sequence[Column]
     target: Target
+    bundle: Bundle
     question: Question
     kept: Kept
 
@@ -113,7 +115,8 @@ def begin(job: Job, where: str) -> Begun:
         identity = _identity(job, files, bundle, where)
         kept = kept or Kept(output)
         kept.begin(identity, restart=job.restart)
-        return Begun(output, files, source, columns, target, job.question.asked(digest=bundle.digest), kept)
+        question = job.question.asked(digest=bundle.digest)
+        return Begun(output, files, source, columns, target, bundle, question, kept)
     except BaseException:
         if kept is not None:
             kept.leave()

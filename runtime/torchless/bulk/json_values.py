@@ -53,6 +53,26 @@ def readable(arrow: Any, column: Any) -> Any:
     return column if wanted == column.type else column.cast(wanted)
 
 
+def values(column: Any) -> list[Any]:
+    """A column's values as Python's; what is not UTF-8 in a string is U+FFFD."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        found = [_value(scalar) for scalar in column]
+    return found
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        if hasattr(scalar, "as_buffer"):
+            return scalar.as_buffer().to_pybytes().decode(errors="replace")
+        if hasattr(scalar, "items"):
+            return {name: _value(each) for name, each in scalar.items()}
+        return [_value(each) for each in scalar.values]
+
+
 def _readable_type(arrow: Any, type_: Any) -> Any:
     types = arrow.types
     if types.is_dictionary(type_):

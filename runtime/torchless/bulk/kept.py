@@ -83,7 +83,7 @@ class Kept:
         self.totals = Totals()
         self.chunks = 0
         with writing(self.folder):
-            self.folder.mkdir(parents=False, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=False, exist_ok=True)  # rows may be nobody else's business
             present = {each.name for each in self.folder.iterdir()}
             if present and _LOCK not in present:  # it is the first file that a run makes, and the last that it removes
                 raise InputError(

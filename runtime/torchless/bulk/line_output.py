@@ -14,7 +14,7 @@ from torchless.errors import InputError
 from .columns import Column
 from .compression import check_writable, writing
 from .formats import Format
-from .json_values import as_json, cell, readable
+from .json_values import as_json, cell, readable, values
 from .line_rows import LineRows, Record
 from .line_source import LineSource
 from .rows import Block, Source
@@ -128,7 +128,10 @@ def _arrow_values(content: Any) -> list[list[Any]]:
     from .arrow import pyarrow
 
     arrow = pyarrow("Arrow columns")
-    return [readable(arrow, column).to_pylist() for column in content.table.columns]
+    try:
+        return [values(readable(arrow, column)) for column in content.table.columns]
+    except arrow.ArrowException as error:
+        raise InputError(f"a column cannot be written as text: {error}. Write .parquet.") from error
 
 
 def _csv(field: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import reprlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +14,18 @@ from typing import IO, Any, NamedTuple
 from torchless.errors import InputError
 from torchless.inputs import tsv
 from torchless.inputs.column_names import first_present
+from torchless.inputs.json_depth import is_deeper
 from torchless.inputs.line_ends import refuse_lone_returns
+from torchless.inputs.lines import LONGEST_BYTES
 from torchless.inputs.text_files import TEXT_COLUMNS
 
-from .byte_lines import RecordedLines
+from .byte_lines import MOST_BYTES, RecordedLines
 from .rows import Problem, Wanted
 
 _LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise
 _PIECE = "text"  # the one column of plain text
+_MOST_LEVELS = 200  # of JSON: what writes a value goes down into it, and Python has a stack of 1,000 calls
+_TOO_DEEP = f"more than {_MOST_LEVELS} objects and arrays inside one another"
 
 
 class Record(NamedTuple):
@@ -84,7 +89,7 @@ class LineReader:
         """
         self._name = name
         self._kind = kind
-        lines = RecordedLines(file)
+        lines = RecordedLines(file, LONGEST_BYTES if kind == "json" else MOST_BYTES)  # one line may be an array
         self._found = _READERS[kind](lines)
         self._first: list[Found] = []
         self.end = "\n"
@@ -223,9 +228,9 @@ def _object(raw: str, line: int, wrong: str | None) -> Found:
         except (ValueError, RecursionError) as error:
             wrong = f"not JSON ({error})"
         else:
-            if isinstance(item, dict):
+            wrong = _wrong(item, may_be_deep=raw.count("[") + raw.count("{") > _MOST_LEVELS)
+            if wrong is None:
                 return Found(Record(raw, item), line, None)
-            wrong = f"expected an object, got {type(item).__name__}"
     return Found(Record(None, {}), line, wrong, raw)
 
 
@@ -258,11 +263,18 @@ def _items(text: str) -> Iterator[Found]:
         yield Found(Record(None, {}), line, f"not JSON ({error}). {expected}", text)
         return
     for number, item in enumerate(items, 1):
-        if isinstance(item, dict):
+        wrong = _wrong(item, may_be_deep=True)
+        if wrong is None:
             yield Found(Record(json.dumps(item, ensure_ascii=False), item), number, None)
         else:
-            wrong = f"item {number}: expected an object, got {type(item).__name__}"
-            yield Found(Record(None, {}), number, wrong, str(item))
+            yield Found(Record(None, {}), number, f"item {number}: {wrong}", reprlib.repr(item))
+
+
+def _wrong(item: Any, *, may_be_deep: bool) -> str | None:
+    """What is wrong with a value of JSON, if it is no row."""
+    if not isinstance(item, dict):
+        return f"expected an object, got {type(item).__name__}"
+    return _TOO_DEEP if may_be_deep and is_deeper(item, _MOST_LEVELS) else None
 
 
 _READERS: dict[str, Callable[[RecordedLines], Iterator[Found]]] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torchless.atomic_files import writing
+from torchless.atomic_files import hand_on_permissions, writing
 from torchless.errors import InputError
 from torchless.running.memory import trim
 
@@ -89,9 +89,8 @@ def run(
 def _answer_all(job: Job, begun: Begun, answering: Answering, status: Status) -> int:
     """Keep every chunk that is not kept yet; returns how many tokens were read."""
     kept = begun.kept
-    budget = Budget.of(
-        job.memory, sum(4 * column.type[1] for column in begun.columns if isinstance(column.type, tuple))
-    )
+    vectors = sum(4 * column.type[1] for column in begun.columns if isinstance(column.type, tuple))
+    budget = Budget.of(job.memory, vectors + begun.question.list_bytes(begun.bundle))
     progress = Progress(begun.source.rows, kept.totals.rows)
     tokens = 0
 
@@ -134,6 +133,7 @@ def _complete(begun: Begun) -> Path | None:
     else:
         with writing(beside):
             beside.unlink(missing_ok=True)  # of a run whose output is replaced now
+    hand_on_permissions(begun.output, kept.whole)
     with writing(begun.output):
         os.replace(kept.whole, begun.output)  # noqa: PTH105
     kept.remove()

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from torchless.errors import ManifestError
+from torchless.inputs.json_depth import is_deeper
 
 # A model with 100,000 labels has 4 MB of names; the golden answers to a few texts then take 10 MB.
 _MOST_BYTES, _MOST_BYTES_OF_MANIFEST = 64 << 20, 16 << 20
@@ -30,7 +31,8 @@ def parse(data: bytes, file: str) -> Fields:
             parse_constant=_refuse_constant,
             parse_float=_finite,
         )
-        _refuse_depth(values)
+        if is_deeper(values, _MOST_LEVELS):  # code that reads or writes it could run out of stack
+            raise ValueError(f"more than {_MOST_LEVELS} objects and arrays inside one another")
         json.dumps(values, ensure_ascii=False).encode()  # JSON's escapes can write lone surrogates
     except (ValueError, RecursionError) as error:
         raise ManifestError("the file", "JSON", str(error), file) from error
@@ -62,21 +64,6 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError(f"{digits[:40]} is larger than a float holds")
     return number
-
-
-def _refuse_depth(value: Any) -> None:
-    """Refuse what is nested so deeply that code that reads or writes it could run out of stack."""
-    level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(_MOST_LEVELS):
-        level = [
-            child
-            for each in level
-            for child in (each.values() if isinstance(each, dict) else each)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return
-    raise ValueError(f"more than {_MOST_LEVELS} objects and arrays inside one another")
 
 
 def _refuse_constant(name: str) -> None:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 from torchless.errors import IncompatibleError, InputError, shown
@@ -17,7 +18,6 @@ from . import digest
 from .fields import Fields, parse
 
 FORMAT, FORMAT_VERSION = "torchless", 2  # the newest that is read; a bundle has the oldest that says all about it
-# The files that every bundle has by these names.
 MANIFEST, TOKENIZER, GOLDEN = "manifest.json", "tokenizer.json", "golden.json"
 
 Activation = Literal["softmax", "sigmoid", "none"]
@@ -28,8 +28,9 @@ ActivationScales = Literal["static", "row"]
 GraphKind = Literal["classifier", "token_classifier", "encoder"]  # with the head for texts, for tokens, without it
 
 _NAME = "[A-Za-z0-9_][A-Za-z0-9._-]{0,254}"  # what every file system can hold
-_FILE_NAMES = {1: re.compile(_NAME), 2: re.compile(f"(?:{_NAME}/)?{_NAME}")}  # by format version
+_FILE_NAMES = {1: re.compile(_NAME), 2: re.compile(f"(?:{_NAME}/)?{_NAME}")}  # by version
 _OPTIONAL_GRAPHS = ("classifier", "lone_encoder", "lone_classifier", "token_classifier", "lone_token_classifier")
+_OTHER_ACTIVATIONS = ("reranker_activation", "pipeline_activation")
 _MOST = 1_000_000  # tokens per text, numbers per hidden state: beyond any model, within any integer
 
 
@@ -105,9 +106,9 @@ class Manifest:
         normalize: whether that vector is scaled to length 1 by default.
         files: what is in it, by name; a name in a folder ("onnx/model.onnx") takes format version 2.
         truncation_side: where a text that is too long loses tokens; "left" takes format version 2.
-        activation_scales: where int8's come from: calibration alone, or for some inputs each row; "row" takes format
-            version 2.
-        reranker_activation: what `Reranker` applies to logits, where that is not `activation`; None where it is.
+        activation_scales: where int8's come from: calibration alone, or some from each row; "row" takes version 2.
+        reranker_activation, pipeline_activation: what `Reranker`, and transformers' text-classification pipeline, apply
+            to logits, where that is not `activation`; None where it is.
     """
 
     created_by: str
@@ -128,6 +129,7 @@ class Manifest:
     truncation_side: Side = "right"
     activation_scales: ActivationScales = "static"
     reranker_activation: Activation | None = None
+    pipeline_activation: Activation | None = None
 
     @property
     def ranking_activation(self) -> Activation:
@@ -220,7 +222,7 @@ def _optional(root: Fields) -> dict[str, Any]:
         "normalize": lambda: root.boolean("normalize"),
         "truncation_side": lambda: root.choice("truncation_side", get_args(Side)),
         "activation_scales": lambda: root.choice("activation_scales", get_args(ActivationScales)),
-        "reranker_activation": lambda: root.choice("reranker_activation", get_args(Activation)),
+        **{name: partial(root.choice, name, get_args(Activation)) for name in _OTHER_ACTIVATIONS},
     }
     return {name: field() for name, field in read.items() if name in root.values}
 

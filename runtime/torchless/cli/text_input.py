@@ -180,7 +180,9 @@ def _beyond_lines(options: argparse.Namespace) -> Iterator[list[Text]] | None:
     path, (extension, compression) = Path(options.input), split_name(options.input)
     several = path.is_dir() or (not path.exists() and glob.has_magic(options.input))
     arrow = Format(options.input_format or READABLE.get(extension, "")).arrow
-    if options.input == "-" or not (several or compression or arrow):
+    if options.input == "-":
+        return _from_stream(options) if arrow else None
+    if not (several or compression or arrow):
         return None
     from torchless.bulk.input_files import find
     from torchless.bulk.job import source_of
@@ -189,6 +191,23 @@ def _beyond_lines(options: argparse.Namespace) -> Iterator[list[Text]] | None:
     for file in files:
         refuse_input(options.output, file.path, file.name)
     return _strictly(source_of(files, wanted(options)))
+
+
+def _from_stream(options: argparse.Namespace) -> Iterator[list[Text]]:
+    """The texts of a Parquet or Arrow file that comes through stdin: such a file is read from its end."""
+    import tempfile
+
+    from torchless.bulk.input_files import spool
+    from torchless.bulk.job import source_of
+
+    refuse_input(options.output, sys.stdin.buffer, "stdin")
+    try:
+        folder = tempfile.TemporaryDirectory()
+    except OSError as error:
+        raise InputError(f"stdin: no folder for temporary files ({error}). Name one in TMPDIR.") from error
+    with folder as name:
+        file = spool(sys.stdin.buffer, Path(name, "stdin"), options.input_format)
+        yield from _strictly(source_of([file], wanted(options)))
 
 
 def _strictly(source: Source) -> Iterator[list[Text]]:

@@ -71,9 +71,8 @@ class TextClassificationPipeline(TruncatingPipeline[Classifier]):
     def _answer(self, truncation: Truncation, parameters: Mapping[str, Any], inputs: list[Any]) -> list[Any]:
         texts = [_text(item, parameters.get("text_pair"), f"inputs[{i}]") for i, item in enumerate(inputs)]
         windows = Windows(combine="first") if truncation.only_first else None
-        answers = self._model_for(truncation).answer(
-            texts, activation=parameters.get("function_to_apply"), windows=windows
-        )
+        activation = parameters.get("function_to_apply") or self.model.manifest.pipeline_activation
+        answers = self._model_for(truncation).answer(texts, activation=activation, windows=windows)
         truncation.judge(np.flatnonzero(answers.truncated).tolist(), self.model.manifest.max_tokens)
         top_k, nested = parameters.get("top_k", 1), parameters.get("nested", False)
         return [_output(self.model.labels, scores, top_k, nested) for scores in answers.scores]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from .errors import OverloadedError
+from .errors import ClientLeftError, OverloadedError
 from .whole import Cell, Row, Whole
 
 FREE_BYTES = 65_536  # of a body or an answer; what is smaller is bounded by the number of connections
@@ -64,18 +64,25 @@ class Share:
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
         self._held = 0
+        self._over = False
+        self._lock = threading.Lock()  # a request's work may go on for a moment after its end, in another thread
 
     def take(self, size: int) -> None:
         """Hold so many bytes more.
 
         Raises:
             OverloadedError: there is no room for them now.
+            ClientLeftError: the request is over.
         """
-        self._budget.take(size, self._held)
-        self._held += size
+        with self._lock:
+            if self._over:
+                raise ClientLeftError
+            self._budget.take(size, self._held)
+            self._held += size
 
     def give_all(self) -> None:
-        """Hold nothing more."""
-        if self._held:
-            self._budget.give(self._held)
-            self._held = 0
+        """Hold nothing more, now and later: the request is over."""
+        with self._lock:
+            self._over, held, self._held = True, self._held, 0
+        if held:
+            self._budget.give(held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 
 from torchless.answers.numerics import Floats, normalize
@@ -42,7 +43,7 @@ class Call:
         queued_per_text: how many texts of `queued` each text of the request has become: one, or a pair per label.
         share: the bytes that its body and its answer hold, where they are large.
         aside: it is answered in the event loop for large requests.
-        timeout_s: seconds that its client gives the queue; None: as long as the server does, which is the most.
+        timeout_s: seconds that its client gives the server; None: as long as the server does, which is the most.
     """
 
     def __init__(self, service: Service, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> None:
@@ -54,6 +55,7 @@ class Call:
         self.share = Share(service.bytes)
         self.aside = False
         self.timeout_s: float | None = None
+        self._begun_s = perf_counter()
         self._on_disconnect = (scope.get("extensions") or {}).get(ON_DISCONNECT)
         self._receive = receive
 
@@ -163,14 +165,26 @@ class Call:
             self.share.take(size)
 
     async def _submit(self, queued: QueuedRequest) -> None:
+        limit_s, spent_s = self.limit_s, perf_counter() - self._begun_s
         if self.aside:  # `Aside` watches
-            await self.service.queue.submit(queued, self.timeout_s)
+            await self.service.queue.submit(queued, limit_s, spent_s)
             return
         stop_watching = self.watch(lambda: queued.fail(ClientLeftError()))
         try:
-            await self.service.queue.submit(queued, self.timeout_s)
+            await self.service.queue.submit(queued, limit_s, spent_s)
         finally:
             stop_watching()
+
+    @property
+    def left_s(self) -> float:
+        """How many of the server's seconds are left."""
+        return max(0.0, self.service.settings.request_timeout_s - (perf_counter() - self._begun_s))
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds from the request's arrival in which it must be answered."""
+        most_s = self.service.settings.request_timeout_s
+        return most_s if self.timeout_s is None else min(self.timeout_s, most_s)
 
     def watch(self, drop: Callable[[], None]) -> Callable[[], object]:
         """Call a function when the client leaves; returns what ends the watch. For the loop of the connection."""

@@ -94,7 +94,7 @@ class _BoundedConnection(Http1Protocol):
         if self._receiving:  # it is not idle, and has the time for a request
             self._unset_keepalive_if_required()
         self._unread.next_answer()
-        if self.transport.is_closing():  # it closes once all is read
+        if self.transport.is_closing() or self.closing.begun:  # it closes once all is read
             self._unread.begin()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -107,6 +107,8 @@ class _BoundedConnection(Http1Protocol):
         self._unread.begin()
 
     def data_received(self, data: bytes) -> None:
+        if self.closing.begun:
+            return
         size = len(data)
         self._header_bytes += size
         self._arrived_bytes = self._arrived_bytes + size if self._receiving else size
@@ -174,7 +176,7 @@ class _BoundedConnection(Http1Protocol):
     def _end(self, status: int, problem: bytes) -> None:
         """Refuse the request unless its answer has begun, and close the connection."""
         self._stop_timer()
-        if self.transport is None or self.transport.is_closing():
+        if self.transport is None or self.transport.is_closing() or self.closing.begun:
             return
         if self._receiving:
             self.refuse(status, problem)

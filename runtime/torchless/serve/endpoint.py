@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import traceback
@@ -23,6 +24,7 @@ from .errors import (
     MalformedError,
     MediaTypeError,
     MethodError,
+    NotReadyError,
     TimedOutError,
     UnauthorizedError,
     bare,
@@ -79,6 +81,11 @@ class Endpoint:
                     reply = await self._answer(call, headers, receive, scope["query_string"])
                 except TorchlessError as error:
                     problem, reply = bare(error), self._refusal(error)
+                except asyncio.CancelledError:
+                    if not self._service.draining:
+                        raise
+                    problem = NotReadyError("the server is shutting down")  # and had no more time for this
+                    reply = self._refusal(problem)
                 except Exception as error:
                     problem = TorchlessError(f"{type(error).__name__}: {error}")
                     reply = self._refusal(problem)
@@ -113,7 +120,7 @@ class Endpoint:
         def late() -> TimedOutError:
             return TimedOutError(settings.request_timeout_s, self._service.queue.retry_after_s())
 
-        return await self._service.aside.run(work, call.watch, settings.request_timeout_s, late)
+        return await self._service.aside.run(work, call.watch, call.left_s, late)
 
     async def _run(self, call: Call, body: Any) -> Reply:
         operation = self._operation

@@ -11,6 +11,7 @@
 - What is no request is refused after the answers to the requests before it, and a request is answered once.
 - A URL without a path means `/` (RFC 9110, 4.2.3), `OPTIONS *` asks about the server (RFC 9112, 3.2.4), and other
   versions than HTTP/1.0 and HTTP/1.1 are refused: with 400, because 5xx stands for faults of the server's own.
+- A connection is closed in stages where its client may still be sending (RFC 9112, 9.6): see `closing.py`.
 - While requests wait for their answers, no more is read: uvicorn reads on with every answer, and keeps what it reads.
 """
 
@@ -26,10 +27,12 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from .closing import Closing
 from .sender import Sender
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STILL_THERE_S = 0.05  # most answers are there before, and no client is asked
+_MOST_FIELDS = 2_000  # of all requests that wait together
 _METHODS = b"GET, HEAD, OPTIONS, POST"  # of the server as a whole
 _HOST = re.compile(rb"(\[[\w.:%~-]+\]|[\w.~%!$&'()*+,;=-]*)(:\d*)?", re.ASCII)  # RFC 3986, 3.2.2
 
@@ -80,12 +83,13 @@ class Http1Protocol(HttpToolsProtocol):
         """Begin."""
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
+        self.closing = Closing(transport)
 
     # Requests.
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived."""
-        if self._last_words is not None:
+        if self._last_words is not None or self.closing.begun:
             return
         rest: bytes | memoryview = data
         try:
@@ -117,11 +121,13 @@ class Http1Protocol(HttpToolsProtocol):
                 raise RefusedError(f"expected HTTP/1.1, got HTTP/{version}")
             self.expect_100_continue = False
         _check_host(self.headers, optional=version == "1.0")
+        if sum(len(cycle.scope["headers"]) for cycle in self._unanswered) + len(self.headers) > _MOST_FIELDS:
+            raise RefusedError(f"expected at most {_MOST_FIELDS} header fields of requests without an answer", 431)
         if self.url.startswith(b"/"):
             super().on_headers_complete()
         else:
             self._begin_other_target()
-        self.cycle.transport = Sender(self.transport)  # type: ignore[assignment]
+        self.cycle.transport = Sender(self.transport, self.closing, self._close)  # type: ignore[assignment]
         self._in_body = True
         self._unanswered.append(self.cycle)
         self.headers = _TRAILERS  # the scope keeps its list
@@ -139,6 +145,8 @@ class Http1Protocol(HttpToolsProtocol):
         answered = self._unanswered.popleft()
         answered.transport.flush()
         answered.body = bytearray()  # the answer may not have waited for it
+        if self.closing.begun:
+            return
         super().on_response_complete()
         if self.flow.read_paused and len(self.cycle.body) <= HIGH_WATER_LIMIT:
             self.flow.resume_reading()
@@ -181,7 +189,7 @@ class Http1Protocol(HttpToolsProtocol):
         if self.transport.is_closing() or self._last_words is not None:
             return
         if self._in_body and self.cycle.response_started:
-            self.transport.close()
+            self.closing.begin()
             return
         body = b'{"error":"%s","error_type":"Validation"}' % problem
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % len(body)
@@ -204,13 +212,20 @@ class Http1Protocol(HttpToolsProtocol):
     def _say_last_words(self) -> None:
         if not self.transport.is_closing():
             self.transport.write(self._last_words or b"")
+            self.closing.begin()
+
+    def _close(self) -> None:
+        """Close the connection; of a request whose body is still arriving the answer must not be lost."""
+        if self._in_body:
+            self.closing.begin()
+        else:
             self.transport.close()
 
     # Clients that send no more.
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection until all requests that have arrived are answered."""
-        if not (hasattr(select, "poll") and self._others_wait()):
+        if self.closing.begun or not (hasattr(select, "poll") and self._others_wait()):
             return False
         if self._last_words is None:
             self._unanswered[-1].keep_alive = False
@@ -219,6 +234,8 @@ class Http1Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything."""
+        self.closing.end()
+        self._unset_keepalive_if_required()  # uvicorn does not after an error, and the timer would keep all of it
         if self._asking is not None:
             self._asking.cancel()
         for cycle in self._unanswered:
@@ -228,12 +245,13 @@ class Http1Protocol(HttpToolsProtocol):
 
     def _ask(self) -> None:
         """End the connection if its client has left."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.closing.begun:
             return
         if _has_left(self.transport):
             self.transport.abort()
             return
-        if not (self._asked or self.flow.write_paused or self.cycle.scope["http_version"] != "1.1"):
+        begun = not self._unanswered or self._unanswered[0].response_started  # then it would be read as a part of it
+        if not (self._asked or begun or self.cycle.scope["http_version"] != "1.1"):
             self._asked = True
             self.transport.write(_CONTINUE)
         self._asking = self.loop.call_later(_STILL_THERE_S, self._ask)

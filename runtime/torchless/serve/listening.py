@@ -32,11 +32,11 @@ def listen_tcp(host: str, port: int) -> list[socket.socket]:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     sockets: list[socket.socket] = []
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, place in dict.fromkeys(found):
+        found = dict.fromkeys(socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
+        for family, _, _, _, place in found:
             if sockets and port == 0:
                 place = (place[0], sockets[0].getsockname()[1], *place[2:])
-            if (made := _bound(family, place)) is not None:
+            if (made := _bound(family, place, alone=len(found) == 1)) is not None:
                 sockets.append(made)
     except (OSError, UnicodeError) as error:
         for each in sockets:
@@ -108,8 +108,8 @@ def _remove_stale(path: str) -> int:
     raise OSError(errno.EADDRINUSE, "another server answers there")
 
 
-def _bound(family: int, place: Any) -> socket.socket | None:
-    """A listening socket; None where IPv6 is turned off."""
+def _bound(family: int, place: Any, *, alone: bool) -> socket.socket | None:
+    """A listening socket; None where IPv6 is turned off. `::` alone takes IPv4 too, as in most servers."""
     try:
         made = socket.socket(family, socket.SOCK_STREAM)
     except OSError:
@@ -118,7 +118,7 @@ def _bound(family: int, place: Any) -> socket.socket | None:
         if os.name == "posix":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if alone and place[0] == "::" else 1)
         made.bind(place)
         made.listen(BACKLOG)
     except OSError as error:

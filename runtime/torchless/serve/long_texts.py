@@ -23,7 +23,7 @@ class LongRequest:
 
     Attributes:
         made: batches of its texts, piece by piece; none of a `SpansRequest`.
-        tokens: of a `SpansRequest` or a `TagRequest`, how many there are so far.
+        tokens: how many there are so far; of a `TagRequest`, in all of its windows.
         left: characters of the texts that are not tokenised.
         seconds: how long tokenising took.
     """

@@ -13,8 +13,9 @@ INFERENCE_HEADER = "Inference-Header-Content-Length"
 _HEADER = INFERENCE_HEADER.lower().encode()
 _JSON = b"application/json"
 _BYTES = b"application/octet-stream"
-# tritonclient names no type. It sends the header only with tensors in bytes; a page cannot choose its User-Agent.
-_TRITON_CLIENT = b"python/gevent-http-client"
+# The clients of Triton and of KServe name no type. They send the header only with tensors in bytes; a page that chooses
+# its User-Agent must ask first.
+_CLIENTS = (b"python/gevent-http-client", b"python-httpx/")
 
 
 def check_media_type(headers: dict[bytes, bytes], *, binary: bool) -> None:
@@ -44,5 +45,5 @@ def _is_json(kind: bytes) -> bool:
 def _holds_tensors(kind: bytes, headers: dict[bytes, bytes]) -> bool:
     if kind == _BYTES:
         return True
-    from_triton = _HEADER in headers or headers.get(b"user-agent", b"").startswith(_TRITON_CLIENT)
-    return not kind and from_triton
+    known = _HEADER in headers or headers.get(b"user-agent", b"").startswith(_CLIENTS)
+    return not kind and known

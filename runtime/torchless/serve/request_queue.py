@@ -88,8 +88,13 @@ class RequestQueue:
 
     # Event loop.
 
-    async def submit(self, request: QueuedRequest, timeout_s: float | None = None) -> None:
-        """Queue a request and wait for its answer, so many seconds at most, and no more than the settings have.
+    async def submit(self, request: QueuedRequest, limit_s: float | None = None, spent_s: float = 0.0) -> None:
+        """Queue a request and wait for its answer.
+
+        Args:
+            request: what is asked.
+            limit_s: seconds for all that it takes; None: what the settings have.
+            spent_s: how many of them are over.
 
         Raises:
             TooLargeError: it would not fit into an empty queue.
@@ -102,9 +107,8 @@ class RequestQueue:
         if not request.texts:
             return
         self._admit(request)
-        limit_s = self._settings.request_timeout_s
-        limit_s = limit_s if timeout_s is None else min(timeout_s, limit_s)
-        timer = request.loop.call_later(limit_s, self._expire, request, limit_s)
+        limit_s = self._settings.request_timeout_s if limit_s is None else limit_s
+        timer = request.loop.call_later(max(0.0, limit_s - spent_s), self._expire, request, limit_s)
         try:
             await request.answered()
         except BaseException:

@@ -124,7 +124,10 @@ class Workers:
             del encodings
             self._queue.check(long.tokens)
         else:
-            long.made.append(tokenizer.encode(texts))
+            made = tokenizer.encode(texts)
+            long.tokens += len(made.input_ids)
+            self._queue.check(long.tokens)  # before the rest is tokenised for nothing
+            long.made.append(made)
         long.seconds += perf_counter() - begun_s
 
     def _finish(self, long: LongRequest) -> None:

@@ -14,6 +14,7 @@ import pytest
 from torchless import Bundle, Encoder
 from torchless_export import export
 from torchless_export.checkpoint import Checkpoint
+from torchless_export.checkpoint.cross_encoder import CrossEncoderSettings
 from torchless_export.checkpoint.sentence import SentenceSettings
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
@@ -195,3 +196,21 @@ def test_another_program_s_modules_json_above_a_checkpoint_is_none(checkpoint: P
 def test_a_cross_encoder_s_modules_are_no_settings(old: Path) -> None:
     (old / "config_sentence_transformers.json").write_text('{"model_type": "CrossEncoder"}')
     assert SentenceSettings.read(old) is None
+
+
+def test_a_module_of_somebody_else_is_not_taken_for_one_of_that_name(settings: Path) -> None:
+    modules(settings, "Transformer", "Pooling")
+    listed = json.loads((settings / "modules.json").read_text())
+    listed[1]["type"] = "my_pooling.Pooling"
+    (settings / "modules.json").write_text(json.dumps(listed))
+    with pytest.raises(UnsupportedModelError, match=r"got Transformer, my_pooling\.Pooling"):
+        SentenceSettings.read(settings)
+
+
+def test_a_cross_encoder_of_more_than_its_transformer_is_refused(settings: Path) -> None:
+    (settings / "config_sentence_transformers.json").write_text(json.dumps({"model_type": "CrossEncoder"}))
+    modules(settings, "Transformer")
+    assert CrossEncoderSettings.read(settings, {}, 1).activation == "sigmoid"
+    modules(settings, "Transformer", "LogitScore")
+    with pytest.raises(UnsupportedModelError, match="expected sentence-transformers' Transformer alone"):
+        CrossEncoderSettings.read(settings, {}, 1)

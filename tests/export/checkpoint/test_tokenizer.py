@@ -13,6 +13,7 @@ import pytest
 import sentencepiece
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -228,6 +229,38 @@ def test_a_vocabulary_without_latin_letters_is_proven_on_its_own_words(broken: P
     actual, expected = answers(broken, tmp_path / "out", texts)
     np.testing.assert_allclose(actual, expected, atol=1e-4)
     assert Bundle.open(tmp_path / "out").manifest.quality["parity"]["longest_tokens"] == 64
+
+
+@pytest.mark.parametrize("tagger", [False, True])
+def test_neither_latin_letters_nor_special_tokens_leave_a_bundle_that_cannot_be_verified(
+    broken: Path, tmp_path: Path, tagger: bool
+) -> None:
+    pieces = ["[PAD]", "[UNK]", *"天气很好电影不看去公园"]
+    model = {"type": "BPE", "vocab": {piece: index for index, piece in enumerate(pieces)}, "merges": []}
+    edit(broken / "tokenizer.json", model=model, added_tokens=[], post_processor=None)
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64, "pad_token": "[PAD]"}
+    (broken / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    (broken / "special_tokens_map.json").unlink(missing_ok=True)
+    if tagger:
+        edit(broken / "config.json", architectures=["DistilBertForTokenClassification"])
+        tensors = {name: each for name, each in load_file(broken / "model.safetensors").items() if "pre_cl" not in name}
+        save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    export(broken, tmp_path / "out", precisions=["fp32"])
+    assert verify(tmp_path / "out")
+
+
+def test_added_words_keep_their_ids_where_special_ones_are_not_recognised(broken: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(broken)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<e1>", "<e2>"]})
+    tokenizer.add_tokens(["covidish", "zoomers"])
+    loaded = AutoModelForSequenceClassification.from_pretrained(broken)
+    loaded.resize_token_embeddings(len(tokenizer))
+    loaded.save_pretrained(broken)
+    tokenizer.save_pretrained(broken)
+    edit(broken / "tokenizer_config.json", split_special_tokens=True)
+    texts = ["covidish <e1> zoomers </e1>", "<e2>", "a zoomers film"]
+    actual, expected = answers(broken, tmp_path / "out", texts)
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
 
 
 def test_a_tokenizer_of_python_code_is_refused_by_its_name(broken: Path, tmp_path: Path) -> None:

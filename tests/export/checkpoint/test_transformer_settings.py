@@ -44,12 +44,26 @@ def test_a_length_that_is_none_is_named(tmp_path: Path, limit: object) -> None:
         ({"model_args": {"add_pooling_layer": False, "revision": "main"}, "config_args": {"cache_dir": "/c"}}, 48),
         ({"tokenizer_args": {"use_fast": True, "padding_side": "right"}}, 48),
         ({"processing_kwargs": {"text": {}, "chat_template": {"tokenize": True}}}, 48),
+        (
+            {
+                "transformer_task": "feature-extraction",
+                "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
+                "module_output_name": "token_embeddings",
+                "unpad_inputs": None,
+            },
+            48,
+        ),
     ],
 )
 def test_texts_are_cut_where_sentence_transformers_cuts_them(
     tmp_path: Path, tokenizer: Any, fields: dict[str, Any], length: int
 ) -> None:
     assert read(tmp_path, **fields).trained_length(POSITIONS, tokenizer) == length
+
+
+def test_a_tokenizer_without_an_end_ends_with_the_model(tmp_path: Path, tokenizer: Any) -> None:
+    tokenizer.model_max_length = float("inf")
+    assert read(tmp_path).trained_length(POSITIONS, tokenizer) == 48
 
 
 def test_without_a_table_of_positions_only_the_tokenizer_s_length_counts(tmp_path: Path, tokenizer: Any) -> None:
@@ -63,6 +77,18 @@ def test_without_a_table_of_positions_only_the_tokenizer_s_length_counts(tmp_pat
         ({"processor_kwargs": {"padding_side": "left"}}, "processor_kwargs: expected no fields .*, got padding_side"),
         ({"config_args": {"hidden_act": "relu"}}, "config_args: expected no fields .*, got hidden_act"),
         ({"tokenizer_name_or_path": "other"}, "tokenizer_name_or_path: expected the tokenizer beside the model"),
+        ({"tokenizer_args": {"use_fast": False}}, "tokenizer_args: expected no fields .*, got use_fast"),
+        ({"transformer_task": "fill-mask"}, "transformer_task: expected one of feature-extraction"),
+        ({"module_output_name": "sentence_embedding"}, "module_output_name: expected one of token_embeddings"),
+        (
+            {"modality_config": {"text": {"method": "forward", "method_output_name": ["hidden_states", -2]}}},
+            "modality_config: expected text alone, and of it last_hidden_state",
+        ),
+        (
+            {"modality_config": {"message": {"method": "forward", "method_output_name": "last_hidden_state"}}},
+            "modality_config: expected text alone",
+        ),
+        ({"query_prefix": "query: "}, "query_prefix: expected no such field, which nothing here reads, got 'query: '"),
     ],
 )
 def test_what_changes_how_texts_are_read_is_refused_by_its_name(

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import transformers
 
 from torchless import Classifier
 from torchless_export import export
+from torchless_export.errors import UnsupportedModelError
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 
 
@@ -28,4 +30,47 @@ def test_a_tokenizer_tuned_for_longer_texts_is_followed_where_no_table_ends(
     assert report.parity.longest_tokens == longest
     texts = ["the end of it " * 60, "good"]
     expected, _ = expected_logits(checkpoint, texts, model_max_length=longest)
+    np.testing.assert_allclose(Classifier.load(tmp_path / "out").logits(texts), expected, atol=1e-4)
+
+
+def test_more_positions_than_anybody_reads_take_no_memory(tmp_path: Path, expected_logits: Callable[..., Any]) -> None:
+    checkpoint = make(RANDOM_CHECKPOINTS["modernbert"], tmp_path / "checkpoint")
+    path = checkpoint / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_position_embeddings": 10**8}))
+    export(checkpoint, tmp_path / "out", precisions=["fp32"])
+    texts = ["the end of it " * 60, "good"]
+    limit = Classifier.load(tmp_path / "out").manifest.max_tokens
+    expected, _ = expected_logits(checkpoint, texts, model_max_length=limit)
+    np.testing.assert_allclose(Classifier.load(tmp_path / "out").logits(texts), expected, atol=1e-4)
+
+
+def test_a_length_that_nothing_states_is_asked_for(tmp_path: Path) -> None:
+    checkpoint = make(RANDOM_CHECKPOINTS["modernbert"], tmp_path / "checkpoint")
+    for name, fields in (
+        ("config.json", {"max_position_embeddings": 10**8}),
+        ("tokenizer_config.json", {"model_max_length": 10**30}),
+    ):
+        path = checkpoint / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    with pytest.raises(UnsupportedModelError, match="max_position_embeddings: expected at most 1,000,000"):
+        export(checkpoint, tmp_path / "out", precisions=["fp32"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"local_rope_theta": ...}, {"local_rope_theta": None}, {"local_rope_theta": 500.0}, {"local_attention": -1}],
+    ids=str,
+)
+def test_local_layers_turn_and_look_as_the_config_says(
+    changes: dict[str, Any], tmp_path: Path, expected_logits: Callable[..., Any]
+) -> None:
+    if not transformers.__version__.startswith("4."):
+        pytest.skip("version 5 writes these fields otherwise")
+    checkpoint = make(RANDOM_CHECKPOINTS["modernbert"], tmp_path / "checkpoint")
+    path = checkpoint / "config.json"
+    config = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({name: value for name, value in config.items() if value is not ...}))
+    export(checkpoint, tmp_path / "out", precisions=["fp32"])
+    texts = ["the end of it " * 12, "good"]
+    expected, _ = expected_logits(checkpoint, texts)
     np.testing.assert_allclose(Classifier.load(tmp_path / "out").logits(texts), expected, atol=1e-4)

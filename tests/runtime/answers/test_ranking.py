@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,20 @@ def test_a_prediction_says_what_became_of_its_text() -> None:
         [Prediction("a", 0.5, False, 3)],
         [Prediction("a", 0.5, True, 1)],
     ]
+
+
+def test_a_long_list_is_ranked_as_its_texts_are_one_by_one() -> None:
+    scores = np.random.default_rng(0).random((700, 3)).astype(np.float32)
+    assert ranked(scores.tolist(), top_k=2) == [ranked([row], top_k=2)[0] for row in scores.tolist()]
+
+
+def test_a_long_list_is_not_held_as_python_s_numbers_all_at_once() -> None:
+    scores = np.random.default_rng(0).random((4_000, 500)).astype(np.float32)
+    answers = Answers(scores, np.zeros(4_000, np.bool_), np.ones(4_000, np.int64))
+    ranking = Ranking([str(number) for number in range(500)], "sigmoid", top_k=1)
+    tracemalloc.start()
+    try:
+        ranking.of(answers)
+        assert tracemalloc.get_traced_memory()[1] < 3 * scores.nbytes
+    finally:
+        tracemalloc.stop()

@@ -125,3 +125,42 @@ def test_an_output_that_is_there_is_no_input_that_is_left_out(score: Any, tmp_pa
     with pytest.raises(InputError, match="expected another file than the input"):
         score(tmp_path, tmp_path / "out.csv", overwrite=True)
     assert (tmp_path / "out.csv").read_text() == "id,text\n1,mine\n"
+
+
+# Files of the input
+
+
+def labelled(path: Path) -> list[str]:
+    return [line.partition(",")[0] for line in path.read_text().splitlines()[1:]]
+
+
+def test_hidden_folders_are_left_out_and_linked_ones_are_read(score: Any, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    for path in (folder / ".ipynb_checkpoints", folder / "_temporary" / "0", folder / "b", elsewhere / "deep"):
+        path.mkdir(parents=True)
+        (path / "a.csv").write_text(f"text\n{path.name}\n")
+    (folder / "a.csv").write_text("text\nmine\n")
+    (folder / "linked").symlink_to(elsewhere)
+    (elsewhere / "circle").symlink_to(folder)
+    (elsewhere / "deep" / "circle").symlink_to(elsewhere)
+    score(folder, tmp_path / "out.csv")
+    assert labelled(tmp_path / "out.csv") == ["mine", "b", "deep"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_read_is_named(score: Any, tmp_path: Path) -> None:
+    (tmp_path / "in" / "closed").mkdir(parents=True)
+    (tmp_path / "in" / "a.csv").write_text("text\na\n")
+    (tmp_path / "in" / "closed").chmod(0)
+    with pytest.raises(InputError, match="closed: Permission denied"):
+        score(tmp_path / "in", tmp_path / "out.csv")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+def test_an_output_that_is_replaced_hands_on_its_permissions(score: Any, source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    output.write_text("private")
+    output.chmod(0o600)
+    score(source, output, overwrite=True)
+    assert output.stat().st_mode & 0o777 == 0o600
+    assert output.read_text().startswith("id,text,label")

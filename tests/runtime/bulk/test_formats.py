@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from torchless.bulk.input_files import find
+from torchless.bulk.job import source_of
 from torchless.bulk.json_values import readable
+from torchless.bulk.rows import Wanted
 from torchless.errors import InputError
 
 ROWS = 25
@@ -192,3 +195,50 @@ def test_stdin_may_be_compressed(score: Any, tmp_path: Path) -> None:
     stream = io.BytesIO(gzip.compress(b"text\none\ntwo\n"))
     score("-", tmp_path / "out.csv", input_format="csv", stdin=stream)
     assert [row["text"] for row in table_rows((tmp_path / "out.csv").read_bytes())] == ["one", "two"]
+
+
+@pytest.mark.parametrize("extension", ["csv", "tsv", "jsonl"])
+def test_a_string_that_is_not_utf_8_stops_no_run(score: Any, tmp_path: Path, extension: str) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    bad = arrow.array([b"ok", b"\xe9t\xe9", None], arrow.binary()).view(arrow.string())
+    nested = arrow.StructArray.from_arrays([arrow.ListArray.from_arrays([0, 1, 2, 3], bad)], ["names"])
+    table = arrow.table({"text": arrow.array(["a", "b", "c"]), "note": bad, "deep": nested})
+    parquet.write_table(table, tmp_path / "in.parquet")
+    output = tmp_path / f"out.{extension}"
+    assert score(tmp_path / "in.parquet", output).totals.problems == 0
+    written = output.read_text(encoding="utf-8")
+    assert written.count("\ufffdt\ufffd") == 2
+    table = arrow.table({"text": bad})
+    parquet.write_table(table, tmp_path / "bad.parquet")
+    assert score(tmp_path / "bad.parquet", tmp_path / f"bad.{extension}").totals.problems == 2
+
+
+def test_an_array_on_one_long_line_is_read(score: Any, tmp_path: Path) -> None:
+    rows = [{"text": f"text {row}", "filler": "x" * 100_000} for row in range(100)]
+    (tmp_path / "in.json").write_text(json.dumps(rows))
+    assert score(tmp_path / "in.json", tmp_path / "out.csv").totals.rows == 100
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.json"])
+@pytest.mark.parametrize("extension", ["csv", "jsonl"])
+def test_json_that_is_nested_too_deep_has_no_answer(score: Any, tmp_path: Path, name: str, extension: str) -> None:
+    deep = '{"text": "a", "x": ' + "[" * 700 + "]" * 700 + "}"
+    lines = ['{"text": "a", "x": [[1]]}', deep]
+    (tmp_path / name).write_text("\n".join(lines) if name.endswith("l") else f"[{','.join(lines)}]")
+    done = score(tmp_path / name, tmp_path / f"out.{extension}")
+    assert (done.totals.rows, done.totals.problems) == (2, 1)
+    assert done.errors is not None
+    assert "more than 200 objects and arrays inside one another" in done.errors.read_text()
+
+
+def test_wide_rows_are_read_few_at_a_time(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    images = arrow.array([bytes([row]) * 1_000_000 for row in range(64)])
+    table = arrow.table({"text": arrow.array(["a"] * 64), "image": images})
+    parquet.write_table(table, tmp_path / "in.parquet", use_dictionary=False)
+    files = find(str(tmp_path / "in.parquet"), None)
+    blocks = list(source_of(files, Wanted(("text",))).blocks(0))
+    assert sum(len(block.texts) for block in blocks) == 64
+    assert max(len(block.texts) for block in blocks) <= 17

@@ -196,3 +196,26 @@ def test_stdin_without_a_format_is_lines(run: Run, tiny: Path, stdin: Callable[[
     stdin(b"text,id\ngood,1\n")
     code, out, _ = run("predict", tiny, "--input", "-", "--json")
     assert (code, [json.loads(line)["text"] for line in out.splitlines()]) == (0, ["text,id", "good,1"])
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "feather"])
+def test_a_table_of_arrow_comes_through_stdin(
+    tiny: Path, run: Run, stdin: Callable[[bytes], None], tmp_path: Path, kind: str
+) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    feather = pytest.importorskip("pyarrow.feather")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table, path = arrow.table({"text": ["good", "bad"]}), tmp_path / "table"
+    if kind == "parquet":
+        parquet.write_table(table, path)
+    else:
+        feather.write_feather(table, path, compression="uncompressed")
+    stdin(path.read_bytes())
+    code, out, err = run("predict", tiny, "--input", "-", "--input-format", kind, "--json")
+    assert code == 0, err
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["good", "bad"]
+    stdin(b"no table")
+    code, out, err = run("predict", tiny, "--input", "-", "--input-format", kind)
+    assert (code, out) == (2, "")
+    assert "stdin: cannot be read" in err
+    assert ".." not in err

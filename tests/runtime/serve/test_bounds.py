@@ -22,7 +22,7 @@ from torchless.serve.dialects.openinference import Response as OipResponse
 from torchless.serve.dialects.tei import Token
 from torchless.serve.dialects.tensors import Output
 from torchless.serve.encoding import _PLACE, encode
-from torchless.serve.errors import MalformedError, OverloadedError, TooLargeError
+from torchless.serve.errors import ClientLeftError, MalformedError, OverloadedError, TooLargeError
 from torchless.serve.json_bounds import check_elements
 from torchless.serve.settings import Settings
 
@@ -165,12 +165,13 @@ def test_a_budget_is_shared_and_one_alone_may_pass_it() -> None:
     with pytest.raises(OverloadedError, match="150 bytes"):
         second.take(1)
     first.give_all()
+    third = Share(budget)
     second.take(60)
     with pytest.raises(OverloadedError):
-        first.take(41)
-    first.take(40)
+        third.take(41)
+    third.take(40)
     second.give_all()
-    first.give_all()
+    third.give_all()
     assert budget.held == 0
 
 
@@ -229,3 +230,14 @@ def test_texts_that_are_repeated_are_bounded_together() -> None:
     assert len(Call._listed(call, ["x" * 20] * 100)) == 100  # type: ignore[arg-type]
     with pytest.raises(TooLargeError, match="2000 characters in all texts"):
         Call._listed(call, ["x" * 20] * 101)  # type: ignore[arg-type]
+
+
+def test_a_request_that_is_over_holds_nothing_whatever_still_works_for_it() -> None:
+    budget = ByteBudget(100)
+    share = Share(budget)
+    share.take(60)
+    share.give_all()
+    with pytest.raises(ClientLeftError):
+        share.take(10)
+    share.give_all()
+    assert (budget.held, budget.total) == (0, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,19 @@ def test_inference_client_chooses_the_activation(server: Server, classifier: Cla
 def test_inference_client_embeds_at_the_path_of_embeddings(server: Server, encoder: Encoder) -> None:
     answer = InferenceClient(f"{server.address}/embed").feature_extraction("good")
     np.testing.assert_array_equal(answer, encoder.embed(["good"]))
+
+
+def test_inference_client_embeds_with_a_bundle_without_a_head(start: Callable[..., Server], headless: Path) -> None:
+    client = InferenceClient(start(headless).address)
+    encoder = Encoder.load(headless)
+    np.testing.assert_allclose(client.feature_extraction("good"), encoder.embed(["good"]), atol=1e-6)
+    raw = client.feature_extraction("good", normalize=False)
+    np.testing.assert_allclose(raw, encoder.embed(["good"], normalize=False), atol=1e-6)
+
+
+def test_what_belongs_to_embeddings_is_refused_by_a_model_that_labels(server: Server) -> None:
+    status, _, answer = server.request("POST", "/", {"inputs": "good", "normalize": True})
+    assert (status, b"normalize does not go with this model" in answer) == (422, True)
 
 
 def test_inference_client_is_told_of_a_model_that_is_not_there(server: Server) -> None:

@@ -93,3 +93,21 @@ def test_tensors_come_as_programs_send_them(server: Server, headers: dict[str, s
 def test_a_length_that_is_none_is_400(server: Server, length: str) -> None:
     headers = {"content-type": "application/octet-stream", "inference-header-content-length": length}
     assert server.request("POST", INFER, json.dumps(TENSOR).encode(), headers)[0] == 400
+
+
+@pytest.mark.parametrize("named", [{"model_name": "tiny"}, {"model_name": "tiny", "model_version": "1"}, {}])
+@pytest.mark.parametrize("headers", [{"user-agent": "python-httpx/0.28.1"}, {"content-type": "application/json"}])
+def test_kserve_s_client_names_no_type_and_repeats_the_model(
+    server: Server, named: dict[str, str], headers: dict[str, str]
+) -> None:
+    body = json.dumps({"id": "1", **named, **TENSOR}).encode()
+    status, _, answer = server.request("POST", INFER, body, headers)
+    assert status == 200, answer
+    assert json.loads(answer)["id"] == "1"
+
+
+@pytest.mark.parametrize("named", [{"model_name": "sst2-mini"}, {"model_version": "2"}])
+def test_another_model_than_the_path_s_is_refused(server: Server, named: dict[str, str]) -> None:
+    status, _, answer = server.request("POST", INFER, {**named, **TENSOR})
+    assert status == 422
+    assert b"as in the path" in answer

@@ -73,9 +73,10 @@ def connections_by_process(server: Server, pids: list[int]) -> list[int]:
 
 def test_connections_are_shared_out_evenly(start: Start, tiny: Path) -> None:
     server = start(tiny, "--processes", 2)
-    opened = [socket.create_connection((server.host, server.port)) for _ in range(8)]
-    until(lambda: sum(connections_by_process(server, children(server))) == 8)
-    assert connections_by_process(server, children(server)) == [4, 4]
+    opened = [socket.create_connection((server.host, server.port)) for _ in range(24)]
+    until(lambda: sum(connections_by_process(server, children(server))) == 24)
+    first, second = connections_by_process(server, children(server))
+    assert abs(first - second) <= 2, "two that accept at the same moment do not know of each other"
     for each in opened:
         each.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from torchless.inputs.tokens import Batch
-from torchless.serve.errors import ClientLeftError, NotReadyError, OverloadedError, TooLargeError
+from torchless.serve.errors import ClientLeftError, NotReadyError, OverloadedError, TimedOutError, TooLargeError
 from torchless.serve.long_texts import LongRequest, LongTexts
 from torchless.serve.queued_request import QueuedRequest
 from torchless.serve.request_queue import RequestQueue
@@ -265,3 +266,19 @@ def test_a_long_request_ends_with_the_server(queue: RequestQueue, model: FakeSer
         assert {type(answer) for answer in answers} == {NotReadyError}
 
     asyncio.run(scenario())
+
+
+def test_what_a_request_has_spent_before_counts_towards_its_limit(queue: RequestQueue, model: FakeServedModel) -> None:
+    model.gate.clear()
+
+    async def scenario() -> None:
+        request = QueuedRequest(model, "embeddings", ["good"])  # type: ignore[arg-type]
+        begun = time.monotonic()
+        with pytest.raises(TimedOutError, match="no answer within 30 s"):
+            await queue.submit(request, 30.0, 29.9)
+        assert time.monotonic() - begun < 5
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        model.gate.set()

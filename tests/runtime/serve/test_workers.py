@@ -141,3 +141,23 @@ def test_a_text_to_tag_that_no_queue_holds_is_refused_before_places_are_made_of_
     asyncio.run(scenario())
     assert not made
     assert queue.queued_tokens == 0
+
+
+def test_a_long_list_that_no_queue_holds_is_refused_before_all_of_it_is_tokenised(
+    queue: RequestQueue, model: FakeServedModel
+) -> None:
+    encode, tokenised = model.tokenizer.encode, []
+
+    def noted(texts: list[str]) -> Batch:
+        tokenised.append(len(texts))
+        return encode(texts)
+
+    model.tokenizer.encode = noted  # type: ignore[method-assign, assignment]
+
+    async def scenario() -> None:
+        with pytest.raises(TooLargeError, match="the queue holds 32768"):
+            await ask(queue, model, [f"{place} {words(400)}" for place in range(1000)])
+
+    asyncio.run(scenario())
+    assert sum(tokenised) < 700  # each has 64 tokens
+    assert queue.queued_tokens == 0

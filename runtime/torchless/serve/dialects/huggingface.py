@@ -1,6 +1,7 @@
 """Hugging Face's Inference API: POST / and POST /models/{name}, as `huggingface_hub.InferenceClient` sends them.
 
-A bundle that labels tokens answers as transformers' token-classification pipeline. Of other bundles, a request with
+A bundle that labels tokens answers as transformers' token-classification pipeline, one without a head with embeddings,
+as text-embeddings-inference does at this path. Of other bundles, a request with
 `candidate_labels` asks for zero-shot classification, every other one for text classification, which is answered with
 one list per text, even for a lone text: both of their clients read its first element.
 """
@@ -24,6 +25,7 @@ from torchless.zero_shot import TEMPLATE
 
 from .labels import Scored, rank
 from .tagging import Entity, Stride, tag_entities
+from .tei import Direction, EmbedRequest, embed
 from .zero_shot import Labels, score_labels
 
 
@@ -53,11 +55,16 @@ class Parameters(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """Texts to label. `options` are about Hugging Face's service, and change no answer."""
+    """Texts to label or to embed. `options` are about Hugging Face's service, and change no answer."""
 
     inputs: str | list[str]
     parameters: Parameters | None = None
     options: dict[str, Any] | None = None
+    normalize: bool | None = None
+    truncate: bool | None = None
+    truncation_direction: Direction | None = None
+    prompt_name: str | None = None
+    dimensions: int | None = None
 
 
 class Ranked(msgspec.Struct):
@@ -68,7 +75,11 @@ class Ranked(msgspec.Struct):
     scores: list[float]
 
 
-Answer = list[list[Scored]] | Ranked | list[Ranked] | list[Scored] | list[Entity] | list[list[Entity]]
+Answer = (
+    list[list[Scored]] | Ranked | list[Ranked] | list[Scored] | list[Entity] | list[list[Entity]] | list[list[float]]
+)
+# What a request to a bundle without a head may say, and no other.
+_OF_EMBEDDINGS = ("normalize", "truncate", "truncation_direction", "prompt_name", "dimensions")
 # What a request to a bundle that labels tokens may say, and no other.
 _OF_TAGS = ("aggregation_strategy", "ignore_labels", "stride")
 _OF_LABELS = (
@@ -78,9 +89,17 @@ _OF_LABELS = (
 
 
 async def classify(call: Call, body: Request) -> Answer:
-    """The labels of every text, best first: the model's own, or those of the request; or a tagger's labelled parts."""
-    parameters = body.parameters or Parameters()
+    """The labels of every text, best first: the model's own, or those of the request; or a tagger's labelled parts.
+
+    A bundle without a head answers with embeddings.
+    """
     model = call.model()
+    if model.classifier is None and model.tagger is None:
+        return await _embed(call, body)
+    for name in _OF_EMBEDDINGS:
+        if getattr(body, name) is not None:
+            raise InvalidError(f"{name} does not go with this model, which labels; texts to embed go to /embed")
+    parameters = body.parameters or Parameters()
     truncate = _truncate(parameters, model)
     if model.tagger is not None:
         return await _tags(call, model, body.inputs, parameters)
@@ -90,12 +109,19 @@ async def classify(call: Call, body: Request) -> Answer:
     for name in ("hypothesis_template", "multi_label", "multi_class"):
         if getattr(parameters, name) is not None:
             raise InvalidError(f"parameters.{name} belongs to candidate_labels, which are missing")
-    if parameters.function_to_apply is None:
-        rows = await call.scores(model, body.inputs, truncate=truncate)
+    if activation := parameters.function_to_apply or model.manifest.pipeline_activation:
+        rows = ACTIVATIONS[activation](await call.logits(model, body.inputs, truncate=truncate))
     else:
-        rows = ACTIVATIONS[parameters.function_to_apply](await call.logits(model, body.inputs, truncate=truncate))
+        rows = await call.scores(model, body.inputs, truncate=truncate)
     top_k = 1 if parameters.top_k is None and parameters.return_all_scores is False else parameters.top_k
     return rank(model.manifest.labels, rows, top_k)
+
+
+async def _embed(call: Call, body: Request) -> list[list[float]]:
+    if body.parameters is not None and body.parameters != Parameters():
+        raise InvalidError("parameters do not go with this model, which has no head; /embed says what does")
+    given = {name: value for name in _OF_EMBEDDINGS if (value := getattr(body, name)) is not None}
+    return await embed(call, EmbedRequest(body.inputs, **given))
 
 
 async def _tags(
@@ -172,10 +198,10 @@ def error(problem: TorchlessError) -> Error:
 _ANSWERS = get_args(Answer)
 HUGGINGFACE = Dialect(
     "hugging-face-inference",
-    "Hugging Face's Inference API for text, zero-shot and token classification.",
+    "Hugging Face's Inference API for text, zero-shot and token classification, and feature extraction.",
     (
-        Operation("POST", "/", classify, "Label texts", Request, _ANSWERS),
-        Operation("POST", "/models/{name}", classify, "Label texts with a named model", Request, _ANSWERS),
+        Operation("POST", "/", classify, "Label or embed texts", Request, _ANSWERS),
+        Operation("POST", "/models/{name}", classify, "The same with a named model", Request, _ANSWERS),
     ),
     error,
     Error,

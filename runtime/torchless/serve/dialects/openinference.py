@@ -69,10 +69,12 @@ class Parameters(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """Texts to label or to embed."""
+    """Texts to label or to embed. KServe's client repeats the model's name, which the path has."""
 
     inputs: Annotated[list[Input], msgspec.Meta(min_length=1, max_length=1)]
     id: str | None = None
+    model_name: str | None = None
+    model_version: str | None = None
     parameters: Parameters | None = None
     outputs: Annotated[list[WantedOutput], msgspec.Meta(max_length=_MOST_OUTPUTS)] | None = None
 
@@ -135,6 +137,7 @@ async def infer(call: Call, body: bytes) -> Reply:
     """The outputs for a tensor of texts."""
     model = _model(call)
     request, rest = _split(call, body)
+    _refuse_other_model(request, model)
     texts = read_texts(request.inputs[0], rest, call.service.settings.max_batch_texts)
     wanted = request.outputs or [WantedOutput(name) for name in _DEFAULT_OUTPUTS[model.manifest.kind]]
     _check(request, wanted)
@@ -158,6 +161,13 @@ async def infer(call: Call, body: bytes) -> Reply:
     if not any(tails):
         return Reply(head)
     return Reply(b"".join((head, *tails)), "application/octet-stream", headers={INFERENCE_HEADER: str(len(head))})
+
+
+def _refuse_other_model(request: Request, model: ServedModel) -> None:
+    named = (("model_name", request.model_name, model.name), ("model_version", request.model_version, _VERSION))
+    for field, given, path in named:
+        if given not in (None, "", path):
+            raise InvalidError(f"{field}: expected {path}, as in the path, got {given[:80]!r}")
 
 
 def _check(request: Request, wanted: list[WantedOutput]) -> None:
