@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torchless_export import export
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 from torchless_export.reference import Reference
 
 Configure = Callable[..., None]
@@ -82,6 +84,30 @@ def test_layers_that_transformers_leaves_out_are_left_out_with_a_note(
     said: list[str] = []
     export(broken, tmp_path / "out", precisions=["fp32"], say=said.append)
     assert any("leaving out 16 tensors, as transformers does: distilbert.transformer.layer.1." in line for line in said)
+
+
+def test_a_table_that_a_class_ignores_by_rule_is_left_out(tmp_path: Path) -> None:
+    folder = make(RANDOM_CHECKPOINTS["deberta-v3"], tmp_path / "checkpoint")
+    tensors = weights(folder)
+    words = tensors["deberta.embeddings.word_embeddings.weight"]
+    tensors["deberta.embeddings.position_embeddings.weight"] = words[:64].clone()
+    save(tensors, folder)
+    assert export(folder, tmp_path / "out", precisions=["fp32"]).parity.token_ids_equal
+
+
+def test_norms_of_layers_that_are_left_out_may_have_their_old_names(tmp_path: Path) -> None:
+    folder = make(RANDOM_CHECKPOINTS["bert"], tmp_path / "checkpoint")
+    config = json.loads((folder / "config.json").read_text())
+    last = f"bert.encoder.layer.{config['num_hidden_layers'] - 1}."
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": config["num_hidden_layers"] - 1}))
+    tensors = weights(folder)
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    for name in [name for name in tensors if name.startswith(last)]:
+        for today, before in old.items():
+            if name.endswith(today):
+                tensors[name.replace(today, before)] = tensors.pop(name)
+    save(tensors, folder)
+    assert export(folder, tmp_path / "out", precisions=["fp32"]).parity.token_ids_equal
 
 
 def test_a_tensor_that_transformers_reads_and_the_graph_does_not_is_refused(broken: Path) -> None:
