@@ -16,6 +16,9 @@ CLASSIFIERS = (
     Contender("ort-fused-int8", "ORT fused int8 (QAttention)", "int8", f"{_HERE}.ort_fused:load_int8"),
     Contender("openvino", "OpenVINO fp32", "exact", f"{_HERE}.openvino:load_fp32"),
     Contender("openvino-int8", "OpenVINO int8 (NNCF)", "int8", f"{_HERE}.openvino:load_int8", quick=False),
+    Contender(
+        "openvino-int8-f32", "OpenVINO int8 (NNCF, f32)", "int8", f"{_HERE}.openvino:load_int8_float32", quick=False
+    ),
     Contender("ctranslate2", "CTranslate2 fp32", "exact", f"{_HERE}.ctranslate2:load_fp32", quick=False),
     Contender("ctranslate2-int8", "CTranslate2 int8", "int8", f"{_HERE}.ctranslate2:load_int8"),
     Contender("torchless-fp32", "Torchless fp32", "exact", f"{_HERE}.torchless:load_fp32"),
@@ -35,11 +38,8 @@ TAGGERS = (
     Contender("torchless-int8", "Torchless int8", "int8", f"{_HERE}.torchless:load_int8_tagger"),
 )
 # What the table of int8 compares: how exact each is, so OpenVINO computes in float32 what NNCF leaves in floats.
-INT8_CLASSIFIERS = (
-    *(each for each in CLASSIFIERS if each.name in ("torch-eager", "torchless-int8")),
-    Contender("openvino-int8-f32", "OpenVINO int8 (NNCF, f32)", "int8", f"{_HERE}.openvino:load_int8_float32"),
-    *(each for each in CLASSIFIERS if each.name in ("ort-fused-int8", "optimum-int8", "torch-int8")),
-)
+_INT8 = ("torch-eager", "torchless-int8", "openvino-int8-f32", "ort-fused-int8", "optimum-int8", "torch-int8")
+INT8_CLASSIFIERS = tuple(each for name in _INT8 for each in CLASSIFIERS if each.name == name)
 GPU_CLASSIFIERS = (
     Contender("torch-eager", "PyTorch eager fp32", "exact", f"{_HERE}.pytorch:load_eager"),
     Contender("torch-fp16", "PyTorch eager fp16", "fp16", f"{_HERE}.pytorch:load_fp16"),
