@@ -13,7 +13,8 @@ RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 @pytest.mark.parametrize(
     ("run", "plots"),
     [
-        ("distilbert-base", ["latency.png", "throughput.png", "start.png"]),
+        ("distilbert-base", ["latency.png", "throughput.png", "start.png", "servers.png", "memory.png"]),
+        ("distilbert-base-zen5", ["latency.png", "throughput.png", "start.png"]),
         ("distilbert-base-h100", ["latency.png", "throughput.png"]),  # no cold starts on a GPU
     ],
 )
