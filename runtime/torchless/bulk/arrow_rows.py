@@ -16,7 +16,7 @@ from .arrow import pyarrow
 from .input_files import InputFile
 from .rows import Block, Problem, Wanted
 
-_BATCH_ROWS, _BATCH_BYTES = 1024, 16 << 20
+_BATCH_ROWS, _BATCH_BYTES, _SAMPLE = 1024, 16 << 20, 8
 _BUFFER = 1 << 20  # bytes read at once of each column: without it whole columns of a row group are held
 
 
@@ -195,9 +195,11 @@ class _Parquet(_Opened):
         return [(place, found.row_group(place).num_rows) for place in range(found.num_row_groups)]
 
     def read(self, group: int) -> Iterator[Any]:
-        found = self._file.metadata.row_group(group)
-        rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // max(1, found.total_byte_size)))
-        yield from self._file.iter_batches(rows, row_groups=[group], use_threads=False)
+        # What the file says of its size is that of values that may be written once for many rows.
+        first = next(self._file.iter_batches(_SAMPLE, row_groups=[group], use_threads=False), None)
+        if first is not None:
+            rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * first.num_rows // max(1, first.nbytes)))
+            yield from self._file.iter_batches(rows, row_groups=[group], use_threads=False)
 
 
 class _Ipc(_Opened):

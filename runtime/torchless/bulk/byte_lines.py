@@ -13,12 +13,13 @@ class RecordedLines:
 
     Attributes:
         number: of the line that was returned last, from 1.
+        most_bytes: of a line, and of lines that have not been taken.
         mark: whether the file begins with a byte order mark, which is not part of its first line.
     """
 
     def __init__(self, file: IO[bytes], most_bytes: int = MOST_BYTES) -> None:
         self._file = file
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._given: deque[tuple[str, str | None]] = deque()  # lines not taken yet, and what is wrong with them
         self._back: deque[tuple[str, str | None]] = deque()
         self._held = 0  # characters in _given
@@ -29,7 +30,7 @@ class RecordedLines:
         return self
 
     def __next__(self) -> str:
-        if self._held > self._most_bytes:  # a quote that nothing closes would swallow the rest of the file
+        if self._held > self.most_bytes:  # a quote that nothing closes would swallow the rest of the file
             raise StopIteration
         line, wrong = self._back.popleft() if self._back else self._read()
         self._given.append((line, wrong))
@@ -38,7 +39,7 @@ class RecordedLines:
         return line
 
     def _read(self) -> tuple[str, str | None]:
-        most = self._most_bytes
+        most = self.most_bytes
         data = self._file.readline(most)
         if not data:
             raise StopIteration

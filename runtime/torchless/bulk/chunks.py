@@ -10,6 +10,7 @@ from torchless.inputs.arguments import characters
 from .rows import Block
 
 MOST_ROWS = 4096  # enough of each length to fill batches; a crash loses the chunks that are in work
+_LEAST_ROWS = 128  # however many labels a text may have: smaller chunks fill no batches
 _CHUNKS = 5  # being read, read, being answered, answered, being written
 _BYTES_PER_CHARACTER = 16  # of a text in memory while its chunk is in work: the text, its tokens, its row
 _BYTES_PER_BYTE = 8  # of a row's other columns
@@ -38,7 +39,7 @@ class Budget:
             answer_bytes: of one row's answer while it is written.
         """
         each = memory // _CHUNKS
-        rows = max(1, min(MOST_ROWS, each // max(1, answer_bytes)))
+        rows = min(MOST_ROWS, max(_LEAST_ROWS, each // max(1, answer_bytes)))
         return cls(rows, max(1, each // _BYTES_PER_BYTE), max(1, each // _BYTES_PER_CHARACTER))
 
 

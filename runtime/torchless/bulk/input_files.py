@@ -136,25 +136,31 @@ def find(name: str, kind: str | None, left_out: Collection[Path] = ()) -> list[I
     return files
 
 
-def _within(folder: Path, above: Collection[str]) -> Iterator[Path]:
-    """The files of a folder and of its folders, linked ones among them.
+def _within(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """The files of a folder and of its folders, linked ones too, each folder once.
 
     Args:
         folder: where to look.
-        above: real paths of the folders that led here, itself among them: a link to one of them is no other folder.
+        seen: real paths of the folders that were looked at, this one among them.
 
     Raises:
         InputError: a folder cannot be read.
     """
     try:
-        found = [(each, each.is_dir()) for each in folder.iterdir() if not each.name.startswith(_HIDDEN)]
+        found = [each for each in folder.iterdir() if not _is_left_out(each.name)]
+        folders = sorted((each for each in found if each.is_dir()), key=lambda each: (each.is_symlink(), each))
     except OSError as error:
         raise InputError(f"--input {folder}: {error.strerror or error}.") from error
-    for each, is_folder in found:
-        if not is_folder:
-            yield each
-        elif (real := os.path.realpath(each)) not in above:
-            yield from _within(each, {*above, real})
+    yield from (each for each in found if each not in folders)
+    for each in folders:  # real ones first: of a link beside them the files are known then
+        if (real := os.path.realpath(each)) not in seen:
+            seen.add(real)
+            yield from _within(each, seen)
+
+
+def _is_left_out(name: str) -> bool:
+    """Whether a name in a folder is nobody's input: a hidden one, what a run keeps, what a file system keeps."""
+    return name.startswith(_HIDDEN) or name.endswith(".unfinished") or name == "lost+found"
 
 
 def _is_within(path: Path, left_out: Collection[Path]) -> bool:

@@ -27,7 +27,7 @@ from .rows import Source, Wanted
 from .target import Target
 
 MEMORY = 256 << 20  # bytes for rows, texts, tokens and answers that are in work
-_VERSION = "1"  # of the chunks and of what is kept of them; count it up where either changes
+_VERSION = "2"  # of the chunks and of what is kept of them; count it up where either changes
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .rows import Problem, Wanted
 
 _LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise
 _PIECE = "text"  # the one column of plain text
-_MOST_LEVELS = 200  # of JSON: what writes a value goes down into it, and Python has a stack of 1,000 calls
+_MOST_LEVELS = 60  # of JSON: Arrow writes 64, and what writes the rest goes down into it
 _TOO_DEEP = f"more than {_MOST_LEVELS} objects and arrays inside one another"
 
 
@@ -238,10 +238,15 @@ def _from_json(lines: RecordedLines) -> Iterator[Found]:
     """An array of objects, which is read whole, or one object per line."""
     first: list[Found] = []
     whole: list[str] = []
+    size = 0
     for line in lines:
         raw, wrong = lines.take(lines.number)
+        size += len(raw)
+        if size > LONGEST_BYTES:
+            wrong = f"an array of more than {LONGEST_BYTES:,} bytes"
         if not whole and raw.strip() and not raw.lstrip().startswith("["):
             first.append(_object(raw.strip(), lines.number, wrong))
+            lines.most_bytes = MOST_BYTES
             break
         if wrong:
             yield Found(Record(None, {}), lines.number, wrong, raw)

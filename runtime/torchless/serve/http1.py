@@ -213,6 +213,9 @@ class Http1Protocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(self._last_words or b"")
             self.closing.begin()
+            if self._in_body:  # nobody waits for the rest any more
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
 
     def _close(self) -> None:
         """Close the connection; of a request whose body is still arriving the answer must not be lost."""

@@ -136,10 +136,12 @@ def labelled(path: Path) -> list[str]:
 
 def test_hidden_folders_are_left_out_and_linked_ones_are_read(score: Any, tmp_path: Path) -> None:
     folder, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
-    for path in (folder / ".ipynb_checkpoints", folder / "_temporary" / "0", folder / "b", elsewhere / "deep"):
+    hidden = [folder / name for name in (".ipynb_checkpoints", "_temporary", "x.unfinished", "lost+found")]
+    for path in (*hidden, folder / "b", elsewhere / "deep"):
         path.mkdir(parents=True)
         (path / "a.csv").write_text(f"text\n{path.name}\n")
     (folder / "a.csv").write_text("text\nmine\n")
+    (folder / "a latest").symlink_to(folder / "b")
     (folder / "linked").symlink_to(elsewhere)
     (elsewhere / "circle").symlink_to(folder)
     (elsewhere / "deep" / "circle").symlink_to(elsewhere)

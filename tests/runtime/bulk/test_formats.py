@@ -221,23 +221,26 @@ def test_an_array_on_one_long_line_is_read(score: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.json"])
-@pytest.mark.parametrize("extension", ["csv", "jsonl"])
+@pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet", "arrow"])
 def test_json_that_is_nested_too_deep_has_no_answer(score: Any, tmp_path: Path, name: str, extension: str) -> None:
+    if extension in ("parquet", "arrow"):
+        pytest.importorskip("pyarrow")
     deep = '{"text": "a", "x": ' + "[" * 700 + "]" * 700 + "}"
-    lines = ['{"text": "a", "x": [[1]]}', deep]
+    lines = ['{"text": "a", "x": ' + "[" * 58 + "1" + "]" * 58 + "}", deep]
     (tmp_path / name).write_text("\n".join(lines) if name.endswith("l") else f"[{','.join(lines)}]")
     done = score(tmp_path / name, tmp_path / f"out.{extension}")
     assert (done.totals.rows, done.totals.problems) == (2, 1)
     assert done.errors is not None
-    assert "more than 200 objects and arrays inside one another" in done.errors.read_text()
+    assert "more than 60 objects and arrays inside one another" in done.errors.read_text()
 
 
-def test_wide_rows_are_read_few_at_a_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_wide_rows_are_read_few_at_a_time(tmp_path: Path, dictionary: bool) -> None:
     arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    images = arrow.array([bytes([row]) * 1_000_000 for row in range(64)])
+    images = arrow.array([bytes([row % 2]) * 1_000_000 for row in range(64)])
     table = arrow.table({"text": arrow.array(["a"] * 64), "image": images})
-    parquet.write_table(table, tmp_path / "in.parquet", use_dictionary=False)
+    parquet.write_table(table, tmp_path / "in.parquet", use_dictionary=dictionary)
     files = find(str(tmp_path / "in.parquet"), None)
     blocks = list(source_of(files, Wanted(("text",))).blocks(0))
     assert sum(len(block.texts) for block in blocks) == 64
