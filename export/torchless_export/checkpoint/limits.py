@@ -7,7 +7,7 @@ from torchless_export.errors import UnsupportedModelError
 from .checkpoint import Checkpoint
 from .transformer_settings import TransformerSettings
 
-_MOST = 1_000_000  # tokens that a bundle can allow; transformers writes 1e30 where no length was set
+MOST_TOKENS = 1_000_000  # tokens that a bundle can allow; transformers writes 1e30 where no length was set
 
 
 def max_tokens(checkpoint: Checkpoint, max_positions: int | None, transformer: TransformerSettings | None) -> int:
@@ -32,16 +32,21 @@ def max_tokens(checkpoint: Checkpoint, max_positions: int | None, transformer: T
             f"{max(special + 1, 2)} or more{around}, got {stated!r}."
         )
     trained = None if transformer is None else transformer.trained_length(checkpoint.config, tokenizer)
-    if max_positions is None and trained is None and stated > _MOST:
+    if max_positions is None and trained is None and stated > MOST_TOKENS:
         raise UnsupportedModelError(
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
             f"names no max_position_embeddings, got {stated:g}."
         )
     # sentence-transformers cuts at its own length, whatever the tokenizer's is.
     longest = int(min(limit for limit in (trained or stated, max_positions) if limit is not None))
-    if longest > _MOST:
-        raise UnsupportedModelError(
-            f"config.json, max_position_embeddings: expected at most {_MOST:,}, or a model_max_length in "
-            f"tokenizer_config.json, got {longest:,}."
-        )
+    if longest > MOST_TOKENS:
+        raise too_many_positions(longest)
     return longest
+
+
+def too_many_positions(got: int) -> UnsupportedModelError:
+    """The error about a config that allows longer texts than anybody reads, where nothing else states a length."""
+    return UnsupportedModelError(
+        f"config.json, max_position_embeddings: expected at most {MOST_TOKENS:,}, or a model_max_length in "
+        f"tokenizer_config.json, got {got:,}."
+    )

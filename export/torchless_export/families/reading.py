@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from torchless_export.checkpoint.limits import MOST_TOKENS, too_many_positions
 from torchless_export.errors import UnsupportedModelError
 from torchless_export.spec import HiddenActivation
 from torchless_export.tensors import Tensors
 
 # Where a config, as families get it, has `Checkpoint.stated_length`; no field of config.json has this name.
 STATED_LENGTH = "the longest text that is stated"
-NULL_MEANS = "local_rope_theta"  # ModernBERT's: as global_rope_theta
-_MOST_POSITIONS = 1_000_000  # of a model without a table of them, as many as a bundle can allow
+NULL_IS_A_VALUE = "local_rope_theta"  # of ModernBERT: then it is global_rope_theta
 # transformers' names for them (transformers/activations.py).
 _ACTIVATIONS: dict[str, HiddenActivation] = {
     "gelu": "gelu",
@@ -60,14 +60,11 @@ def longest_text(config: Mapping[str, Any]) -> int:
         UnsupportedModelError: it does, and nothing states a length.
     """
     positions, stated = int(config["max_position_embeddings"]), int(config.get(STATED_LENGTH, 0))
-    if positions <= _MOST_POSITIONS:
+    if positions <= MOST_TOKENS:
         return max(positions, stated)
     if stated:
         return stated
-    raise UnsupportedModelError(
-        f"config.json, max_position_embeddings: expected at most {_MOST_POSITIONS:,}, or a model_max_length in "
-        f"tokenizer_config.json, got {positions:,}."
-    )
+    raise too_many_positions(positions)
 
 
 def expect(config: Mapping[str, Any], **fields: Any) -> None:

@@ -11,7 +11,7 @@ from torchless.inputs.tokens import Batch
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, ExportError, SettingError, UnsupportedModelError
 from torchless_export.families import FAMILIES
-from torchless_export.families.reading import NULL_MEANS, STATED_LENGTH, WithDefaults
+from torchless_export.families.reading import NULL_IS_A_VALUE, STATED_LENGTH, WithDefaults
 from torchless_export.graph import Layout as GraphLayout
 from torchless_export.graph import NumberFormat, build
 from torchless_export.precision.calibration import calibrate
@@ -66,7 +66,9 @@ class PackedWriter:
 def _read(checkpoint: Checkpoint, tensors: Tensors, kind: GraphKind) -> EncoderSpec:
     path, architecture = checkpoint.folder / "config.json", checkpoint.config["model_type"]
     # A field that is null has transformers' default, as one that is not there; but for one.
-    stated = {field: value for field, value in checkpoint.config.items() if value is not None or field == NULL_MEANS}
+    stated = {
+        field: value for field, value in checkpoint.config.items() if value is not None or field == NULL_IS_A_VALUE
+    }
     config = WithDefaults(stated)
     if kind != "encoder":
         _ = checkpoint.labels  # refused here by their name: transformers 5 fails on them when it loads the tokenizer

@@ -46,7 +46,7 @@ class Classify(Question):
     def _answers(self, hidden_size: int) -> list[tuple[str, Type]]:  # noqa: ARG002
         return [("labels", _LABELS)] if self.ranked else [("label", "string"), ("score", "float32")]
 
-    def list_bytes(self, bundle: Bundle) -> int:
+    def answer_bytes(self, bundle: Bundle) -> int:
         """Of its labels, all of which may reach a threshold."""
         labels = self._label_count(bundle)
         return _BYTES_PER_LABEL * min(labels, self.top_k or labels) if self.ranked else 0

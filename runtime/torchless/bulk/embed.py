@@ -11,6 +11,7 @@ from .columns import Type
 from .questions import Answered, Question, Respondent, how_read
 
 if TYPE_CHECKING:
+    from torchless.bundle.bundle import Bundle
     from torchless.encoder import Encoder
     from torchless.inputs.tokenised import Tokenised
 
@@ -29,6 +30,10 @@ class Embed(Question):
 
     def _answers(self, hidden_size: int) -> list[tuple[str, Type]]:
         return [("embedding", ("float32", hidden_size))]
+
+    def answer_bytes(self, bundle: Bundle) -> int:
+        """Of its vector."""
+        return 4 * bundle.manifest.hidden_size
 
     def load(self) -> Respondent:
         """Load the encoder; errors as `Encoder.load` and `Encoder.require_vectors`."""

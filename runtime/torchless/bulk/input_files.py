@@ -147,12 +147,12 @@ def _within(folder: Path, seen: set[str]) -> Iterator[Path]:
         InputError: a folder cannot be read.
     """
     try:
-        found = [each for each in folder.iterdir() if not _is_left_out(each.name)]
-        folders = sorted((each for each in found if each.is_dir()), key=lambda each: (each.is_symlink(), each))
+        found = [(each, each.is_dir()) for each in folder.iterdir() if not _is_left_out(each.name)]
     except OSError as error:
         raise InputError(f"--input {folder}: {error.strerror or error}.") from error
-    yield from (each for each in found if each not in folders)
-    for each in folders:  # real ones first: of a link beside them the files are known then
+    yield from (each for each, is_folder in found if not is_folder)
+    folders = [each for each, is_folder in found if is_folder]
+    for each in sorted(folders, key=lambda each: (each.is_symlink(), each)):  # a link beside its folder comes too late
         if (real := os.path.realpath(each)) not in seen:
             seen.add(real)
             yield from _within(each, seen)

@@ -122,8 +122,8 @@ class Question:
     def _answers(self, hidden_size: int) -> list[tuple[str, Type]]:
         raise NotImplementedError
 
-    def list_bytes(self, bundle: Bundle) -> int:  # noqa: ARG002
-        """About how much memory one text's list of answers takes; 0 where it has none."""
+    def answer_bytes(self, bundle: Bundle) -> int:  # noqa: ARG002
+        """About how much memory one text's vector or list of answers takes; 0 where it has neither."""
         return 0
 
     def load(self) -> Respondent:

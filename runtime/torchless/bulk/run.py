@@ -89,8 +89,7 @@ def run(
 def _answer_all(job: Job, begun: Begun, answering: Answering, status: Status) -> int:
     """Keep every chunk that is not kept yet; returns how many tokens were read."""
     kept = begun.kept
-    vectors = sum(4 * column.type[1] for column in begun.columns if isinstance(column.type, tuple))
-    budget = Budget.of(job.memory, vectors + begun.question.list_bytes(begun.bundle))
+    budget = Budget.of(job.memory, begun.question.answer_bytes(begun.bundle))
     progress = Progress(begun.source.rows, kept.totals.rows)
     tokens = 0
 

@@ -165,26 +165,19 @@ class Call:
             self.share.take(size)
 
     async def _submit(self, queued: QueuedRequest) -> None:
-        limit_s, spent_s = self.limit_s, perf_counter() - self._begun_s
         if self.aside:  # `Aside` watches
-            await self.service.queue.submit(queued, limit_s, spent_s)
+            await self.service.queue.submit(queued, self.timeout_s, self.spent_s)
             return
         stop_watching = self.watch(lambda: queued.fail(ClientLeftError()))
         try:
-            await self.service.queue.submit(queued, limit_s, spent_s)
+            await self.service.queue.submit(queued, self.timeout_s, self.spent_s)
         finally:
             stop_watching()
 
     @property
-    def left_s(self) -> float:
-        """How many of the server's seconds are left."""
-        return max(0.0, self.service.settings.request_timeout_s - (perf_counter() - self._begun_s))
-
-    @property
-    def limit_s(self) -> float:
-        """Seconds from the request's arrival in which it must be answered."""
-        most_s = self.service.settings.request_timeout_s
-        return most_s if self.timeout_s is None else min(self.timeout_s, most_s)
+    def spent_s(self) -> float:
+        """Seconds since the request's head arrived."""
+        return perf_counter() - self._begun_s
 
     def watch(self, drop: Callable[[], None]) -> Callable[[], object]:
         """Call a function when the client leaves; returns what ends the watch. For the loop of the connection."""

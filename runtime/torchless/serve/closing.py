@@ -22,9 +22,14 @@ class Closing:
         self._transport = transport
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def under_way(self) -> bool:
+        """The connection is being closed, in stages or at once."""
+        return self.begun or self._transport.is_closing()
+
     def begin(self) -> None:
         """Close our side, and all of it when the client does, or after a second."""
-        if self.begun or self._transport.is_closing():
+        if self.under_way:
             return
         self.begun = True
         try:

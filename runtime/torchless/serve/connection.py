@@ -94,7 +94,7 @@ class _BoundedConnection(Http1Protocol):
         if self._receiving:  # it is not idle, and has the time for a request
             self._unset_keepalive_if_required()
         self._unread.next_answer()
-        if self.transport.is_closing() or self.closing.begun:  # it closes once all is read
+        if self.closing.under_way:  # it closes once all is read
             self._unread.begin()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -176,7 +176,7 @@ class _BoundedConnection(Http1Protocol):
     def _end(self, status: int, problem: bytes) -> None:
         """Refuse the request unless its answer has begun, and close the connection."""
         self._stop_timer()
-        if self.transport is None or self.transport.is_closing() or self.closing.begun:
+        if self.transport is None or self.closing.under_way:
             return
         if self._receiving:
             self.refuse(status, problem)

@@ -7,7 +7,6 @@ import itertools
 import os
 import traceback
 import uuid
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -35,6 +34,7 @@ from .keys import is_key
 from .logs import log, log_error
 from .media_types import check_media_type
 from .operation import Dialect, Operation, Reply
+from .request_queue import SHUTTING_DOWN
 from .service import Service
 from .tracing import span
 
@@ -70,7 +70,6 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        begun_s = perf_counter()
         headers = dict(scope["headers"])
         call = Call(self._service, scope, headers, receive)
         request_id = _request_id(headers)
@@ -84,14 +83,14 @@ class Endpoint:
                 except asyncio.CancelledError:
                     if not self._service.draining:
                         raise
-                    problem = NotReadyError("the server is shutting down")  # and had no more time for this
+                    problem = NotReadyError(SHUTTING_DOWN)  # and had no more time for this
                     reply = self._refusal(problem)
                 except Exception as error:
                     problem = TorchlessError(f"{type(error).__name__}: {error}")
                     reply = self._refusal(problem)
                     log_error("a bug", request_id=request_id.decode(), exception=traceback.format_exc())
                     bare(error)
-                total_s = perf_counter() - begun_s
+                total_s = call.spent_s
                 if not isinstance(problem, ClientLeftError):
                     extra = [*_times(call, total_s), (b"x-request-id", request_id)]
                     await _send(send, scope, reply, extra, self._service)
@@ -120,7 +119,8 @@ class Endpoint:
         def late() -> TimedOutError:
             return TimedOutError(settings.request_timeout_s, self._service.queue.retry_after_s())
 
-        return await self._service.aside.run(work, call.watch, call.left_s, late)
+        left_s = max(0.0, settings.request_timeout_s - call.spent_s)
+        return await self._service.aside.run(work, call.watch, left_s, late)
 
     async def _run(self, call: Call, body: Any) -> Reply:
         operation = self._operation

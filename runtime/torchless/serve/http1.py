@@ -89,7 +89,7 @@ class Http1Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived."""
-        if self._last_words is not None or self.closing.begun:
+        if self._last_words is not None:
             return
         rest: bytes | memoryview = data
         try:
@@ -248,7 +248,7 @@ class Http1Protocol(HttpToolsProtocol):
 
     def _ask(self) -> None:
         """End the connection if its client has left."""
-        if self.transport.is_closing() or self.closing.begun:
+        if self.closing.under_way:
             return
         if _has_left(self.transport):
             self.transport.abort()

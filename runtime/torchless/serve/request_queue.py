@@ -32,7 +32,7 @@ _TOKENISE_TEXTS = 64  # tokenised in one call: enough to save calls, too few to 
 _LONG_CHARACTERS = 20_000  # about 10 ms of tokenising
 _SHARES = 16
 _KEPT = 0.95  # of what earlier batches count in the measured rate, at each one
-_SHUTTING_DOWN = "the server is shutting down"
+SHUTTING_DOWN = "the server is shutting down"
 
 
 class RequestQueue:
@@ -88,12 +88,12 @@ class RequestQueue:
 
     # Event loop.
 
-    async def submit(self, request: QueuedRequest, limit_s: float | None = None, spent_s: float = 0.0) -> None:
+    async def submit(self, request: QueuedRequest, timeout_s: float | None = None, spent_s: float = 0.0) -> None:
         """Queue a request and wait for its answer.
 
         Args:
             request: what is asked.
-            limit_s: seconds for all that it takes; None: what the settings have.
+            timeout_s: seconds for all that it takes, and no more than the settings have; None: as many.
             spent_s: how many of them are over.
 
         Raises:
@@ -107,7 +107,8 @@ class RequestQueue:
         if not request.texts:
             return
         self._admit(request)
-        limit_s = self._settings.request_timeout_s if limit_s is None else limit_s
+        limit_s = self._settings.request_timeout_s
+        limit_s = limit_s if timeout_s is None else min(timeout_s, limit_s)
         timer = request.loop.call_later(max(0.0, limit_s - spent_s), self._expire, request, limit_s)
         try:
             await request.answered()
@@ -126,7 +127,7 @@ class RequestQueue:
             self._arrived, self._waiting = deque(), deque()
             self._changed.notify_all()
         for request in left:
-            request.fail_soon(NotReadyError(_SHUTTING_DOWN))
+            request.fail_soon(NotReadyError(SHUTTING_DOWN))
 
     def _admit(self, request: QueuedRequest) -> None:
         limit = self._settings.max_queue_tokens
@@ -135,7 +136,7 @@ class RequestQueue:
         request.counted_tokens = max(len(request.texts), int(most))
         with self._changed:
             if self._closed:
-                raise NotReadyError(_SHUTTING_DOWN)
+                raise NotReadyError(SHUTTING_DOWN)
             self._count(request.counted_tokens)
             if self.queued_tokens > limit:
                 self._count(-request.counted_tokens)
@@ -258,7 +259,7 @@ class RequestQueue:
         """Let a long request wait for its next piece, unless it is over."""
         if not self._arrived_long.put(long):
             self.forget([long.request])
-            long.request.fail_soon(NotReadyError(_SHUTTING_DOWN))
+            long.request.fail_soon(NotReadyError(SHUTTING_DOWN))
 
     def offer(self, requests: Sequence[QueuedRequest], wake: int) -> None:
         """Let requests that are tokenised be taken if they fit, else refuse them; and wake so many idle workers."""
@@ -269,7 +270,7 @@ class RequestQueue:
                 tokens = sum(request.tokens.lengths)
                 self._count(tokens - request.counted_tokens)
                 if self._closed:
-                    refused.append((request, NotReadyError(_SHUTTING_DOWN)))
+                    refused.append((request, NotReadyError(SHUTTING_DOWN)))
                     self._count(-tokens)
                 elif tokens > request.counted_tokens and self.queued_tokens > limit:
                     self._count(-tokens)

@@ -54,4 +54,4 @@ class Sender:
 
     def is_closing(self) -> bool:
         """Whether it is being closed."""
-        return self._closing.begun or self._transport.is_closing()
+        return self._closing.under_way

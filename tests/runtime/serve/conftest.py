@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +105,20 @@ class Server:
             return self.process.wait(20)
         finally:
             self.process.kill()
+
+
+def rest(connection: socket.socket) -> bytes:
+    """All that comes until the server ends the connection; an error if it does not."""
+    received = b""
+    with suppress(ConnectionError):
+        while data := connection.recv(65536):
+            received += data
+    return received
+
+
+def statuses(received: bytes) -> list[int]:
+    """The statuses of all answers, in order."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", received)]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Server
+from .conftest import Server, rest, statuses
 
 Start = Callable[..., Server]
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
@@ -32,19 +32,6 @@ def send(connection: socket.socket, *parts: bytes) -> None:
     for part in parts:
         connection.sendall(part)
         time.sleep(0.05)
-
-
-def rest(connection: socket.socket) -> bytes:
-    """All that comes until the server ends the connection; an error if it does not."""
-    received = b""
-    with suppress(ConnectionError):
-        while data := connection.recv(65536):
-            received += data
-    return received
-
-
-def statuses(received: bytes) -> list[int]:
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", received)]
 
 
 # A connection that asks for nothing
