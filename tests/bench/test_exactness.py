@@ -16,6 +16,7 @@ from torchless_bench.exactness import datasets, ranking
 from torchless_bench.exactness.bodies import ARCHITECTURES, write_as
 from torchless_bench.exactness.measures import Exactness, metric
 from torchless_bench.exactness.models import TrainedModel
+from torchless_bench.exactness.width import twice_as_wide
 
 
 def test_nncf_is_judged_with_its_floats_in_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -85,6 +86,21 @@ def test_a_body_says_the_same_as_another_architecture(architecture: str) -> None
         if architecture in ("bert", "distilbert", "roberta", "electra"):
             states = getattr(model, model.base_model_prefix)(input_ids=ids).last_hidden_state
             assert torch.allclose(states, bert(input_ids=ids).last_hidden_state, atol=1e-4)
+
+
+def test_a_body_twice_as_wide_computes_the_same_twice() -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    bert = transformers.BertModel(transformers.BertConfig(vocab_size=200, **sizes)).eval()
+    wide = twice_as_wide(bert).eval()
+    ids = torch.tensor([[101, 7, 42, 102]])
+    with torch.inference_mode():
+        states, found = bert(input_ids=ids), wide(input_ids=ids)
+    assert torch.allclose(found.last_hidden_state, states.last_hidden_state.repeat(1, 1, 2), atol=1e-5)
+    assert torch.allclose(found.pooler_output, states.pooler_output.repeat(1, 2), atol=1e-5)
+    assert not torch.equal(*wide.encoder.layer[0].output.dense.weight.chunk(2, dim=1))  # or both would learn the same
 
 
 def test_spearman_compares_orders_and_ties_share_their_ranks() -> None:

@@ -16,6 +16,7 @@ from torchless_export.samples import Columns
 from . import datasets, training
 from .bodies import ARCHITECTURES
 
+_WIDE = ":wide"
 CALIBRATION_TEXTS = 300  # what NNCF's documentation takes, for all contenders alike
 
 
@@ -58,7 +59,7 @@ def prepare(name: str, body: Path, data: Path, work: Path, say: Callable[[str], 
     """Train a model, and export it unless it is a tagger, or find what an earlier run left.
 
     Args:
-        name: "SET:ARCHITECTURE".
+        name: "SET:ARCHITECTURE", or "SET:ARCHITECTURE:wide" for a body twice as wide as `body`.
         body: the BERT checkpoint that training begins with.
         data: the folder of the sets.
         work: where models are kept.
@@ -69,14 +70,21 @@ def prepare(name: str, body: Path, data: Path, work: Path, say: Callable[[str], 
         ExportError: the checkpoint cannot be exported.
     """
     of, _, architecture = name.partition(":")
+    wide = architecture.endswith(_WIDE)
+    architecture = architecture.removesuffix(_WIDE)
     if architecture not in ARCHITECTURES:
-        raise InputError(f"models: expected SET:ARCHITECTURE with one of {', '.join(ARCHITECTURES)}, got {name!r}.")
+        known = ", ".join(ARCHITECTURES)
+        raise InputError(
+            f"models: expected SET:ARCHITECTURE or SET:ARCHITECTURE{_WIDE} with one of {known}, got {name!r}."
+        )
     if not (body / "config.json").is_file():
         raise InputError(f"--body {body}: expected the folder of a BERT checkpoint, got none.")
     model = TrainedModel(name, work / name.replace(":", "-"), datasets.read(of, data))
     model.folder.mkdir(parents=True, exist_ok=True)
     if not model.checkpoint.exists():
-        training.train(body, architecture, model.dataset, model.checkpoint, say=lambda line: say(f"{name}: {line}"))
+        training.train(
+            body, architecture, model.dataset, model.checkpoint, wide=wide, say=lambda line: say(f"{name}: {line}")
+        )
     texts = model.dataset.train.texts
     chosen = texts[:: max(1, len(texts) // CALIBRATION_TEXTS)][:CALIBRATION_TEXTS]
     model.calibration.write_text("".join(json.dumps(_row(text)) + "\n" for text in chosen), encoding="utf-8")

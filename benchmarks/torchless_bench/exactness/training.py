@@ -1,6 +1,7 @@
 """Fine-tunes a classifier: AdamW, a linear schedule with a warm-up, batches of like lengths.
 
-Taggers are trained with products in bfloat16, several times as fast on CPUs with AMX; the weights stay in float32.
+Taggers and wide bodies are trained with products in bfloat16, several times as fast on CPUs with AMX; the weights stay
+in float32.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torchless_export.tagging.words import first_tokens
 
 from .bodies import write_as
 from .datasets import Dataset, Rows
+from .width import twice_as_wide
 
 _SEED, _BATCH = 0, 32
 _MOST_TOKENS = 128
@@ -31,6 +33,7 @@ def train(
     dataset: Dataset,
     out: Path,
     *,
+    wide: bool = False,
     rate: float = 1e-4,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
@@ -41,6 +44,7 @@ def train(
         architecture: one of bodies.ARCHITECTURES.
         dataset: what to learn.
         out: where the checkpoint goes; complete or not there.
+        wide: make the body twice as wide first.
         rate: the largest learning rate.
         say: called with a line after each epoch.
     """
@@ -55,20 +59,30 @@ def train(
         "id2label": dict(enumerate(dataset.labels)),
         "label2id": {label: index for index, label in enumerate(dataset.labels)},
     }
-    model = write_as(architecture, AutoModel.from_pretrained(body, local_files_only=True), head, tagger=tagger)
+    bert = AutoModel.from_pretrained(body, local_files_only=True)
+    model = write_as(architecture, twice_as_wide(bert) if wide else bert, head, tagger=tagger)
     if model.config.pad_token_id != tokenizer.pad_token_id:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.pad_token_id)
     if getattr(model.config, "type_vocab_size", 1) < 2 or architecture in ("distilbert", "mpnet", "modernbert"):
         tokenizer.model_input_names = ["input_ids", "attention_mask"]
     epochs = max(_LEAST_EPOCHS, -(-_ROWS_SEEN // len(dataset.train.texts)))
-    _fit(model, tokenizer, dataset, epochs, rate, say)
+    _fit(model, tokenizer, dataset, epochs, rate, say, bfloat16=tagger or wide)
     unfinished = out.with_name(out.name + ".unfinished")
     model.eval().save_pretrained(unfinished)
     tokenizer.save_pretrained(unfinished)
     unfinished.rename(out)
 
 
-def _fit(model: Any, tokenizer: Any, dataset: Dataset, epochs: int, rate: float, say: Callable[[str], None]) -> None:
+def _fit(
+    model: Any,
+    tokenizer: Any,
+    dataset: Dataset,
+    epochs: int,
+    rate: float,
+    say: Callable[[str], None],
+    *,
+    bfloat16: bool,
+) -> None:
     import torch
 
     chooser = random.Random(_SEED)
@@ -80,7 +94,7 @@ def _fit(model: Any, tokenizer: Any, dataset: Dataset, epochs: int, rate: float,
         total = 0.0
         for texts, targets in _batches(dataset.train, chooser):
             inputs = encode(tokenizer, texts, _MOST_TOKENS)
-            with torch.autocast("cpu", torch.bfloat16, enabled=dataset.problem == "token_classification"):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 loss = model(**inputs, labels=_wanted(dataset, inputs, texts, targets)).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
