@@ -38,6 +38,8 @@ class Application(Router):
         """Answer one request."""
         if self.service.forked:
             await self.service.begin_again()
+        if scope.get("path_params"):  # of the path that it is mounted at: they name no model here
+            scope = {**scope, "path_params": {}}
         await super().__call__(scope, receive, send)
 
     async def _refuse(self, scope: Any, receive: Any, send: Any) -> None:
@@ -45,7 +47,7 @@ class Application(Router):
             await send({"type": "websocket.close"})
             return
         dialect = dialect_of(scope["path"].removeprefix(scope.get("root_path", "")))
-        await self._unknown[dialect.name]({**scope, "path_params": {}}, receive, send)
+        await self._unknown[dialect.name]({"path_params": {}, **scope}, receive, send)
 
 
 class _Route(Route):

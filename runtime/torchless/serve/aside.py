@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
-from time import perf_counter
 from typing import Any, TypeVar
 
 from torchless.running.memory import trim
 
+from . import awake
 from .errors import ClientLeftError
 from .queued_request import call_in_loop
 
@@ -69,10 +69,10 @@ class Aside:
                 call_in_loop(self._loop, self._give_back_soon)
 
     def behind_s(self) -> float:
-        """Seconds for which the loop has not answered: it is asked now, if it was not before."""
+        """Seconds of this process for which the loop has not answered: it is asked now, if it was not before."""
         if self._loop is None:
             return 0.0
-        now_s = perf_counter()
+        now_s = awake.now_s()
         asked_s = self._asked_s
         if asked_s is None:
             self._asked_s = asked_s = now_s

@@ -210,3 +210,15 @@ def refuse_other_side(name: str, asked: str | None, side: Side) -> None:
     """
     if asked is not None and asked.lower() != side:
         raise InvalidError(f"{name}: the model decides where texts are cut; expected {side}, got {asked.lower()}")
+
+
+def check_truncation(model: ServedModel, tokens: int | None, side: Side | None) -> None:
+    """Refuse another limit or another side than the model's; None and -1 are the model's own limit.
+
+    Raises:
+        InvalidError: it is another one.
+    """
+    limit = model.manifest.max_tokens
+    if tokens not in (None, -1, limit):
+        raise InvalidError(f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {tokens}")
+    refuse_other_side("truncation_side", side, model.manifest.truncation_side)

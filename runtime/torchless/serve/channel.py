@@ -74,7 +74,7 @@ class Channel:
         self._end.close()
         for waiting in self._asked.values():
             if not waiting.done():
-                waiting.set_exception(PeerError("a process of the server ended meanwhile", "InferenceError"))
+                waiting.set_exception(PeerError("a process of the server ended meanwhile; try again", "NotReadyError"))
 
     async def ask(self, what: str, given: Any = None) -> Any:
         """The answer to a question; for any event loop.
@@ -105,7 +105,7 @@ class Channel:
         if self._early is not None:
             self._early.append(line)
         elif self._writer is None or self._writer.is_closing():
-            raise PeerError("a process of the server has ended", "InferenceError")
+            raise PeerError("a process of the server has ended; try again", "NotReadyError")
         else:
             self._writer.write(line)
 

@@ -70,6 +70,7 @@ class _BoundedConnection(Http1Protocol):
         self._unread = Unread(transport, self.read_timeout_s, self.answer_timeout_s)
         self._start_timer()
         if len(self.connections) + self.row.others(Cell.CONNECTIONS) > self.max_connections:
+            self.count(503)
             transport.write(_TOO_MANY)
             transport.close()
 
@@ -125,6 +126,7 @@ class _BoundedConnection(Http1Protocol):
         self._unset_keepalive_if_required()  # here, because empty lines between requests do not extend it
         self.scope["extensions"] = {ON_DISCONNECT: self._on_disconnect}  # type: ignore[dict-item]
         self._receiving = True
+        self._stop_timer()  # a new connection has its time to begin, and then that of a request
 
     def on_headers_complete(self) -> None:
         if self._head_is_too_large():

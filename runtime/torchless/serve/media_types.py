@@ -15,7 +15,7 @@ _JSON = b"application/json"
 _BYTES = b"application/octet-stream"
 # The clients of Triton and of KServe name no type. They send the header only with tensors in bytes; a page that chooses
 # its User-Agent must ask first.
-_CLIENTS = (b"python/gevent-http-client", b"python-httpx/")
+_CLIENTS = (b"python/gevent-http-client", b"python-httpx")
 
 
 def check_media_type(headers: dict[bytes, bytes], *, binary: bool) -> None:

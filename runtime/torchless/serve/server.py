@@ -16,7 +16,7 @@ import uvicorn
 
 from torchless.errors import InferenceError, InputError, TorchlessError
 
-from . import tracing
+from . import awake, tracing
 from .accepting import Acceptor
 from .app import Application
 from .channel import Channel
@@ -123,6 +123,7 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn's, ten times a second: a thread that hangs for long ends the process, for its supervisor."""
+        awake.look()
         self._service.note()
         if not self.should_exit and self._service.hangs(HANGS):
             self.problem = InferenceError("a thread hangs in a library; the process ends, so that it can be replaced")

@@ -62,6 +62,7 @@ class Supervisor:
         self._loop = asyncio.SelectorEventLoop(selectors.PollSelector())
         self._places: asyncio.Queue[int | None] = asyncio.Queue()  # to be filled; None: all have ended
         self._reloading = asyncio.Lock()
+        self._reloads: dict[str | None, asyncio.Future[dict[str, str]]] = {}  # that wait to begin, by name
         self._tasks: set[asyncio.Future[Any]] = set()
 
     def run(self) -> None:
@@ -129,6 +130,8 @@ class Supervisor:
             await asyncio.sleep(0.01)
         code = os.waitstatus_to_exitcode(status[1])
         del self._children[place]
+        if not any(other.loaded for other in self._children.values()):
+            self._expected = {}  # nobody serves it any more: what the next process finds is right
         self._ended = merged([self._ended, child.counts])
         self._whole.clear(place)
         ready = (other for other in self._children if self._whole.get(other, Cell.STATE) == State.READY)
@@ -202,10 +205,11 @@ class Supervisor:
         except TorchlessError as error:
             log_error("reload failed; the models that ran before go on", error=str(error))
 
-    def _begin(self, work: Any) -> None:
-        task = asyncio.ensure_future(work, loop=self._loop)
+    def _begin(self, work: Any) -> asyncio.Future[Any]:
+        task: asyncio.Future[Any] = asyncio.ensure_future(work, loop=self._loop)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # What processes ask.
 
@@ -249,10 +253,19 @@ class Supervisor:
         return merged([self._ended, *(child.counts for child in others)])
 
     async def _reload(self, name: str | None) -> dict[str, str]:
-        """Load a model (None: every model) again in all processes, and swap it in once all of them have it."""
+        """Load a model (None: every model) again; all that ask before it begins share one reload."""
+        if name not in self._reloads:
+            self._reloads[name] = self._begin(self._reload_all(name))
+        return await asyncio.shield(self._reloads[name])
+
+    async def _reload_all(self, name: str | None) -> dict[str, str]:
+        """Load it in all processes, and swap it in once all of them have it."""
         async with self._reloading:
+            del self._reloads[name]
             for _ in range(_TRIES):
                 children = list(self._children.values())
+                if not children:  # those that are begun next load it anyway
+                    return {}
                 found = await self._ask_all(children, "prepare", name, within_s=_LOAD_S)
                 wrong = next((each for each in found if isinstance(each, BaseException)), None)
                 same = wrong is None and all(each == found[0] for each in found)

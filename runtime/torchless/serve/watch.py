@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from time import perf_counter
 
+from . import awake
 from .logs import log_error
 from .settings import Settings
 
@@ -35,16 +35,16 @@ class Watch:
 
     def begin(self) -> None:
         """Note that this thread begins a piece of work: a call that may hang."""
-        self._begun_s[threading.get_ident()] = perf_counter()
+        self._begun_s[threading.get_ident()] = awake.now_s()
 
     def rest(self) -> None:
         """Note that this thread waits for work."""
         self._begun_s.pop(threading.get_ident(), None)
 
     def longest_s(self) -> float:
-        """Seconds that a thread has been at its present piece of work, the largest of all threads."""
+        """Seconds of this process that a thread has been at its present piece of work, the largest of all threads."""
         begun_s = list(self._begun_s.values())
-        return perf_counter() - min(begun_s) if begun_s else 0.0
+        return awake.now_s() - min(begun_s) if begun_s else 0.0
 
     def _keep(self, work: Callable[[], None]) -> None:
         while True:

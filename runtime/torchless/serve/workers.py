@@ -49,28 +49,36 @@ class Workers:
             self.watch.start("torchless-worker", self._work)
 
     def _work(self) -> None:
-        queue = self._queue
-        while self._waited(queue.wait):
-            if arrivals := queue.arrivals():
-                self._tokenise(arrivals, takes_one=True)
-            if taken := queue.take():
-                self._run(taken)
+        while self._waited(self._queue.wait):
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        """Tokenise what has arrived, then run what waits; its own frame, so that an idle thread keeps no model."""
+        if arrivals := self._queue.arrivals():
+            self._tokenise(arrivals, takes_one=True)
+        if taken := self._queue.take():
+            self._run(taken)
 
     def _tokenise_long(self) -> None:
         while (long := self._waited(self._queue.next_long)) is not None:
-            request = long.request
-            if request.over:
-                self._queue.forget([request])
-                continue
-            try:
-                self._next_piece(long)
-            except BaseException as error:
-                self._refuse([request], as_error(error))
+            self._advance(long)
+            del long  # an idle thread keeps no texts, and no model
+
+    def _advance(self, long: LongRequest) -> None:
+        """Tokenise the next piece of a long request."""
+        request = long.request
+        if request.over:
+            self._queue.forget([request])
+            return
+        try:
+            self._next_piece(long)
+        except BaseException as error:
+            self._refuse([request], as_error(error))
+        else:
+            if long.is_whole:
+                self._finish(long)
             else:
-                if long.is_whole:
-                    self._finish(long)
-                else:
-                    self._queue.put_back(long)
+                self._queue.put_back(long)
 
     def _waited(self, wait: Callable[[], T]) -> T:
         self.watch.rest()

@@ -26,7 +26,7 @@ from torchless.serve.errors import ClientLeftError, MalformedError, OverloadedEr
 from torchless.serve.json_bounds import check_elements
 from torchless.serve.settings import Settings
 
-from .conftest import Server
+from .conftest import Server, rest
 
 STALL_S = 1.5  # `torchless_bench.serving.faults` measures the 0.05 that are promised; tests share their CPUs
 MODEL = "/v2/models/sst2-mini/infer"
@@ -186,6 +186,8 @@ def test_connections_are_bounded(start: Callable[..., Server], tiny: Path) -> No
         assert status == 503
         assert json.loads(answer)["error_type"] == "Unhealthy"
         assert headers["retry-after"] == "1"
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert b'requests_total{route="unknown",status="503"} 1' in rest(connection)
     time.sleep(0.2)
     assert server.request("GET", "/health")[0] == 200
 

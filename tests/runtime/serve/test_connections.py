@@ -74,6 +74,17 @@ def test_a_body_may_still_arrive_after_its_answer(start: Start, tiny: Path) -> N
         assert statuses(rest(connection)) == [200, 200]
 
 
+def test_the_time_in_which_a_request_may_arrive_begins_with_the_request(start: Start, tiny: Path) -> None:
+    """Browsers and proxies connect before they have anything to ask."""
+    server = start(tiny, "--read-timeout-s", 1)
+    with connect(server) as connection:
+        time.sleep(0.8)
+        connection.sendall(POST % 18)
+        time.sleep(0.6)
+        connection.sendall(b'{"inputs": "good"}')
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
 # What a connection may take
 
 

@@ -73,6 +73,11 @@ def hugging(**parameters: Any) -> dict[str, Any]:
         ("/v2/models/sst2-mini/infer", infer(parameters={"sequence_id": "a"})),
         ("/v2/models/sst2-mini/infer", infer(parameters={"sequence_start": True})),
         ("/v2/models/sst2-mini/infer", infer(parameters={"timeout": -1})),
+        ("/v2/models/sst2-mini/infer", infer(parameters={"timeout": 10**400})),
+        ("/v1/embeddings", {"input": [[101, 102]]}),
+        ("/v1/embeddings", {"input": [101, 102]}),
+        ("/v1/embeddings", {"input": "good", "truncate_prompt_tokens": 3}),
+        ("/embed", {"inputs": "good", "encoding_format": "base64"}),
     ],
 )
 def test_a_field_that_is_not_understood_is_422(server: Server, path: str, body: Any) -> None:
@@ -91,6 +96,9 @@ def test_a_field_that_is_not_understood_is_422(server: Server, path: str, body: 
         ("/classify", {"input": "good", "priority": 3, "user": "me", "request_id": "7", "rid": "8"}),
         ("/classify", {"input": "good", "truncation_side": "right", "add_special_tokens": True}),
         ("/v1/embeddings", {"input": "good", "user": "me", "encoding_format": None}),
+        ("/v1/embeddings", {"input": "good", "drop_params": True}),  # RAGFlow's, for LiteLLM
+        ("/v1/embeddings", {"input": "good", "truncate_prompt_tokens": -1}),  # vLLM's benchmark
+        ("/embed", {"inputs": "good", "encoding_format": "float"}),  # huggingface_hub 2
         ("/v2/models/sst2-mini/infer", infer(parameters={"priority": 1, "timeout": 10_000_000, "sequence_id": 0})),
         ("/v2/models/sst2-mini/infer", {"inputs": [{**TENSOR, "name": "args"}]}),  # as MLServer's clients call it
         ("/v2/models/sst2-mini/infer", tensor(content_type="str")),

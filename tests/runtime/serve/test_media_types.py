@@ -96,7 +96,14 @@ def test_a_length_that_is_none_is_400(server: Server, length: str) -> None:
 
 
 @pytest.mark.parametrize("named", [{"model_name": "tiny"}, {"model_name": "tiny", "model_version": "1"}, {}])
-@pytest.mark.parametrize("headers", [{"user-agent": "python-httpx/0.28.1"}, {"content-type": "application/json"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"user-agent": "python-httpx/0.28.1"},
+        {"user-agent": "python-httpx2/2.0.0"},
+        {"content-type": "application/json"},
+    ],
+)
 def test_kserve_s_client_names_no_type_and_repeats_the_model(
     server: Server, named: dict[str, str], headers: dict[str, str]
 ) -> None:

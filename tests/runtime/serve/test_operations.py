@@ -387,7 +387,9 @@ def test_wrong_paths_and_methods_are_logged_and_counted(start: Start, tiny: Path
 # In an application of one's own
 
 
-def test_it_can_be_mounted_in_another_application(tiny: Path) -> None:
+@pytest.mark.parametrize("place", ["/models", "/{name}/{version}"])
+def test_it_can_be_mounted_in_another_application(tiny: Path, place: str) -> None:
+    """Parameters of the path that it is mounted at name no model of its own."""
     import asyncio
 
     from starlette.applications import Starlette
@@ -395,7 +397,7 @@ def test_it_can_be_mounted_in_another_application(tiny: Path) -> None:
 
     from torchless.serve import create_app
 
-    app = Starlette(routes=[Mount("/models", create_app(tiny))])
+    app = Starlette(routes=[Mount(place, create_app(tiny))])
 
     async def ask() -> list[dict[str, Any]]:
         sent: list[dict[str, Any]] = []
@@ -413,7 +415,8 @@ def test_it_can_be_mounted_in_another_application(tiny: Path) -> None:
             sent.append(message)
 
         headers = [(b"content-type", b"application/json")]
-        scope = {"type": "http", "method": "POST", "path": "/models/predict", "headers": headers, "query_string": b""}
+        path = f"{place.format(name='nothing', version='2')}/predict"
+        scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
         await app(scope, receive, send)
         return sent
 

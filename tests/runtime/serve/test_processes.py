@@ -199,6 +199,20 @@ def test_a_process_that_finds_another_bundle_does_not_serve_it(
     until(lambda: server.get("/status")["workers"] >= 2)
 
 
+def test_once_no_process_serves_the_old_bundle_the_new_one_is_served(
+    start: Start, tiny_copy: Path, rewrite: Callable[..., None]
+) -> None:
+    server = start(tiny_copy, "--processes", 2)
+    (old,) = {model["sha256"] for model in server.get("/info")["models"]}
+    rewrite(lambda fields: fields.update({"labels": ["a", "b", "c"][: len(fields["labels"])]}))
+    for pid in children(server):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: server.metric("torchless_replaced_processes") == 2)
+    until(lambda: server.get("/status")["workers"] >= 2)
+    assert server.get("/info")["models"][0]["sha256"] != old
+    assert not [event for event in server.events() if "another bundle" in str(event.get("error"))]
+
+
 @pytest.mark.parametrize("broken", ["bytes", "nothing"])
 def test_a_bundle_that_cannot_be_loaded_ends_the_server_with_its_message(tiny_copy: Path, broken: str) -> None:
     weights = next(tiny_copy.glob("weights.*"))

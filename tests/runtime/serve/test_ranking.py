@@ -60,6 +60,7 @@ def test_tei_s_clients_get_its_form(served: Server, reranker: Reranker) -> None:
     raw = served.post("/rerank", {**body, "raw_scores": True, "return_text": True})
     same(raw, reranker.rank(QUERY, DOCUMENTS, activation="none"))
     assert [each["text"] for each in raw] == [DOCUMENTS[each["index"]] for each in raw]
+    same(served.post("/rerank", {**body, "top_n": 2, "truncate": False}), reranker.rank(QUERY, DOCUMENTS, 2))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -191,7 +192,7 @@ def test_a_query_is_checked_once_for_all_documents(monkeypatch: pytest.MonkeyPat
         ("/rerank", {"texts": ["a"]}, 422, "expected texts (as text-embeddings-inference has it) or documents"),
         ("/rerank", {"documents": None}, 422, "expected texts"),
         ("/rerank", {"raw_scores": True}, 422, "raw_scores: not allowed beside documents"),
-        ("/rerank", {"texts": ["a"], "documents": None, "top_n": 2}, 422, "top_n: not allowed beside texts"),
+        ("/rerank", {"texts": ["a"], "documents": None, "user": "me"}, 422, "user: not allowed beside texts"),
         ("/rerank", {"texts": ["a"], "documents": None, "truncation_direction": "left"}, 422, "truncation_direction"),
         (
             "/v1/rerank",

@@ -143,6 +143,29 @@ def test_time_in_which_the_supervisor_stood_still_too_is_held_against_no_process
     supervisor._ways.close()
 
 
+def test_reloads_that_wait_for_one_another_are_done_together() -> None:
+    asked: list[str] = []
+
+    async def answer(what: str, _: object) -> dict[str, str]:
+        asked.append(what)
+        await asyncio.sleep(0.05)
+        return {"m": f"{len(asked)}"}
+
+    async def scenario() -> list[Any]:
+        first = asyncio.ensure_future(supervisor._reload(None))
+        await asyncio.sleep(0.01)
+        return [await first, *await asyncio.gather(*(supervisor._reload(None) for _ in range(10)))]
+
+    supervisor = Supervisor(Settings(), 1, [], lambda *_: None)
+    supervisor._children[0] = child(answer)
+    assert supervisor._loop.run_until_complete(scenario()) == [{"m": "1"}] + 10 * [{"m": "3"}]
+    assert asked == ["prepare", "swap"] * 2
+    supervisor._children.clear()
+    assert supervisor._loop.run_until_complete(supervisor._reload(None)) == {}
+    supervisor._loop.close()
+    supervisor._ways.close()
+
+
 def test_an_answer_is_given_up_in_time_and_from_a_silent_process_at_once() -> None:
     async def never(*_: object) -> None:
         await asyncio.sleep(60)
@@ -171,8 +194,9 @@ def test_the_end_of_a_process_is_the_answer_to_what_it_was_asked() -> None:
         asked = asyncio.ensure_future(Child(0, channel, 0.0).ask("prepare", within_s=60))
         await asyncio.sleep(0.05)
         theirs.close()
-        with pytest.raises(PeerError, match="ended meanwhile"):
+        with pytest.raises(PeerError, match="ended meanwhile") as caught:
             await asked
+        assert caught.value.kind == "NotReadyError", "nothing is wrong with the bundle: 503, not 409"
         await running
 
     asyncio.run(scenario())

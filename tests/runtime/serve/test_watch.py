@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from torchless.serve import awake
 from torchless.serve.aside import Aside
 from torchless.serve.service import Service
 from torchless.serve.settings import Settings
@@ -108,6 +109,20 @@ def test_a_hang_turns_readiness_off_and_ends_the_process(
     status, _, answer = server.request("GET", "/ready")
     assert (status, json.loads(answer)) == (503, {"status": "hangs"})
     assert server.process.wait(10) == 1
+
+
+def test_while_the_process_stood_still_nothing_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(awake, "perf_counter", lambda: seconds[0])
+    clock = awake._AwakeClock()
+    monkeypatch.setattr(awake, "now_s", clock.now_s)
+    watch = Watch()
+    for step_s, age_s in ((0.0, 0.0), (0.1, 0.1), (0.1, 0.2), (1000.0, 0.2), (0.1, 0.3)):
+        seconds[0] += step_s
+        clock.look()
+        if not watch._begun_s:
+            watch.begin()
+        assert watch.longest_s() == pytest.approx(age_s)
 
 
 def test_a_loop_that_does_not_answer_is_seen_until_it_does() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +21,7 @@ from torchless.serve.errors import TooLargeError
 from torchless.serve.queued_request import TagRequest
 from torchless.serve.request_queue import RequestQueue
 
-from .served import FakeServedModel, ask, until, words
+from .served import FakeServedModel, ask, running, until, words
 
 
 def test_what_waited_is_run_together_sorted_and_in_batches_of_the_plan(
@@ -40,6 +43,27 @@ def test_what_waited_is_run_together_sorted_and_in_batches_of_the_plan(
         assert sum(lengths) <= BUDGETS["cpu"].tokens
     assert model.batches[1][1][:10] == [7] * 10  # like with like
     assert len(model.batches) < 6
+
+
+def test_idle_threads_keep_no_model(tiny: Path) -> None:
+    """Or after a reload the memory of the old one would stay for as long as few requests come."""
+
+    async def scenario(queue: RequestQueue, model: FakeServedModel) -> None:
+        model.gate.clear()
+        asked = [asyncio.ensure_future(ask(queue, model, [words(1)])) for _ in range(2)]
+        long = asyncio.ensure_future(ask(queue, model, [words(1), words(20_000)]))
+        await until(lambda: queue._idle == 0)
+        model.gate.set()
+        await asyncio.gather(*asked, long)
+        await until(lambda: queue._idle == 2)
+
+    with running(workers=2) as queue:
+        model = FakeServedModel(tiny)
+        asyncio.run(scenario(queue, model))
+        seen = weakref.ref(model)
+        del model
+        gc.collect()
+        assert seen() is None
 
 
 def test_a_text_that_the_model_refuses_fails_alone(queue: RequestQueue, model: FakeServedModel) -> None:

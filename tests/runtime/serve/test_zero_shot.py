@@ -66,6 +66,11 @@ def test_each_version_of_the_client_gets_the_form_that_it_reads(served: Server, 
     for agent in ("unknown/None; hf_hub/1.1.5; python/3.11.1", "unknown/None; hf_hub/2.4.0; python/3.11.1"):
         answer = served.post("/", body, {"user-agent": agent})
         assert [(each["label"], each["score"]) for each in answer] == expected
+    for agent, type_ in (("4.4.0", list), ("3.15.0 Node.js/20", list), ("4.5.0", dict), ("4.13.9 Node.js/22", dict)):
+        answer = served.post("/", body, {"user-agent": f"@huggingface/inference/{agent}"})
+        assert isinstance(answer, type_)
+        answer = answer[0] if isinstance(answer, list) else answer
+        assert list(zip(answer["labels"], answer["scores"], strict=True)) == expected
     several = served.post("/models/nli", {**body, "inputs": ["good", "bad"]})
     assert [each["sequence"] for each in several] == ["good", "bad"]
 

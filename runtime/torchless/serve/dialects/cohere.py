@@ -13,13 +13,13 @@ import msgspec
 
 from torchless.errors import TorchlessError
 from torchless.inputs.arguments import Side
-from torchless.serve.call import Call
+from torchless.serve.call import Call, check_truncation
 from torchless.serve.errors import InvalidError
 from torchless.serve.operation import Dialect, Operation, public_message
 from torchless.serve.served_model import ServedModel
 
 from .rank import rank_documents
-from .vllm import check_truncation, scores_under
+from .vllm import scores_under
 
 Documents = list[str | dict[str, str]]  # an object has its text in `text`; its other fields are given back
 

@@ -65,6 +65,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     truncation_direction: Direction | None = None
     prompt_name: str | None = None
     dimensions: int | None = None
+    encoding_format: Literal["float"] | None = None
 
 
 class Ranked(msgspec.Struct):
@@ -79,7 +80,7 @@ Answer = (
     list[list[Scored]] | Ranked | list[Ranked] | list[Scored] | list[Entity] | list[list[Entity]] | list[list[float]]
 )
 # What a request to a bundle without a head may say, and no other.
-_OF_EMBEDDINGS = ("normalize", "truncate", "truncation_direction", "prompt_name", "dimensions")
+_OF_EMBEDDINGS = ("normalize", "truncate", "truncation_direction", "prompt_name", "dimensions", "encoding_format")
 # What a request to a bundle that labels tokens may say, and no other.
 _OF_TAGS = ("aggregation_strategy", "ignore_labels", "stride")
 _OF_LABELS = (
@@ -168,19 +169,30 @@ async def _zero_shot(
     rows = rank(
         labels, await score_labels(call, model, inputs, labels, template, multi_label, truncate), parameters.top_k
     )
-    if isinstance(inputs, str):
-        return rows[0] if _reads_a_list(call) else _ranked(inputs, rows[0])
-    return [_ranked(text, row) for text, row in zip(inputs, rows, strict=True)]
+    return _as_read(call, inputs, rows)
+
+
+def _as_read(call: Call, inputs: str | list[str], rows: list[list[Scored]]) -> Ranked | list[Ranked] | list[Scored]:
+    """The pipeline's form; of a lone text, what the client reads.
+
+    huggingface_hub since 1.1.5 reads a list of labels and scores, @huggingface/inference before 4.5 a list of answers.
+    """
+    if not isinstance(inputs, str):
+        return [_ranked(text, row) for text, row in zip(inputs, rows, strict=True)]
+    if (version := _version(call, rb"\bhf_hub")) and version >= (1, 1, 5):
+        return rows[0]
+    ranked = _ranked(inputs, rows[0])
+    return [ranked] if (version := _version(call, b"^@huggingface/inference")) and version < (4, 5, 0) else ranked
 
 
 def _ranked(text: str, row: list[Scored]) -> Ranked:
     return Ranked(text, [each.label for each in row], [each.score for each in row])
 
 
-def _reads_a_list(call: Call) -> bool:
-    """huggingface_hub reads a list of labels and scores since 1.1.5; before, and elsewhere, the pipeline's form."""
-    found = re.search(rb"\bhf_hub/(\d{1,4})\.(\d{1,4})\.(\d{1,4})", call.headers.get(b"user-agent", b""))
-    return found is not None and tuple(map(int, found.groups())) >= (1, 1, 5)
+def _version(call: Call, client: bytes) -> tuple[int, ...] | None:
+    """That of a client, by its User-Agent; None for others."""
+    found = re.search(client + rb"/(\d{1,4})\.(\d{1,4})\.(\d{1,4})", call.headers.get(b"user-agent", b""))
+    return tuple(map(int, found.groups())) if found else None
 
 
 def _truncate(parameters: Parameters, model: ServedModel) -> bool | None:

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from torchless.errors import TorchlessError
-from torchless.serve.call import Call, check_dimensions
-from torchless.serve.errors import status_of
+from torchless.serve.call import Call, check_dimensions, check_truncation
+from torchless.serve.errors import InvalidError, status_of
 from torchless.serve.operation import Dialect, Operation, public_message
 
 
@@ -29,13 +29,20 @@ class Error(msgspec.Struct):
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """Texts to embed. A vector in base64 is its little-endian float32 bytes."""
+    """Texts to embed. A vector in base64 is its little-endian float32 bytes.
 
-    input: str | list[str]
+    `user`, and what gateways and load testers add (`drop_params`, `priority`, `request_id`), change no answer.
+    """
+
+    input: str | list[str | int | list[int]]
     model: str | None = None
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, msgspec.Meta(ge=1)] | None = None
     user: str | None = None
+    truncate_prompt_tokens: int | None = None
+    drop_params: bool | None = None
+    priority: int | None = None
+    request_id: str | None = None
 
 
 class Usage(msgspec.Struct):
@@ -82,7 +89,8 @@ async def embeddings(call: Call, body: Request) -> Response:
     """One vector per text, scaled to length 1."""
     model = call.model(body.model)
     check_dimensions(model, body.dimensions)
-    vectors = await call.embeddings(model, body.input)
+    check_truncation(model, body.truncate_prompt_tokens, None)
+    vectors = await call.embeddings(model, _texts(body.input))
     rows: list[list[float] | str]
     if body.encoding_format == "base64":
         rows = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
@@ -91,6 +99,16 @@ async def embeddings(call: Call, body: Request) -> Response:
     tokens = call.token_count
     data = [Embedding(index, row) for index, row in enumerate(rows)]
     return Response(data, model.name, Usage(tokens, tokens))
+
+
+def _texts(given: str | list[str | int | list[int]]) -> str | list[str]:
+    """Refuse token ids: those of OpenAI's own tokenizer, which its clients for other models may send, fit no other."""
+    if not isinstance(given, str) and any(not isinstance(each, str) for each in given):
+        raise InvalidError(
+            "input: expected texts, got token ids; let the client send texts (LangChain's OpenAIEmbeddings: "
+            "check_embedding_ctx_length=False)"
+        )
+    return given  # type: ignore[return-value]  # no other element is left
 
 
 async def models(call: Call, _body: None) -> Models:

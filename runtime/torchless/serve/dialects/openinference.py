@@ -44,6 +44,7 @@ _NUMBERS = ("scores", "logits", "embedding")  # outputs of which `classification
 _VERSION = "1"
 _MOST_DIGITS = 18  # of a number of bytes; Python refuses to read thousands
 _MOST_OUTPUTS = 8
+_MOST_MICROSECONDS = 2**63 - 1  # Triton's are 64 bits
 _SMALL_BYTES = 512
 
 
@@ -65,7 +66,7 @@ class Parameters(msgspec.Struct, forbid_unknown_fields=True):
     sequence_start: bool = False
     sequence_end: bool = False
     priority: int = 0
-    timeout: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    timeout: Annotated[int, msgspec.Meta(ge=0, le=_MOST_MICROSECONDS)] | None = None
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):

@@ -17,7 +17,8 @@ from .rank import rank_documents
 class EitherRequest(cohere.RerankRequest, forbid_unknown_fields=True, kw_only=True):
     """A query, and either `texts` with the fields of text-embeddings-inference, or `documents` with those of vLLM.
 
-    The former are `truncate`, `truncation_direction`, `raw_scores` and `return_text`; all others are the latter's.
+    The former are `truncate`, `truncation_direction`, `raw_scores` and `return_text`; all others are the latter's, and
+    `top_n`, which LiteLLM sends beside texts, is both's.
     """
 
     documents: cohere.Documents | None = None  # type: ignore[assignment]  # one of the two is there
@@ -28,7 +29,8 @@ class EitherRequest(cohere.RerankRequest, forbid_unknown_fields=True, kw_only=Tr
     return_text: bool | None = None
 
 
-_TEI = {"query", *EitherRequest.__struct_fields__} - ({*cohere.RerankRequest.__struct_fields__} - {"query"})
+_SHARED = {"query", "top_n"}
+_TEI = {*EitherRequest.__struct_fields__} - {*cohere.RerankRequest.__struct_fields__} | _SHARED
 
 
 class Rank(msgspec.Struct, omit_defaults=True):
@@ -45,7 +47,7 @@ async def rerank(call: Call, body: EitherRequest) -> list[Rank] | cohere.Respons
         raise InvalidError("expected texts (as text-embeddings-inference has it) or documents (vLLM, Jina, Cohere)")
     given = {name for name in body.__struct_fields__ if getattr(body, name) is not None}
     if body.texts is None:
-        _refuse(given & (_TEI - {"query"}), "documents")
+        _refuse(given & (_TEI - _SHARED), "documents")
         return await cohere.rerank(call, body, "1")
     _refuse(given - _TEI, "texts")
     return await _rank_texts(call, body, body.texts)
@@ -56,8 +58,9 @@ async def _rank_texts(call: Call, body: EitherRequest, texts: list[str]) -> list
     model, repeat = call.model(), bool(body.return_text)
     refuse_other_side("truncation_direction", body.truncation_direction, model.manifest.truncation_side)
     activation: Literal["none", "sigmoid"] = "none" if body.raw_scores else "sigmoid"
+    top_k = body.top_n or None
     ranked = await rank_documents(
-        call, model, body.query, texts, activation=activation, truncate=body.truncate, repeat=repeat
+        call, model, body.query, texts, activation=activation, top_k=top_k, truncate=body.truncate, repeat=repeat
     )
     return [Rank(each.index, each.score, texts[each.index] if repeat else None) for each in ranked]
 

@@ -43,7 +43,7 @@ class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class EmbedRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Texts to embed."""
+    """Texts to embed. `encoding_format` is huggingface_hub's."""
 
     inputs: str | list[str]
     truncate: bool | None = None
@@ -51,6 +51,7 @@ class EmbedRequest(msgspec.Struct, forbid_unknown_fields=True):
     normalize: bool = True
     prompt_name: str | None = None
     dimensions: int | None = None
+    encoding_format: Literal["float"] | None = None
 
 
 class TokenizeRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,10 +12,9 @@ from typing import Literal
 import msgspec
 
 from torchless.inputs.arguments import Side, TextPair
-from torchless.serve.call import Call, refuse_other_side
+from torchless.serve.call import Call, check_truncation
 from torchless.serve.errors import InvalidError
 from torchless.serve.operation import Dialect, Operation
-from torchless.serve.served_model import ServedModel
 
 from .openai import Error, error
 from .rank import score_pairs
@@ -82,18 +81,6 @@ async def classify(call: Call, body: Request) -> Response:
     ]
     tokens = call.token_count
     return Response(f"classify-{uuid.uuid4().hex}", int(time.time()), model.name, data, Usage(tokens, tokens))
-
-
-def check_truncation(model: ServedModel, tokens: int | None, side: Side | None) -> None:
-    """Refuse another limit or another side than the model's; None and -1 are the model's own limit.
-
-    Raises:
-        InvalidError: it is another one.
-    """
-    limit = model.manifest.max_tokens
-    if tokens not in (None, -1, limit):
-        raise InvalidError(f"truncate_prompt_tokens: this model cuts at {limit} tokens, got {tokens}")
-    refuse_other_side("truncation_side", side, model.manifest.truncation_side)
 
 
 def scores_under(*names: bool | None) -> Literal["none"] | None:
