@@ -151,6 +151,7 @@ def test_words_of_a_long_text_keep_their_places(tagger: TokenClassifier, long_te
         (lambda tagger: tagger.tag(["a"], aggregation="best"), "aggregation: expected one of none, simple, first"),
         (lambda tagger: tagger.tag(["a"], ignore_labels="O"), "ignore_labels: expected a list of str"),
         (lambda tagger: tagger.tag(["a"], stride=62), "stride: expected less than the 62 tokens of a text"),
+        (lambda tagger: tagger.limited(2).tag(["a"]), "max_tokens: expected more than the 2 special tokens"),
         (lambda tagger: tagger.tag(["a"], stride=-1), "stride: expected a whole number of 0 or more"),
         (lambda tagger: tagger.tag(["a"], truncate="yes"), "truncate: expected True or False"),
         (lambda tagger: tagger.tag_words(["a b"]), r"texts\[0\]: expected a list of words, got str"),

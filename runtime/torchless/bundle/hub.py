@@ -66,7 +66,10 @@ class Snapshot:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._link(MANIFEST)
-        except OSError:  # a cache that may only be read, or no hard links: most of its links load as they are
+            can_add = os.access(self.folder, os.W_OK)  # what others have linked there may not be all that we load
+        except OSError:
+            can_add = False
+        if not can_add:  # a cache that may only be read, or no hard links: most of its links load as they are
             self.folder = self._cached
 
     def fetch(self, names: Iterable[str]) -> None:

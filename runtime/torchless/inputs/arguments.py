@@ -80,7 +80,7 @@ def pair_list(pairs: Iterable[TextPair | Iterable[str]]) -> list[TextPair]:
     """
     if isinstance(pairs, (str, bytes, TextPair)):
         raise InputError(f"pairs: expected a list of pairs, got a bare {type(pairs).__name__}. Pass [(first, second)].")
-    if getattr(pairs, "ndim", 1) == 2 and hasattr(pairs, "tolist"):  # an array; a DataFrame has no such method
+    if _dimensions(pairs) == 2 and hasattr(pairs, "tolist"):  # an array; a DataFrame has no such method
         pairs = pairs.tolist()
     listed = []
     for index, value in enumerate(iterator(pairs, "pairs", "pairs")):
@@ -109,12 +109,18 @@ def iterator(values: Any, name: str, what: str = "str") -> Iterator[Any]:
     if not isinstance(values, (str, bytes, bytearray, memoryview, Mapping, AbstractSet)):
         with suppress(TypeError):
             # A DataFrame, and an array with more or fewer dimensions than a list: what it goes over are no values.
-            if getattr(values, "ndim", 1) == 1:
+            if _dimensions(values) == 1:
                 return iter(values)
     advice = ""
-    if getattr(values, "ndim", 1) == 2:
+    if _dimensions(values) == 2:
         advice = " Pass its rows as lists." if what == "pairs" else " Pass one column of it."
     raise InputError(f"{name}: expected a list of {what}, got {type(values).__name__}.{advice}")
+
+
+def _dimensions(values: Any) -> int:
+    """Of an array or a table, polars' and pyarrow's among them, by their shape; 1 of what has none."""
+    shape = getattr(values, "shape", None)
+    return len(shape) if isinstance(shape, tuple) else 1
 
 
 def _check_pair(pair: object, where: str, allowed: bool) -> None:

@@ -35,9 +35,14 @@ class Reading:
         """That of a tokenizer's model; a stride of None is a quarter of a window.
 
         Raises:
-            InputError: the stride leaves a window no step to move on by.
+            InputError: a window has no room for text, or the stride leaves it no step to move on by.
         """
         room = tokenizer.max_tokens - tokenizer.parts.num_special_tokens_to_add(False)
+        if room < 1 and not truncate:
+            raise InputError(
+                f"max_tokens: expected more than the {tokenizer.max_tokens} special tokens of a text, which is read in "
+                f"windows, got {tokenizer.max_tokens}."
+            )
         if stride is not None and stride >= max(room, 1):
             raise InputError(
                 f"stride: expected less than the {max(room, 0)} tokens of a text that a window of "

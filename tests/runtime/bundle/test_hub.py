@@ -177,6 +177,11 @@ def test_a_cache_that_may_only_be_read_is_read(
     forbid = "def link(*_): raise PermissionError(13, 'Permission denied')\nos.link = link"
     offline = {**hub_environment, "HF_HUB_OFFLINE": "1"}
     assert answers(offline, forbid, "answer(logits, 'someone/tiny')") == [tiny_logits]
+    load = "answer(lambda: Classifier.load('someone/tiny', precision='fp32').logits(['good']).tolist())"
+    expected = answers(offline, load)
+    for linked in (tmp_path / "hf").glob("**/torchless/*/weights.fp32"):  # others have loaded int8 alone
+        linked.unlink()
+    assert answers(offline, f"{forbid}\nos.access = lambda *_: False", load) == expected
 
 
 def test_processes_that_load_at_once_do_not_disturb_each_other(

@@ -19,9 +19,9 @@ PAIR = TextPair("the film was good", "it was bad")
 
 
 class Frame:
-    """Goes over the names of its columns, as pandas' DataFrame does."""
+    """Goes over the names of its columns, as pandas' DataFrame does; polars' has no `ndim`."""
 
-    ndim = 2
+    shape: tuple[int, ...] = (2, 2)
 
     def __iter__(self) -> Iterator[str]:
         return iter(["id", "text"])
@@ -33,7 +33,7 @@ class Frame:
 class Series(Frame):
     """Goes over its values."""
 
-    ndim = 1
+    shape = (2,)
 
 
 class Label(str, Enum):  # noqa: UP042  # as they are written before Python 3.11
