@@ -1,6 +1,7 @@
 """Requests that take long to tokenise: piece by piece, and of all requests the one with the least left is next.
 
-No request waits for more than a piece of one that is longer than itself, however many long ones arrive.
+A second of waiting counts as `_PER_SECOND` characters less: neither do many long requests hold up a short one, nor many
+short ones a long one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torchless.inputs.tokens import Batch
 from .queued_request import QueuedRequest
 
 _PIECE_CHARACTERS = 50_000  # some 25 ms of tokenising
+_PER_SECOND = 100_000  # a twentieth of what is tokenised in that time
 
 
 class LongRequest:
@@ -56,11 +58,11 @@ class LongRequest:
 
 
 class LongTexts:
-    """The requests, by what is left of them. For any thread."""
+    """The requests, by what is left of them and by their age. For any thread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: list[tuple[int, int, LongRequest]] = []
+        self._waiting: list[tuple[float, int, LongRequest]] = []
         self._number = count()
         self._closed = False
 
@@ -72,7 +74,8 @@ class LongTexts:
         with self._changed:
             waits = not (self._closed or long.request.over)
             if waits:
-                heapq.heappush(self._waiting, (long.left, next(self._number), long))
+                turn = long.left + _PER_SECOND * long.request.arrived_s
+                heapq.heappush(self._waiting, (turn, next(self._number), long))
                 self._changed.notify()
             return waits
 
@@ -86,7 +89,7 @@ class LongTexts:
             return place is not None
 
     def take(self) -> LongRequest | None:
-        """Wait for the request with the least left; None after `close`."""
+        """Wait for the request whose turn it is; None after `close`."""
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()

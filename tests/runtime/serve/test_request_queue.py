@@ -192,9 +192,11 @@ def test_a_small_backlog_is_shared_with_a_worker_that_is_still_busy(model: FakeS
 
 
 def test_of_long_requests_the_one_with_the_least_left_is_next_and_none_waits_for_ever() -> None:
-    def long(*sizes: int) -> LongRequest:
-        texts = ["x" * size for size in sizes]
-        return LongRequest(SimpleNamespace(texts=texts, characters=sum(sizes), over=False))  # type: ignore[arg-type]
+    def long(*sizes: int, arrived_s: float = 0.0) -> LongRequest:
+        request = SimpleNamespace(
+            texts=["x" * size for size in sizes], characters=sum(sizes), over=False, arrived_s=arrived_s
+        )
+        return LongRequest(request)  # type: ignore[arg-type]
 
     waiting, first, second = LongTexts(), long(*[30_000] * 4), long(70_000)
     assert waiting.put(first)
@@ -204,6 +206,10 @@ def test_of_long_requests_the_one_with_the_least_left_is_next_and_none_waits_for
     assert second.is_whole
     assert waiting.take() is first
     assert len(first.next_texts()) == 4, "the same text costs once"
+    for arrived_s, before in ((2.0, True), (4.0, False)):
+        waiting.put(old := long(400_000))
+        waiting.put(new := long(100_000, arrived_s=arrived_s))
+        assert [waiting.take(), waiting.take()] == ([new, old] if before else [old, new])
     assert waiting.put(third := long(30_000))
     assert waiting.close() == [third.request]
     assert waiting.take() is None
