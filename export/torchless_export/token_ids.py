@@ -82,7 +82,7 @@ def _windows(tokenizer: Tokenizer, reference: Reference, texts: Sequence[Text], 
     options = {"truncation": "only_first", "max_length": size, "stride": _STRIDE, "return_overflowing_tokens": True}
     expected = _asked(lambda asked: reference.tokens(asked, **options), kept)
     windows = Windows(stride=_STRIDE, size=size)
-    batch = _asked(lambda asked: tokenizer.encode_windows(asked, windows)[0], kept)
+    batch = _asked(lambda asked: tokenizer.encode_windows(asked, windows).batch, kept)
     yield [kept[place] for place in expected["overflow_to_sample_mapping"]], _split(batch, expected), _rows(expected)
 
 
