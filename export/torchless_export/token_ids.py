@@ -12,7 +12,7 @@ from torchless import Bundle, Windows
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.tokens import Batch, Tokenizer
 
-from . import tokenizer_texts
+from . import samples, tokenizer_texts
 from .checkpoint.tokenizer import AS_CODE
 from .checkpoint.tokenizer_files import refuse_interruption
 from .errors import CheckpointError
@@ -51,7 +51,7 @@ def _answers(bundle: Bundle, reference: Reference) -> Iterator[Answers]:
         yield _cut(tokenizer, reference, pairs)
     if reference.slow_tokenizer is not None:  # Python code answers lists without windows
         return
-    yield from _windows(tokenizer, reference, tokenizer_texts.spread(singles, 100), limit)
+    yield from _windows(tokenizer, reference, samples.spread(singles, 100), limit)
     yield from _windows(tokenizer, reference, pairs, limit)
 
 
