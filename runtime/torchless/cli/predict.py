@@ -130,9 +130,7 @@ def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
     from torchless.answers.ranking import Ranking
     from torchless.classifier import Classifier
 
-    classifier = Classifier.load(
-        options.model, precision=options.precision, device=options.device, threads=options.threads
-    )
+    classifier = Classifier.load(options.model, **text_input.running(options))
     activation = options.activation or classifier.manifest.activation
     threshold = _thresholds(options.threshold, classifier.labels) if options.threshold else None
     ranking = Ranking(classifier.labels, activation, text_input.number(options.top_k), threshold)
@@ -145,13 +143,8 @@ def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
     from torchless.zero_shot import TEMPLATE, ZeroShotClassifier
 
     labels = _labels(options)
-    classifier = ZeroShotClassifier.load(
-        options.model,
-        entailment=options.entailment,
-        precision=options.precision,
-        device=options.device,
-        threads=options.threads,
-    )
+    running = text_input.running(options)
+    classifier = ZeroShotClassifier.load(options.model, entailment=options.entailment, **running)
     answer = functools.partial(
         classifier.answer,
         labels=labels,

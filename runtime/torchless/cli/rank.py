@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from torchless.reranker import Reranker, checked_query
 
     checked_query(options.query)
-    reranker = Reranker.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
+    reranker = Reranker.load(options.model, **text_input.running(options))
     best = _Best(text_input.number(options.top_k))
     with text_output.text_output(options.output) as write:
         with StatusLine() as status:
