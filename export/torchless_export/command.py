@@ -114,8 +114,8 @@ def _add_gates(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--max-entity-disagreement",
-        "of a model that labels tokens, largest allowed share of the entities found that either fp32 alone finds, or "
-        "int8 or fp16 alone",
+        "of a model that labels tokens, largest allowed share of the entities found that only fp32, or only int8 "
+        "or fp16, finds",
     )
     add(
         "--max-score-error",

@@ -167,7 +167,7 @@ class Encoder(Model):
         if pooling is None and self.manifest.ranks:
             raise IncompatibleError(
                 f"{self.manifest.source.name} ranks documents: it reads pairs and has one output. Rank with Reranker "
-                "or with torchless rank. To have its vectors all the same, name a pooling: "
+                "or with torchless rank. To get its vectors anyway, name a pooling: "
                 f'pooling="{self.manifest.pooling}", or --pooling {self.manifest.pooling}.'
             )
 

@@ -185,7 +185,7 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         """Loaded from its folder again where it arrives, if the same bundle is still there."""
         if self._origin is None:
-            raise IncompatibleError("a model that was put together by hand cannot be pickled: Classifier.load can.")
+            raise IncompatibleError("only models made by load or from_bundle can be pickled.")
         return _reloaded, (type(self), self._origin)
 
 

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=_threshold,
         help="leave out labels with a score below X, from 0 to 1 unless --activation is none; LABEL=X sets it for one "
-        "label, and then each label needs one, or X for the others (default: no label is left out)",
+        "label, and then each other label needs one too, or a common X (default: no label is left out)",
     )
     parser.add_argument(
         "--activation",

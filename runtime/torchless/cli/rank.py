@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|all",
         type=text_input.top_k,
         default="all",
-        help="number of documents to print, best first; with a number, only so many are kept in memory (default: all)",
+        help="number of documents to print, best first; a number also bounds memory (default: all)",
     )
     parser.add_argument(
         "--activation",

@@ -64,7 +64,7 @@ def add_text_arguments(parser: argparse.ArgumentParser, metavar: str, noun: str)
         "--input-format",
         choices=(*FORMATS, *ARROW),
         help=f"format of that file; jsonl: one object per line, json: that or an array of objects, text: one {noun} "
-        "per line (default: by the extension; .txt or none, and stdin, is text)",
+        "per line (default: by the extension; text for .txt, none and stdin)",
     )
     parser.add_argument(
         "--column", metavar="C", help=f"column or key (JSON) that holds the {noun} (default: text or sentence)"
