@@ -15,7 +15,8 @@ from statistics import median
 
 from torchless.running.threads import available_threads
 from torchless_export.exporting import export
-from torchless_export.parity_table import ANY_LABEL, NONE, Cells, rewrite
+from torchless_export.page_table import NONE, Cells
+from torchless_export.parity_table import ANY_LABEL, rewrite
 from torchless_export.random_checkpoints import RandomCheckpoint, make
 from torchless_export.samples import built_in
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from torchless.errors import InputError, MissingExtraError
+from torchless.errors import InputError, needs_extra
 
 from .tasks import PAIR_TASKS, TASKS
 
@@ -143,15 +143,11 @@ def run(options: argparse.Namespace) -> int:
     if options.shape and options.model:
         raise InputError("--shape makes its own bundle; leave MODEL out.")
     _refuse_contradictions(options)
-    try:
+    with needs_extra("torchless bench", "bench", *_NEEDED):
         from .benchmark import benchmark
 
         if options.output:
             from .reporting import plots  # noqa: F401  # a missing matplotlib is reported before the run, not after it
-    except ModuleNotFoundError as error:
-        if error.name not in _NEEDED:
-            raise
-        raise MissingExtraError("torchless bench", error.name, "bench") from error
     print(benchmark(options), file=sys.stdout)
     return 0
 

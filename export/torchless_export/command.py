@@ -10,7 +10,7 @@ import sys
 import warnings
 
 from torchless.cli.status_line import StatusLine
-from torchless.errors import InputError, MissingExtraError
+from torchless.errors import InputError, needs_extra
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def _add_gates(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--max-entity-disagreement",
-        "of a model that labels tokens, largest allowed share of the entities found that either fp32 alone finds, or "
-        "int8 or fp16 alone",
+        "of a model that labels tokens, largest allowed share of the entities found that only fp32, or only int8 "
+        "or fp16, finds",
     )
     add(
         "--max-score-error",
@@ -136,15 +136,11 @@ def _add_gates(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Export, say what is going on, and print what was found."""
-    try:
+    with needs_extra("torchless export", "export", *_NEEDED):
         from .exporting import export
         from .old_spellings import OldSpellingWarning, advice, ways
         from .reports import Gates
         from .samples import Columns
-    except ModuleNotFoundError as error:
-        if error.name not in _NEEDED:
-            raise
-        raise MissingExtraError("torchless export", error.name, "export") from error
     if (options.column or options.pair_column) and not (options.calibration or options.evaluate):
         raise InputError("--column and --pair-column go with --calibration FILE or --evaluate FILE")
     ways(options.engine, options.graph)  # refuses what contradicts itself, before any advice

@@ -8,25 +8,22 @@ and exported. This takes a quarter of an hour.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torchless.atomic_files import replacing
 from torchless.errors import TorchlessError
 
 from .exporting import export
 from .families import FAMILIES
 from .families.random_checkpoint import RandomCheckpoint
+from .page_table import NONE, Cells, Key, PageTable
 from .random_checkpoints import make
 
 COLUMNS = ("architecture", "graph", "logits", "why not")
-HEADER = f"| {' | '.join(COLUMNS)} |"
-_RULE = "|---" * len(COLUMNS) + "|"
-_NONE = "-"
+TABLE = PageTable(COLUMNS)
 # Small sizes by the names that architectures have for them.
 _SIZES: Mapping[int, str] = {
     32: "hidden_size d_model n_embd dim emb_dim embedding_size word_embed_proj_dim",
@@ -51,10 +48,8 @@ _OWN: Mapping[str, Mapping[str, Any]] = {
 _MOST_PARAMETERS = 50_000_000  # of a model whose sizes have other names still
 _LONGEST_REASON = 150
 
-Row = Mapping[str, str]
 
-
-def what_happens(architecture: str) -> Row:
+def what_happens(architecture: str) -> Cells:
     """The row of one architecture."""
     if architecture in FAMILIES:
         return {"graph": "packed"}
@@ -100,35 +95,21 @@ def _short(error: Exception, folder: Path) -> str:
     return sentence if len(sentence) <= _LONGEST_REASON else f"{sentence[:_LONGEST_REASON].rpartition(' ')[0]} …"
 
 
-def updated(page: str, measured: Mapping[str, Row]) -> str:
-    """The page with these rows in its table, all others as they were."""
-    lines = page.splitlines()
-    start = lines.index(HEADER)
-    end = next((index for index in range(start, len(lines)) if not lines[index].startswith("|")), len(lines))
-    rows = {line.split("|")[1].strip(): line for line in lines[start + 2 : end]}
-    rows |= {name: _line(name, row) for name, row in measured.items()}
-    return "\n".join([*lines[:start], HEADER, _RULE, *(rows[name] for name in sorted(rows)), *lines[end:]]) + "\n"
+def row_of(architecture: str) -> tuple[Key, Cells]:
+    """The whole row of one architecture: nothing of the old one stays."""
+    return (architecture,), {**dict.fromkeys(COLUMNS[1:], NONE), **what_happens(architecture)}
 
 
-def _line(name: str, row: Row) -> str:
-    return f"| {' | '.join([name, *(row.get(column, _NONE) for column in COLUMNS[1:])])} |"
+def known() -> Collection[str]:
+    """All architectures that transformers classifies texts with."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as KNOWN
+
+    return list(KNOWN)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Try every architecture, and rewrite the table."""
-    parser = argparse.ArgumentParser(prog="python -m torchless_export.coverage_table", description=__doc__)
-    parser.add_argument("page", metavar="PAGE", type=Path, help="docs/architectures.md")
-    parser.add_argument("--only", metavar="A;B", help="some architectures, separated by semicolons (default: all)")
-    options = parser.parse_args(arguments)
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as KNOWN
-
-    names = options.only.split(";") if options.only else list(KNOWN)
-    if unknown := sorted(set(names) - set(KNOWN)):
-        parser.error(f"--only: expected some of transformers' architectures, got {'; '.join(unknown)}")
-    measured = {name: what_happens(name) for name in names}
-    page = updated(options.page.read_text(encoding="utf-8"), measured)
-    with replacing(options.page) as output:
-        output.write(page.encode())
+    TABLE.rewrite(known, row_of, "python -m torchless_export.coverage_table", __doc__, arguments)
 
 
 if __name__ == "__main__":

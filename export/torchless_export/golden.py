@@ -17,7 +17,6 @@ from torchless.inputs.tokens import Tokenizer
 
 from . import samples
 from .heads import with_head
-from .tokenizer_texts import spread
 
 # How far another machine's logits may lie from the recorded ones. fp32 differs by rounding alone; in int8 a rounding
 # difference can tip a value to the next of its 256 levels (docs/decisions/0004-int8.md), in fp16 sums have 11 bits.
@@ -42,7 +41,7 @@ def golden_answers(bundle: Bundle) -> bytes:
 def _of_vocabulary(tokenizer: Tokenizer) -> list[Text]:
     """Texts that have tokens where those of the sample have none."""
     entries = sorted(tokenizer.parts.get_vocab().values())
-    words = [tokenizer.parts.decode([entry], skip_special_tokens=False) for entry in spread(entries, 200)]
+    words = [tokenizer.parts.decode([entry], skip_special_tokens=False) for entry in samples.spread(entries, 200)]
     return [word for word in words if _has_tokens(tokenizer, word)][:_EMBEDDED_TEXTS]
 
 

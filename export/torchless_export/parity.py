@@ -17,9 +17,9 @@ from .errors import ParityError
 from .heads import with_head
 from .reference import Reference
 from .reports import ParityReport
-from .samples import of_many_lengths, pairs_of_many_lengths
+from .samples import of_many_lengths, pairs_of_many_lengths, spread
 from .token_ids import first_difference
-from .tokenizer_texts import odd, of_vocabulary, spread
+from .tokenizer_texts import odd, of_vocabulary
 
 Compared = tuple[NDArray[np.float32], NDArray[np.float32]]  # ours, PyTorch's
 _BATCH_TEXTS = 8

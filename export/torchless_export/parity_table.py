@@ -9,15 +9,14 @@ with an error, and the page is left alone.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torchless import Bundle
-from torchless.atomic_files import replacing
 
 from .exporting import export
+from .page_table import NONE, Cells, Key, PageTable
 from .random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, RandomCheckpoint, make
 from .reports import ExportReport, Gates
 from .writers import optimum
@@ -34,9 +33,7 @@ COLUMNS = (
     "fp32, times faster",
     "int8, times faster",
 )
-HEADER = f"| {' | '.join(COLUMNS)} |"
-_RULE = "|---" * len(COLUMNS) + "|"
-NONE = "-"
+TABLE = PageTable(COLUMNS, keys=2)  # a row is of an architecture and a version of transformers
 # The labels of a random head are as good as a coin's, so int8 may change any of them.
 ANY_LABEL = Gates(
     max_disagreement=1.0,
@@ -45,9 +42,6 @@ ANY_LABEL = Gates(
     max_accuracy_drop=1.0,
     max_entity_disagreement=1.0,
 )
-
-Cells = Mapping[str, str]  # by column
-Key = tuple[str, str]  # architecture, version of transformers
 
 
 def measure(random: RandomCheckpoint) -> Cells:
@@ -90,27 +84,6 @@ def _differences(report: ExportReport, logits: str, labels: str) -> Cells:
     }
 
 
-def updated(page: str, measured: Mapping[Key, Cells]) -> str:
-    """The page with these cells in its table, all others as they were; rows are sorted by architecture and version."""
-    lines = page.splitlines()
-    start = lines.index(HEADER)
-    end = next((i for i in range(start, len(lines)) if not lines[i].startswith("|")), len(lines))
-    rows = dict(map(_parsed, lines[start + 2 : end]))
-    for key, cells in measured.items():
-        rows[key] = {**rows.get(key, {}), **cells}
-    table = [HEADER, _RULE, *(_line(key, rows[key]) for key in sorted(rows))]
-    return "\n".join([*lines[:start], *table, *lines[end:]]) + "\n"
-
-
-def _parsed(line: str) -> tuple[Key, Cells]:
-    name, version, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-    return (name, version), dict(zip(COLUMNS[2:], cells, strict=False))
-
-
-def _line(key: Key, cells: Cells) -> str:
-    return f"| {' | '.join([*key, *(cells.get(column, NONE) for column in COLUMNS[2:])])} |"
-
-
 def rewrite(
     measure: Callable[[RandomCheckpoint], Cells], program: str, description: str | None, arguments: Sequence[str] | None
 ) -> None:
@@ -122,20 +95,14 @@ def rewrite(
         description: for --help.
         arguments: the command line; None takes sys.argv.
     """
-    parser = argparse.ArgumentParser(prog=program, description=description)
-    parser.add_argument("page", metavar="PAGE", type=Path, help="docs/architectures.md")
-    parser.add_argument("--only", metavar="A;B", help="names of some rows, separated by semicolons (default: all rows)")
-    options = parser.parse_args(arguments)
     known = {**RANDOM_CHECKPOINTS, **(FOREIGN if optimum.is_installed() else {})}
-    names = options.only.split(";") if options.only else list(known)
-    if unknown := sorted(set(names) - set(known)):
-        parser.error(f"--only: expected some of {'; '.join(known)}, got {'; '.join(unknown)}")
-    import transformers  # here, because --help needs none of its seconds
 
-    measured = {(name, transformers.__version__): measure(known[name]) for name in names}
-    page = updated(options.page.read_text(encoding="utf-8"), measured)
-    with replacing(options.page) as output:
-        output.write(page.encode())
+    def row(name: str) -> tuple[Key, Cells]:
+        import transformers  # here, because --help needs none of its seconds
+
+        return (name, transformers.__version__), measure(known[name])
+
+    TABLE.rewrite(lambda: known, row, program, description, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -37,7 +37,7 @@ def decisions(logits: Floats, activation: Activation) -> NDArray[np.int64 | np.b
     return logits.argmax(axis=1)[:, None] if activation == "softmax" else logits > 0
 
 
-def _changed(before: Floats, after: Floats, activation: Activation) -> NDArray[np.bool_] | None:
+def changed_labels(before: Floats, after: Floats, activation: Activation) -> NDArray[np.bool_] | None:
     """Which texts' labels differ: (texts,); None where the answer is a number."""
     a, b = decisions(before, activation), decisions(after, activation)
     if a is None or b is None:
@@ -91,7 +91,7 @@ def measure_quality(folder: Path, precision: Precision, sample: Sample, calibrat
     if manifest.variants[precision].classifier is not None:
         exact_classifier, classifier = (Classifier.load(folder, precision=each) for each in ("fp32", precision))
         exact, logits = exact_classifier.logits(texts), classifier.logits(texts)
-        changed = _changed(exact, logits, manifest.activation)
+        changed = changed_labels(exact, logits, manifest.activation)
         disagreement = None if changed is None else float(changed.mean())
         error = score_error(exact, logits, manifest.activation if exact.shape[1] > 1 else "none")
         difference = float(np.abs(exact - logits).max())
@@ -99,7 +99,7 @@ def measure_quality(folder: Path, precision: Precision, sample: Sample, calibrat
         together = classifier.logits(neighbours)
         scores = ACTIVATIONS[manifest.activation]
         moved = float(np.abs(scores(alone) - scores(together)).max())
-        changed = _changed(alone, together, manifest.activation)
+        changed = changed_labels(alone, together, manifest.activation)
         neighbours_changed = None if changed is None else int(changed.sum())
     return QualityReport(
         calibration=calibration,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns, fo
 
 from .conll import is_conll
 from .model_sample import texts_of
+
+T = TypeVar("T")
 
 CALIBRATION_TEXTS = 2000
 _COMPARED_TEXTS = 1000
@@ -192,35 +194,35 @@ def for_int8(
         return calibration(calibration_file, where), labelled
     texts = _not_blank(calibration_file, where)
     if where.pair:
-        scales = _spread(texts[::2], calibration_file)
-        return scales, _spread(texts[1::2] or texts, calibration_file, "other ", most=_COMPARED_TEXTS)
-    places = set(_places(len(texts), CALIBRATION_TEXTS))
+        scales = _sample(texts[::2], calibration_file)
+        return scales, _sample(texts[1::2] or texts, calibration_file, "other ", most=_COMPARED_TEXTS)
+    places = set(spread(range(len(texts)), CALIBRATION_TEXTS))
     others = [text for place, text in enumerate(texts) if place not in places]
     if len(others) >= len(sample.texts):
-        sample = _spread(others, calibration_file, "other ", most=_COMPARED_TEXTS)
-    return _spread(texts, calibration_file), sample
+        sample = _sample(others, calibration_file, "other ", most=_COMPARED_TEXTS)
+    return _sample(texts, calibration_file), sample
 
 
 def calibration(path: Path, where: Columns = _DEFAULT) -> Sample:
     """At most CALIBRATION_TEXTS texts, evenly spread over a file."""
-    return _spread(_not_blank(path, where), path)
+    return _sample(_not_blank(path, where), path)
 
 
 def _not_blank(path: Path, where: Columns) -> list[Text]:
     return [text for text in where.of(path)[0] if not isinstance(text, str) or text.strip()]
 
 
-def _spread(texts: Sequence[Text], path: Path, which: str = "", most: int = CALIBRATION_TEXTS) -> Sample:
+def _sample(texts: Sequence[Text], path: Path, which: str = "", most: int = CALIBRATION_TEXTS) -> Sample:
     if not texts:
         raise InputError(f"--calibration {path}: expected texts, got none.")
-    places = _places(len(texts), most)
-    return Sample(f"{len(places)} {which}texts of {path.name}", [texts[place] for place in places])
+    some = spread(texts, most)
+    return Sample(f"{len(some)} {which}texts of {path.name}", some)
 
 
-def _places(count: int, most: int) -> list[int]:
-    """At most so many places of a list, evenly spread."""
-    places: list[int] = np.linspace(0, count - 1, min(count, most)).astype(int).tolist()
-    return places
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """At most this many of the items, evenly."""
+    places = np.linspace(0, len(items) - 1, min(len(items), count)).astype(int)
+    return [items[place] for place in places]
 
 
 def labelled(path: Path, labels: Sequence[str], where: Columns = _DEFAULT) -> Labelled:

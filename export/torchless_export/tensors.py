@@ -74,14 +74,16 @@ class Tensors:
     def _bias(self, name: str, size: int, *, optional: bool) -> Floats:
         return np.zeros(size, np.float32) if optional and name not in self else self.array(name, size)
 
-    def find_unread(self, known: Iterable[str] = (), body: str = "") -> None:
+    def find_unread(self, body: str, known: Iterable[str] = ()) -> None:
         """Fill `ignored` and `unread`: the graph leaves these tensors out.
 
         Args:
-            known: prefixes of tensors that are known not to matter for a classifier.
             body: the prefix of the body's tensors; "" where it has none, and nothing is outside.
+            known: beginnings of names that are known not to matter, with the body's prefix or without it.
         """
-        left = sorted(n for n in self._arrays if n not in self._used and not n.startswith(tuple(known)))
+        known = tuple(known)
+        known += tuple(f"{body}{name}" for name in known)
+        left = sorted(n for n in self._arrays if n not in self._used and not n.startswith(known))
         self.ignored = [name for name in left if not name.startswith(body)]
         self.unread = [name for name in left if name.startswith(body)]
 

@@ -12,7 +12,7 @@ from torchless import Bundle, Windows
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.tokens import Batch, Tokenizer
 
-from . import tokenizer_texts
+from . import samples, tokenizer_texts
 from .checkpoint.tokenizer import AS_CODE
 from .checkpoint.tokenizer_files import refuse_interruption
 from .errors import CheckpointError
@@ -51,7 +51,7 @@ def _answers(bundle: Bundle, reference: Reference) -> Iterator[Answers]:
         yield _cut(tokenizer, reference, pairs)
     if reference.slow_tokenizer is not None:  # Python code answers lists without windows
         return
-    yield from _windows(tokenizer, reference, tokenizer_texts.spread(singles, 100), limit)
+    yield from _windows(tokenizer, reference, samples.spread(singles, 100), limit)
     yield from _windows(tokenizer, reference, pairs, limit)
 
 
@@ -82,7 +82,7 @@ def _windows(tokenizer: Tokenizer, reference: Reference, texts: Sequence[Text], 
     options = {"truncation": "only_first", "max_length": size, "stride": _STRIDE, "return_overflowing_tokens": True}
     expected = _asked(lambda asked: reference.tokens(asked, **options), kept)
     windows = Windows(stride=_STRIDE, size=size)
-    batch = _asked(lambda asked: tokenizer.encode_windows(asked, windows)[0], kept)
+    batch = _asked(lambda asked: tokenizer.encode_windows(asked, windows).batch, kept)
     yield [kept[place] for place in expected["overflow_to_sample_mapping"]], _split(batch, expected), _rows(expected)
 
 

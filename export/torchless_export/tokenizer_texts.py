@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from torchless.inputs.arguments import TextPair
 
-from .samples import built_in
-
-T = TypeVar("T")
+from .samples import built_in, spread
 
 # Code points: from, to and of how many runs one is taken. Half of all characters in use are in the first two planes.
 _RUN = 32
@@ -72,12 +70,6 @@ def pairs(texts: Sequence[str]) -> list[TextPair]:
     others = [*some[1::2], *some[::2]]
     mixed = [TextPair(first, second) for first, second in zip(some, others, strict=True)]
     return [*mixed, *(TextPair(pair.second, pair.first) for pair in mixed), TextPair(some[-1], some[-2])]
-
-
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """At most this many of the items, evenly."""
-    places = np.linspace(0, len(items) - 1, min(len(items), count)).astype(int)
-    return [items[place] for place in places]
 
 
 def _of_unicode() -> Iterator[str]:

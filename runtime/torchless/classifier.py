@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,7 @@ from .answers.numerics import ACTIVATIONS, combined
 from .answers.ranking import Answers, Prediction, Ranking, Threshold
 from .bundle.manifest import Activation
 from .inputs.arguments import Text, choice
-from .inputs.tokenised import Tokenised
-from .inputs.tokens import Batch
+from .inputs.tokens import Batch, Tokenised
 from .inputs.windows import Windows
 from .model import Model
 from .running import parallel
@@ -154,4 +152,4 @@ class Classifier(Model):
     def _activation(self, asked: Activation | None) -> Activation:
         if asked is None:
             return self.manifest.activation
-        return cast(Activation, choice(asked, "activation", tuple(ACTIVATIONS)))
+        return choice(asked, "activation", tuple(ACTIVATIONS))

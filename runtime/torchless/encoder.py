@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,7 @@ from .answers import numerics
 from .bundle.manifest import Pooling
 from .errors import IncompatibleError
 from .inputs.arguments import Text, choice, flag
-from .inputs.tokenised import Tokenised
-from .inputs.tokens import Batch
+from .inputs.tokens import Batch, Tokenised
 from .inputs.windows import Windows
 from .model import Model
 from .running import parallel
@@ -68,11 +66,7 @@ class Encoder(Model):
                 is a pair that the model does not read.
             InferenceError: onnxruntime refused a batch, or the model answered NaN.
         """
-        batch = self.tokenizer.encode(texts)
-        states: dict[int, NDArray[np.float32]] = {}
-        for places, part, packed in parallel.run(self.session, batch):  # packed: (tokens, hidden_size)
-            states.update(zip(places.tolist(), np.split(packed, part.offsets[1:-1]), strict=True))
-        return [states[place] for place in range(len(states))]
+        return parallel.rows_of_tokens(self.session, self.tokenizer.encode(texts))
 
     def padded(self, texts: Iterable[Text]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Hidden states as PyTorch models return them.
@@ -173,10 +167,10 @@ class Encoder(Model):
         if pooling is None and self.manifest.ranks:
             raise IncompatibleError(
                 f"{self.manifest.source.name} ranks documents: it reads pairs and has one output. Rank with Reranker "
-                "or with torchless rank. To have its vectors all the same, name a pooling: "
+                "or with torchless rank. To get its vectors anyway, name a pooling: "
                 f'pooling="{self.manifest.pooling}", or --pooling {self.manifest.pooling}.'
             )
 
     def _pooling(self, asked: Pooling | None) -> Pooling:
         pooling = self.manifest.pooling if asked is None else asked
-        return cast(Pooling, choice(pooling, "pooling", tuple(numerics.POOLINGS)))
+        return choice(pooling, "pooling", tuple(numerics.POOLINGS))

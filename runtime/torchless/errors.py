@@ -22,7 +22,8 @@ expected, got, what to do. All can be pickled, so that they cross from one proce
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class TorchlessError(Exception):
@@ -120,6 +121,29 @@ class MissingExtraError(TorchlessError, ImportError):
     def __init__(self, caller: str, package: str, extra: str) -> None:
         advice = f"pip install 'torchless[{extra}]' (from a clone: pip install '.[{extra}]')"
         super().__init__(f"{caller} needs {package}: {advice}", name=package)
+
+
+@contextmanager
+def needs_extra(caller: str, extra: str, *packages: str) -> Iterator[None]:
+    """Say what to install where an import in the block finds no package; a broken one keeps its own traceback.
+
+    Args:
+        caller: what needs the extra.
+        extra: its name.
+        packages: those of the extra; none for an extra whose packages import others of it, so that any may be missing.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        from importlib.util import find_spec
+
+        package = (error.name or "").partition(".")[0] if packages else error.name
+        if not package or (packages and (package not in packages or find_spec(package))):
+            raise
+        raise MissingExtraError(caller, package, extra) from error
 
 
 def is_foreign(error: BaseException) -> bool:

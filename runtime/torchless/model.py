@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, get_args
 
 from .bundle.bundle import Bundle
 from .bundle.manifest import TOKENIZER, GraphKind, Manifest, Precision, Variant
@@ -110,7 +110,7 @@ class Model:
 
     @classmethod
     def _loaded(cls, bundle: Bundle, precision: str, device: Device, threads: int | None) -> Self:
-        device = cast(Device, choice(device, "device", get_args(Device)))
+        device = choice(device, "device", get_args(Device))
         name, variant = bundle.variant(_precision_for(bundle, device, precision))
         graph, lone = variant.graphs(cls.graph_kind)
         if graph is None:
@@ -185,7 +185,7 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         """Loaded from its folder again where it arrives, if the same bundle is still there."""
         if self._origin is None:
-            raise IncompatibleError("a model that was put together by hand cannot be pickled: Classifier.load can.")
+            raise IncompatibleError("only models made by load or from_bundle can be pickled.")
         return _reloaded, (type(self), self._origin)
 
 

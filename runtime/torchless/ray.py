@@ -22,7 +22,7 @@ from .bulk.embed import Embed
 from .bulk.questions import Model, Question
 from .bulk.rows import Wanted
 from .bulk.tables import answered_table
-from .errors import InputError, MissingExtraError, shown
+from .errors import InputError, needs_extra, shown
 from .inputs.windows import Windows
 
 __all__ = ["classify", "deployment", "embed"]
@@ -151,10 +151,8 @@ def deployment(
         InputError: two bundles of a list have one name.
         MissingExtraError: Ray Serve or the extra `serve` is not installed.
     """
-    try:
+    with needs_extra("torchless.ray.deployment", "ray"):
         from ray import serve
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("torchless.ray.deployment", error.name or "ray", "ray") from error
     from .bundle.locate import name_of
 
     if not isinstance(models, (str, os.PathLike, Mapping)):
@@ -193,10 +191,8 @@ def _mapped(
     num_gpus: float,
     batch_size: int,
 ) -> Any:
-    try:
+    with needs_extra("torchless.ray", "ray"):
         import ray.data
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("torchless.ray", error.name or "ray", "ray") from error
     if not isinstance(dataset, ray.data.Dataset):
         raise InputError(f"dataset: expected a ray.data.Dataset, got {shown(dataset)}.")
     least, most = _actors(concurrency, num_cpus, num_gpus)

@@ -178,10 +178,7 @@ class TokenClassifier(Model):
 
     def logits_of(self, batch: Batch) -> list[NDArray[np.float32]]:
         """The same of a batch of any size."""
-        logits: dict[int, NDArray[np.float32]] = {}
-        for places, part, rows in parallel.run(self.session, batch):  # rows: (tokens of the part, labels)
-            logits.update(zip(places.tolist(), np.split(rows, part.offsets[1:-1]), strict=True))
-        return [logits[place] for place in range(len(logits))]
+        return parallel.rows_of_tokens(self.session, batch)
 
     @cached_property
     def spelling(self) -> Spelling:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from torchless_export.coverage_table import HEADER, main, updated, what_happens
+from torchless_export.coverage_table import TABLE, main, row_of, what_happens
 from torchless_export.families import FAMILIES
 from torchless_export.writers import optimum
 
@@ -15,8 +15,9 @@ needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum h
 
 
 def test_rows_are_put_in_their_place() -> None:
-    page = f"before\n\n{HEADER}\n|---|\n| bert | old | - | - |\n| t5 | kept | - | - |\n\nafter\n"
-    lines = updated(page, {"bert": {"graph": "packed"}, "led": {"graph": "refused", "why not": "so"}}).splitlines()
+    page = f"before\n\n{TABLE.header}\n|---|\n| bert | old | old | - |\n| t5 | kept | - | - |\n\nafter\n"
+    measured = dict([row_of("bert"), (("led",), {"graph": "refused", "why not": "so"})])
+    lines = TABLE.updated(page, measured).splitlines()
     assert lines[4:] == [
         "| bert | packed | - | - |",
         "| led | refused | - | so |",
@@ -36,7 +37,7 @@ def test_what_cannot_be_traced_says_why() -> None:
 @needs_optimum
 def test_a_row_is_measured(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"{HEADER}\n|---|\n")
+    page.write_text(f"{TABLE.header}\n|---|\n")
     main([str(page), "--only", "bert;nezha"])
     assert [line.split(" | ")[1] for line in page.read_text().splitlines()[2:]] == ["packed", "optimum"]
     with pytest.raises(SystemExit):
@@ -44,6 +45,6 @@ def test_a_row_is_measured(tmp_path: Path) -> None:
 
 
 def test_the_page_has_every_family() -> None:
-    rows = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8").partition(HEADER)[2].splitlines()
+    rows = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8").partition(TABLE.header)[2].splitlines()
     packed = {line.split(" | ")[0].strip("| ") for line in rows if line.count("|") == 5 and "| packed |" in line}
     assert set(FAMILIES) <= packed

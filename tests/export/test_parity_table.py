@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from torchless_export.parity_table import HEADER, main, updated
+from torchless_export.parity_table import TABLE, main
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (
-    f"before\n\n{HEADER}\n|---|\n"
+    f"before\n\n{TABLE.header}\n|---|\n"
     "| bert | 4.57.6 | packed | old | old | - | - | - | 1.5 | 2.5 |\n"
     "| bert | 5.23.0 | packed | kept | - | - | - | - | - | - |\n\nafter\n"
 )
@@ -19,8 +19,8 @@ PAGE = (
 
 def test_cells_that_were_not_measured_stay_and_the_rest_is_replaced_in_order() -> None:
     new = {"graph": "packed", "hidden states": "new"}
-    lines = updated(PAGE, {("bert", "4.57.6"): new, ("albert", "4.57.6"): {"logits": "added"}}).splitlines()
-    assert lines[:3] == ["before", "", HEADER]
+    lines = TABLE.updated(PAGE, {("bert", "4.57.6"): new, ("albert", "4.57.6"): {"logits": "added"}}).splitlines()
+    assert lines[:3] == ["before", "", TABLE.header]
     assert lines[4:7] == [
         "| albert | 4.57.6 | - | - | added | - | - | - | - | - |",
         "| bert | 4.57.6 | packed | new | old | - | - | - | 1.5 | 2.5 |",
@@ -30,7 +30,7 @@ def test_cells_that_were_not_measured_stay_and_the_rest_is_replaced_in_order() -
 
 
 def test_the_page_has_every_architecture_under_both_versions_of_transformers() -> None:
-    table = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8").partition(HEADER)[2]
+    table = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8").partition(TABLE.header)[2]
     rows = {tuple(cell.strip() for cell in line.split("|")[1:3]) for line in table.splitlines() if line.count("|") > 3}
     for name in RANDOM_CHECKPOINTS:
         assert {version.split(".")[0] for row, version in rows if row == name} == {"4", "5"}, name

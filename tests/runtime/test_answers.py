@@ -111,7 +111,7 @@ def test_a_panic_of_the_tokenizer_is_an_error_of_ours(panicking: Path, capfd: py
         lambda: classifier.predict([bad]),
         lambda: classifier.predict([TextPair(bad, "c")]),
         lambda: classifier.predict([bad], windows=Windows()),
-        lambda: classifier.tokenizer.spans([bad]),
+        lambda: classifier.tokenizer.untruncated([bad]),
         lambda: ZeroShotClassifier(classifier, entailment="positive").rank([bad], ["c", "d"]),
     ]
     for call in calls:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,30 @@ def test_an_output_error_keeps_what_the_system_said() -> None:
     for known in (error, pickle.loads(pickle.dumps(error))):
         assert (known.errno, known.filename) == (28, "here")
         assert str(known) == "cannot write here: No space left on device. Nothing was changed there."
+
+
+def test_a_missing_package_of_an_extra_says_what_to_install() -> None:
+    advice = r"pip install 'torchless\[wish\]' \(from a clone: pip install '\.\[wish\]'\)"
+    for packages in (("other", "no_such_package"), ()):
+        with (
+            pytest.raises(errors.MissingExtraError, match=rf"^a call needs no_such_package: {advice}$"),
+            errors.needs_extra("a call", "wish", *packages),
+        ):
+            import_module("no_such_package")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda: import_module("json.no_such_module"),
+        lambda: import_module("no_such_package"),
+        lambda: import_module("json").no_such_name,
+    ],
+    ids=["a package without one of its modules", "a package of no extra", "another error"],
+)
+def test_a_package_that_is_there_and_broken_keeps_its_own_error(broken: Callable[[], object]) -> None:
+    with (
+        pytest.raises((ModuleNotFoundError, AttributeError), match="no_such"),
+        errors.needs_extra("a call", "wish", "json"),
+    ):
+        broken()

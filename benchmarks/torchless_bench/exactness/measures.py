@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from torchless.bundle.manifest import Activation
 from torchless_bench.contenders.contender import Floats
-from torchless_export.quality import decisions, score_error
+from torchless_export.quality import changed_labels, score_error
 
 from .datasets import Problem
 
@@ -42,10 +42,9 @@ class Exactness:
     def of(cls, problem: Problem, targets: Floats, exact: Floats, logits: Floats, ms: float) -> Exactness:
         """Compare logits with PyTorch's and with the right answers, all float32 (texts, outputs)."""
         activation = _ACTIVATIONS[problem]
-        labels, others = decisions(exact, activation), decisions(logits, activation)
         return cls(
             metric=metric(problem, targets, logits),
-            changed=None if labels is None or others is None else (labels != others).any(axis=1),
+            changed=changed_labels(exact, logits, activation),
             mean_difference=float(np.abs(exact - logits).mean()),
             relative_error=score_error(exact, logits, activation),
             ms=ms,

@@ -13,7 +13,7 @@ from torchless_export.tensors import Tensors
 from . import bert
 from .names import HeadNames, LayerNames, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, expect, find_unread
+from .reading import activation, expect
 
 _LAYER = LayerNames(
     query="attention.query",
@@ -49,7 +49,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
         activation=activation(config, "hidden_act", "gelu_new"),
         max_positions=config["max_position_embeddings"],
     )
-    find_unread(tensors, body, ("qa_outputs.", *bert.BUFFERS, *_UNREAD[kind]))
+    tensors.find_unread(body, ("qa_outputs.", *bert.BUFFERS, *_UNREAD[kind]))
     return spec
 
 

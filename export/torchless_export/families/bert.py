@@ -11,7 +11,7 @@ from torchless_export.tensors import Tensors
 
 from .names import HeadNames, LayerNames, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, expect, find_unread
+from .reading import activation, expect
 
 LAYER = LayerNames(
     query="attention.self.query",
@@ -43,7 +43,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
         max_positions=config["max_position_embeddings"],
     )
     unread = {"classifier": (), "token_classifier": ("pooler.",), "encoder": ("pooler.", *NO_PART_OF_THE_BODY)}
-    find_unread(tensors, body, (*BUFFERS, *unread[kind]))
+    tensors.find_unread(body, (*BUFFERS, *unread[kind]))
     return spec
 
 

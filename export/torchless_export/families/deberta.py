@@ -22,7 +22,7 @@ from torchless_export.tensors import Tensors
 from . import bert
 from .names import HeadNames, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, expect, find_unread, longest_text
+from .reading import activation, expect, longest_text
 
 Config = Mapping[str, Any]
 # Query, key and value of one layer, and what projects the relative positions to keys and to queries.
@@ -69,7 +69,7 @@ def _read(
         distance_buckets=buckets,
     )
     others = ("pooler.", "lm_predictions.", "mask_predictions.", *bert.NO_PART_OF_THE_BODY)
-    find_unread(tensors, body, (*bert.BUFFERS, *others) if kind == "encoder" else bert.BUFFERS)
+    tensors.find_unread(body, (*bert.BUFFERS, *others) if kind == "encoder" else bert.BUFFERS)
     return spec
 
 

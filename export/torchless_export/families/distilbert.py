@@ -12,7 +12,7 @@ from torchless_export.tensors import Tensors
 from . import bert
 from .names import HeadNames, LayerNames, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, find_unread
+from .reading import activation
 
 _LAYER = LayerNames(
     query="attention.q_lin",
@@ -52,7 +52,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
     )
     # The head of another task is no part of the body.
     others = (*_OTHER_HEADS, *_PRETRAINING_HEAD) if kind == "encoder" else ()
-    find_unread(tensors, body, (*bert.BUFFERS, *others))
+    tensors.find_unread(body, (*bert.BUFFERS, *others))
     return spec
 
 

@@ -13,7 +13,7 @@ from torchless_export.tensors import Tensors
 from . import bert
 from .names import HeadNames
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, find_unread
+from .reading import activation
 
 # GELU is fixed in the model's code, whatever the config says. A classifier of tokens has neither it nor the product.
 _HEAD = HeadNames("Electra", "classifier.dense", "classifier.out_proj", activation="gelu")
@@ -39,7 +39,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
         max_positions=config["max_position_embeddings"],
     )
     others = (*_OTHER_HEADS, *bert.NO_PART_OF_THE_BODY) if kind == "encoder" else ()
-    find_unread(tensors, body, (*bert.BUFFERS, *others))
+    tensors.find_unread(body, (*bert.BUFFERS, *others))
     return spec
 
 

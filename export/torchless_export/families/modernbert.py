@@ -15,7 +15,7 @@ from torchless_export.tensors import Tensors
 
 from .names import HeadNames, LayerNames, Share, Sizes
 from .random_checkpoint import RandomCheckpoint
-from .reading import activation, expect, find_unread, longest_text
+from .reading import activation, expect, longest_text
 
 _LAYER = LayerNames(
     query=Share("attn.Wqkv", 0, of=3),
@@ -55,7 +55,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
         final_norm=tensors.norm(f"{body}final_norm", sizes.hidden, sizes.epsilon, optional_bias=True),
         distance_biases=(_window(config.get("local_attention", 128) // 2, max_positions),),
     )
-    find_unread(tensors, body, ("head.", "decoder.", "classifier.") if kind == "encoder" else ())
+    tensors.find_unread(body, ("head.", "decoder.", "classifier.") if kind == "encoder" else ())
     return spec
 
 

@@ -16,7 +16,7 @@ from torchless_export.tensors import Tensors
 from . import bert
 from .names import HeadNames, LayerNames, Sizes
 from .random_checkpoint import ROBERTA_TOKENS, RandomCheckpoint
-from .reading import activation, expect, find_unread
+from .reading import activation, expect
 
 _LAYER = LayerNames(
     query="attention.attn.q",
@@ -51,7 +51,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
     )
     # A classifier's body has no pooler; checkpoints that grew out of a bare one carry it along.
     others = ("lm_head.", *bert.NO_PART_OF_THE_BODY) if kind == "encoder" else ()
-    find_unread(tensors, body, (f"{body}pooler.", *bert.BUFFERS, *others))
+    tensors.find_unread(body, (f"{body}pooler.", *bert.BUFFERS, *others))
     return spec
 
 

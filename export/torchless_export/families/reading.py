@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torchless_export.checkpoint.limits import MOST_TOKENS, too_many_positions
 from torchless_export.errors import UnsupportedModelError
 from torchless_export.spec import HiddenActivation
-from torchless_export.tensors import Tensors
 
 # Where a config, as families get it, has `Checkpoint.stated_length`; no field of config.json has this name.
 STATED_LENGTH = "the longest text that is stated"
@@ -75,15 +74,3 @@ def expect(config: Mapping[str, Any], **fields: Any) -> None:
                 f"config.json, {field}: expected {value!r}, the one that Torchless implements for this architecture, "
                 f"got {config[field]!r}."
             )
-
-
-def find_unread(tensors: Tensors, body: str, unread: Iterable[str]) -> None:
-    """Note the tensors that nothing read, but for those that are known not to matter.
-
-    Args:
-        tensors: the checkpoint's.
-        body: the body's prefix in this checkpoint.
-        unread: beginnings of names that do not matter, with the body's prefix or without it.
-    """
-    unread = tuple(unread)
-    tensors.find_unread(known=[*unread, *(f"{body}{name}" for name in unread)], body=body)

@@ -12,7 +12,7 @@ from torchless_export.tensors import Tensors
 from . import bert
 from .names import HeadNames
 from .random_checkpoint import ROBERTA_TOKENS, RandomCheckpoint
-from .reading import activation, find_unread
+from .reading import activation
 
 _HEAD = HeadNames("Roberta", dense="classifier.dense", out="classifier.out_proj")
 
@@ -33,7 +33,7 @@ def read(config: Mapping[str, Any], tensors: Tensors, kind: GraphKind) -> Encode
     )
     # A classifier's body has no pooler; checkpoints that grew out of a bare one carry it along.
     others = ("pooler.", "lm_head.", *bert.NO_PART_OF_THE_BODY) if kind == "encoder" else (f"{body}pooler.",)
-    find_unread(tensors, body, (*bert.BUFFERS, *others))
+    tensors.find_unread(body, (*bert.BUFFERS, *others))
     return spec
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -243,4 +243,4 @@ def aggregation_of(value: Any) -> Aggregation:
     Raises:
         InputError: it is none of them; the message lists them.
     """
-    return cast(Aggregation, choice(value, "aggregation", AGGREGATIONS))
+    return choice(value, "aggregation", AGGREGATIONS)

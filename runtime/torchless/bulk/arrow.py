@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torchless.errors import MissingExtraError
+from torchless.errors import needs_extra
 
 from .columns import Column, Type
 
@@ -16,14 +16,10 @@ def pyarrow(caller: str) -> Any:
     Raises:
         MissingExtraError: it is not installed; `caller` is what needs it.
     """
-    try:
+    with needs_extra(caller, "bulk", "pyarrow"):
         import pyarrow as arrow
         import pyarrow.compute
         import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("pyarrow"):
-            raise
-        raise MissingExtraError(caller, "pyarrow", "bulk") from error
     return arrow
 
 

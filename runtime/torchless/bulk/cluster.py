@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from torchless import telemetry
-from torchless.errors import InferenceError, InputError, MissingExtraError, TorchlessError
+from torchless.errors import InferenceError, InputError, TorchlessError, needs_extra
 
 from .answering import Answers, texts_of
 from .questions import Answered, Question, Respondent, prepared
@@ -31,12 +31,8 @@ def ray(caller: str) -> Any:
         MissingExtraError: it is not installed.
     """
     telemetry.turn_off_ray()
-    try:
+    with needs_extra(caller, "ray", "ray"):
         import ray as package
-    except ModuleNotFoundError as error:
-        if error.name != "ray":
-            raise
-        raise MissingExtraError(caller, "ray", "ray") from error
     return package
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, get_args
 
 from torchless.errors import (
     BundleError,
@@ -107,13 +107,13 @@ class Bundle:
             InputError: there is no such precision.
             IncompatibleError: the bundle does not hold that precision.
         """
-        precision = choice(precision, "precision", ("auto", *get_args(Precision)))
+        asked = choice(precision, "precision", ("auto", *get_args(Precision)))
         variants = self.manifest.variants
-        name = self.manifest.default_precision if precision == "auto" else cast(Precision, precision)
+        name: Precision = self.manifest.default_precision if asked == "auto" else asked
         if name in variants:
             return name, variants[name]
         raise IncompatibleError(
-            f"{self.path} holds {', '.join(variants)}, not {precision}. Export it with --precision {precision}, "
+            f"{self.path} holds {', '.join(variants)}, not {asked}. Export it with --precision {asked}, "
             "or load it with precision='auto'."
         )
 

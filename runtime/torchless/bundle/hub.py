@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from torchless.atomic_files import writing
-from torchless.errors import BundleNotFoundError, MissingExtraError, OutputError
+from torchless.errors import BundleNotFoundError, OutputError, needs_extra
 
 from .manifest import MANIFEST
 
@@ -25,13 +25,9 @@ def client(caller: str) -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
+    with needs_extra(caller, "hub", "huggingface_hub"):
         import huggingface_hub.constants
         import huggingface_hub.errors
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "huggingface_hub":
-            raise
-        raise MissingExtraError(caller, "huggingface_hub", "hub") from error
     return huggingface_hub
 
 

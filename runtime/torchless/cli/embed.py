@@ -9,6 +9,8 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 
+from torchless.bulk.formats import WRITABLE, is_table
+
 from . import file_names, table_output, text_input, text_output
 from .status_line import StatusLine
 from .stdout import stdout
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
     from .array_file import array_file
 
-    encoder = Encoder.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
+    encoder = Encoder.load(options.model, **text_input.running(options))
     count = truncated = windowed = 0
     with ExitStack() as stack:
         status = stack.enter_context(StatusLine())
@@ -88,8 +90,6 @@ def _question(options: argparse.Namespace, model: Model) -> Question:
 
 
 def _array_or_table(value: str) -> str | None:
-    from torchless.bulk.formats import WRITABLE, is_table
-
     if value == "-":
         return file_names.output_name(value)
     if not is_table(value) and Path(value).suffix != ".npy":

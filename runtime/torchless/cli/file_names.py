@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from torchless.bulk.formats import READABLE, split_name
 from torchless.errors import InputError
 
 # What commands write, the formats whose extensions it may have, and the name to choose.
@@ -42,8 +43,6 @@ def refuse_other_format(options: argparse.Namespace, written: str, *, tables: bo
     Raises:
         InputError: it states another; the message says what writes that one.
     """
-    from torchless.bulk.formats import READABLE, split_name
-
     if options.output is None:
         return
     extension, compression = split_name(options.output)

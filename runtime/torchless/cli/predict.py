@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=_threshold,
         help="leave out labels with a score below X, from 0 to 1 unless --activation is none; LABEL=X sets it for one "
-        "label, and then each label needs one, or X for the others (default: no label is left out)",
+        "label, and then each other label needs one too, or a common X (default: no label is left out)",
     )
     parser.add_argument(
         "--activation",
@@ -130,9 +130,7 @@ def _classifier(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
     from torchless.answers.ranking import Ranking
     from torchless.classifier import Classifier
 
-    classifier = Classifier.load(
-        options.model, precision=options.precision, device=options.device, threads=options.threads
-    )
+    classifier = Classifier.load(options.model, **text_input.running(options))
     activation = options.activation or classifier.manifest.activation
     threshold = _thresholds(options.threshold, classifier.labels) if options.threshold else None
     ranking = Ranking(classifier.labels, activation, text_input.number(options.top_k), threshold)
@@ -145,13 +143,8 @@ def _zero_shot(options: argparse.Namespace) -> tuple[int, Ranking, Answer]:
     from torchless.zero_shot import TEMPLATE, ZeroShotClassifier
 
     labels = _labels(options)
-    classifier = ZeroShotClassifier.load(
-        options.model,
-        entailment=options.entailment,
-        precision=options.precision,
-        device=options.device,
-        threads=options.threads,
-    )
+    running = text_input.running(options)
+    classifier = ZeroShotClassifier.load(options.model, entailment=options.entailment, **running)
     answer = functools.partial(
         classifier.answer,
         labels=labels,

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|all",
         type=text_input.top_k,
         default="all",
-        help="number of documents to print, best first; with a number, only so many are kept in memory (default: all)",
+        help="number of documents to print, best first; a number also bounds memory (default: all)",
     )
     parser.add_argument(
         "--activation",
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from torchless.reranker import Reranker, checked_query
 
     checked_query(options.query)
-    reranker = Reranker.load(options.model, precision=options.precision, device=options.device, threads=options.threads)
+    reranker = Reranker.load(options.model, **text_input.running(options))
     best = _Best(text_input.number(options.top_k))
     with text_output.text_output(options.output) as write:
         with StatusLine() as status:

@@ -7,8 +7,8 @@ import os
 import signal
 from contextlib import suppress
 
-from torchless.errors import InputError
-from torchless.serve import needs_extra, settings
+from torchless.errors import InputError, needs_extra
+from torchless.serve import PACKAGES, settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it reloads; a server that starts has read its bundles anew
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # what asyncio replaces by its own
-    with needs_extra("torchless serve"):
+    with needs_extra("torchless serve", "serve", *PACKAGES):
         from torchless.serve.run import serve
     serve(models, chosen)
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from torchless.bulk.formats import is_table, refuse_unknown
+
 from . import stderr, text_input
 from .status_line import StatusLine
 
@@ -63,8 +65,6 @@ def wanted(options: argparse.Namespace) -> bool:
         InputError: it names an output with an extension that is not known.
         SystemExit: it does not, but has options that only tables have; argparse has said so.
     """
-    from torchless.bulk.formats import is_table, refuse_unknown
-
     if options.input and options.output and not getattr(options, "json", False):
         if is_table(options.output):
             return True
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace, question: Callable[[Model], Question]) -> i
     text_input.check_pair(options)
     if (options.ray_actors or options.ray_cpus) and not options.ray:
         options.wrong_usage("--ray-actors and --ray-cpus need --ray ADDRESS")
-    model = Model(options.model, options.precision, options.device, threads=options.threads)
+    model = Model(options.model, **text_input.running(options))
     job = Job(
         options.input,
         options.output,

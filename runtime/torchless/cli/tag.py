@@ -70,9 +70,7 @@ def run(options: argparse.Namespace) -> int:
     file_names.refuse_other_format(options, "JSON lines" if options.json else "text", tables=False)
     chunks = text_input.read(options)
     first = next(chunks, [])  # an error in the input is reported before the model is loaded
-    tagger = TokenClassifier.load(
-        options.model, precision=options.precision, device=options.device, threads=options.threads
-    )
+    tagger = TokenClassifier.load(options.model, **text_input.running(options))
     answer = functools.partial(
         tagger.answer,
         aggregation=options.aggregation,

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from torchless.bulk.formats import ARROW, READABLE, Format, split_name
+from torchless.bulk.rows import Wanted
 from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair, characters, refuse_lone_surrogate
 from torchless.inputs.line_ends import refuse_lone_returns
@@ -22,7 +24,7 @@ from .stdin import Arriving, comes_bit_by_bit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from torchless.bulk.rows import Source, Wanted
+    from torchless.bulk.rows import Source
 
 # At most so many are read, answered and written together, which bounds memory; a longer text stands alone.
 CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 1 << 20
@@ -60,9 +62,9 @@ def add_text_arguments(parser: argparse.ArgumentParser, metavar: str, noun: str)
     )
     parser.add_argument(
         "--input-format",
-        choices=(*FORMATS, "parquet", "arrow", "feather"),
+        choices=(*FORMATS, *ARROW),
         help=f"format of that file; jsonl: one object per line, json: that or an array of objects, text: one {noun} "
-        "per line (default: by the extension; .txt or none, and stdin, is text)",
+        "per line (default: by the extension; text for .txt, none and stdin)",
     )
     parser.add_argument(
         "--column", metavar="C", help=f"column or key (JSON) that holds the {noun} (default: text or sentence)"
@@ -82,6 +84,11 @@ def add_running_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", metavar="N", type=int, help="CPU threads, 1 to 1024 (default: the CPUs that this process may use)"
     )
+
+
+def running(options: argparse.Namespace) -> dict[str, Any]:
+    """How and where a model runs, as the classes that load one take it."""
+    return {"precision": options.precision, "device": options.device, "threads": options.threads}
 
 
 def top_k(value: str) -> int | str:
@@ -131,11 +138,9 @@ def read(options: argparse.Namespace) -> Iterator[list[Text]]:
         waits = arriving.waits if arriving else lambda: False
         source = arriving or iter(partial(file.readline, LONGEST_BYTES + 1), b"")
         if options.input:
-            names = [(options.column,) if options.column else TEXT_COLUMNS]
-            names += [(options.pair_column,)] if options.pair_column else []
             text_format = options.input_format or format_of(options.input, " Name its format with --input-format.")
             source = _checked(source, options.input, text_format)
-            rows = columns(source, options.input, *names, text_format=text_format)
+            rows = columns(source, options.input, *wanted(options).names(), text_format=text_format)
         else:
             rows = _from_arguments(options, _checked(source, "stdin", "text"))
         yield from _chunks(rows, options.pair, waits)
@@ -166,16 +171,12 @@ def check_pair(options: argparse.Namespace) -> None:
 
 def wanted(options: argparse.Namespace) -> Wanted:
     """Which columns of a file make a text."""
-    from torchless.bulk.rows import Wanted
-
     return Wanted((options.column,) if options.column else TEXT_COLUMNS, options.pair_column, options.pair)
 
 
 def _beyond_lines(options: argparse.Namespace) -> Iterator[list[Text]] | None:
     """The texts of Parquet and Arrow files, compressed files, folders and patterns; None for any other input."""
     import glob
-
-    from torchless.bulk.formats import READABLE, Format, split_name
 
     path, (extension, compression) = Path(options.input), split_name(options.input)
     several = path.is_dir() or (not path.exists() and glob.has_magic(options.input))

@@ -20,7 +20,7 @@ def visible(text: str) -> str:
 def report_truncated(truncated: int, count: int, limit: int) -> None:
     """Say on stderr how many texts lost their end."""
     if truncated:
-        stderr.say(f"{truncated} of {count} texts were cut to {limit} tokens")
+        stderr.say(f"{truncated} of {count} texts were truncated to {limit} tokens")
 
 
 def report_windows(windowed: int, count: int) -> None:

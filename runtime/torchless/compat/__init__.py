@@ -103,7 +103,7 @@ def pipeline(
         task = choice(task, "task", sorted([*_TASKS, *_ALIASES]))
     if model is None:
         raise InputError(
-            "model: expected a bundle, got none. There is no default model: make one of your checkpoint "
+            "model: expected a bundle, got none. There is no default model: make one from your checkpoint "
             "with: torchless export CHECKPOINT OUT"
         )
     settings = import_module(".settings", __name__)  # what it imports takes long

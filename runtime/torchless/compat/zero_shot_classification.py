@@ -129,7 +129,8 @@ def _entailment(labels: tuple[str, ...]) -> str | None:
     if len(labels) < 2 or entailment_index(labels) is not None:
         return None
     warnings.warn(
-        f"None of the labels {', '.join(labels)} begins with 'entail': the last one, {labels[-1]!r}, is used for it.",
+        f"None of the labels {', '.join(labels)} begins with 'entail': the last one, {labels[-1]!r}, is taken for "
+        "entailment.",
         stacklevel=4,
     )
     return labels[-1]

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torchless.errors import InputError, shown
 
+C = TypeVar("C", bound=str)
 Side = Literal["right", "left"]  # of a text, in the order in which it is read: its end, its beginning
 
 
@@ -167,14 +168,14 @@ def whole_number(value: object, name: str, expected: str, most: int, least: int 
     return int(number)
 
 
-def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
-    """One of these strings.
+def choice(value: Any, name: str, allowed: Sequence[C]) -> C:
+    """The one of these strings that a value is.
 
     Raises:
         InputError: it is not one; the message lists them.
     """
     if isinstance(value, str) and value in allowed:  # an array is compared with nothing
-        return plain(value)
+        return allowed[allowed.index(value)]
     raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {shown(value)}.")
 
 

@@ -122,8 +122,9 @@ class Assembler:
         stride = 0 if windows.combine == "first" else windows.stride
         if room <= stride:
             raise InputError(
-                f"texts[{index}].second: every window holds it, and its {taken} of {size} tokens leave the first text "
-                f"{max(room, 0)}; expected more than the stride of {stride}. Shorten it, or read no windows."
+                f"texts[{index}].second: every window holds it. With special tokens it takes {taken} of {size} tokens, "
+                f"which leaves the first text {max(room, 0)}; expected more than the stride of {stride}. Shorten it, "
+                "or read no windows."
             )
         if windows.combine == "first":
             return [template.fill([self._cut(first, room), *rest], True)]

@@ -77,6 +77,18 @@ def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
     return np.array([0, *accumulate(lengths)], np.int64)
 
 
+class Tokenised(NamedTuple):
+    """Texts that have been read in windows, each window a text of the batch. Models take it in the place of texts.
+
+    Attributes:
+        batch: the windows of all texts.
+        offsets: int64 (n + 1,). The windows of text i are those from offsets[i] to offsets[i + 1].
+    """
+
+    batch: Batch
+    offsets: NDArray[np.int64]
+
+
 class TokenSpan(NamedTuple):
     """One token of a text.
 
@@ -195,19 +207,15 @@ class Tokenizer:
         ]
         return batch_of(ids, [encoding.type_ids for encoding in encodings], truncated)
 
-    def encode_windows(self, texts: Iterable[Text], windows: Windows | None) -> tuple[Batch, NDArray[np.int64]]:
-        """Tokenise n texts in windows, each with the special tokens around it, and each a text of the batch.
-
-        Returns:
-            The batch, and int64 (n + 1,): the windows of text i are those from offsets[i] to offsets[i + 1]. For None
-            that is one each, of a text that is cut.
+    def encode_windows(self, texts: Iterable[Text], windows: Windows | None) -> Tokenised:
+        """Tokenise n texts in windows, each with special tokens around it; None makes one each, of texts that are cut.
 
         Raises:
             InputError: as in `encode`, or windows is none, is larger than the model's limit, or has no room to move on.
         """
         if windows is None:
             batch = self.encode(texts)
-            return batch, np.arange(len(batch.lengths) + 1)
+            return Tokenised(batch, np.arange(len(batch.lengths) + 1))
         if not isinstance(windows, Windows):
             raise InputError(f"windows: expected Windows(stride=…) or None, got {shown(windows)}.")
         batches, counts = [], []
@@ -217,17 +225,7 @@ class Tokenizer:
                 groups = self._assembler.windows(piece, windows, first)
                 batches.append(_batch([window for group in groups for window in group]))
                 counts += [len(group) for group in groups]
-        return Batch.concatenate(batches), _offsets(counts)
-
-    def spans(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[TokenSpan]]:
-        """The tokens of every text, not truncated, and where in the text they stand.
-
-        Args:
-            texts: n texts.
-            special_tokens: with the model's special tokens, or without them.
-        """
-        encodings = self.untruncated(texts, special_tokens=special_tokens)
-        return [spans_of(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+        return Tokenised(Batch.concatenate(batches), _offsets(counts))
 
     def untruncated(self, texts: Sequence[Any], *, special_tokens: bool = True, words: bool = False) -> list[Any]:
         """A `tokenizers.Encoding` of every text, or with `words` of every list of words; `len` counts its tokens."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import onnxruntime as ort
 
-from torchless.errors import DeviceError, InferenceError, InputError, shown
-from torchless.inputs.arguments import whole_number
+from torchless.errors import DeviceError, InferenceError, shown
+from torchless.inputs.arguments import choice, whole_number
 
 from .denormals import flushing
 from .graph_file import GraphFile
@@ -94,9 +94,7 @@ def _elsewhere(session: Any, provider: str) -> str:
 
 def _provider(device: str) -> tuple[str, str]:
     """Onnxruntime's name for the device, and what was missing when its libraries were loaded."""
-    if device not in PROVIDERS:
-        raise InputError(f"device: expected one of {', '.join(PROVIDERS)}, got {shown(device)}.")
-    provider, available = PROVIDERS[device], ort.get_available_providers()
+    provider, available = PROVIDERS[choice(device, "device", tuple(PROVIDERS))], ort.get_available_providers()
     if provider not in available:
         raise DeviceError(
             f"device={shown(device)} needs {provider}, but this onnxruntime {ort.__version__} offers "

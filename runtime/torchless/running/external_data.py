@@ -144,7 +144,8 @@ class _Rewriting:
         except ValueError as error:
             raise ValueError(f"{name} has no place in the weights ({error})") from None
         if not 0 <= offset <= offset + length <= self._size or expected not in (None, length):
-            raise ValueError(f"{name} is at {offset}, {length} bytes; expected {expected} of {self._size}")
+            wanted = length if expected is None else expected
+            raise ValueError(f"{name} has {length} bytes at {offset}; expected {wanted} bytes within {self._size}")
         return offset, length
 
 

@@ -21,6 +21,7 @@ def finite(answers: NDArray[np.float32]) -> NDArray[np.float32]:
     few = answers.size <= _FEW
     if not (all(map(math.isfinite, answers.ravel().tolist())) if few else np.isfinite(answers).all()):
         raise InferenceError(
-            "the model answered with NaN or infinity. Its weights overflow at this precision; try precision='fp32'."
+            "the model answered with NaN or infinity: a number overflowed. Unless it runs in fp32, try "
+            "precision='fp32'."
         )
     return answers

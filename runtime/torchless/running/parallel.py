@@ -44,6 +44,21 @@ def run(session: Session, batch: Batch) -> Iterator[tuple[NDArray[np.intp], Batc
         yield places, part, session.run(part)
 
 
+def rows_of_tokens(session: Session, batch: Batch) -> list[Rows]:
+    """What a graph that answers one row per token says of each text of a batch of any size.
+
+    Returns:
+        For each text float32 (its tokens, columns), special tokens included.
+
+    Raises:
+        InferenceError: as `run`.
+    """
+    texts: dict[int, Rows] = {}
+    for places, part, rows in run(session, batch):  # rows: (tokens of the part, columns)
+        texts.update(zip(places.tolist(), np.split(rows, part.offsets[1:-1]), strict=True))
+    return [texts[place] for place in range(len(texts))]
+
+
 def _side_by_side(session: Session, parts: Sequence[Part]) -> Iterator[tuple[NDArray[np.intp], Batch, Rows]]:
     """Threads of our own: an executor of Python's takes no work once the main thread has ended, and loses the rest."""
     from queue import SimpleQueue  # here, because most processes never send a long list

@@ -141,8 +141,8 @@ class Session:
         """In a process that was forked during a run, which may have locked the session for ever."""
         if self._device != "cpu":
             raise InferenceError(
-                "the model is on a GPU, and this process was forked from the one that loaded it: CUDA works in one of "
-                "them. Start processes with multiprocessing.get_context('spawn'), and load the model there."
+                "the model is on a GPU, and this process was forked from the one that loaded it: CUDA does not "
+                "survive a fork. Start processes with multiprocessing.get_context('spawn'), and load the model there."
             )
         with self._runs.lock:
             if self._runs.cut_off:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from torchless.errors import MissingExtraError
+from torchless.errors import needs_extra
 
 if TYPE_CHECKING:
     from .app import Application
@@ -36,7 +36,7 @@ def create_app(
         VerificationError: a bundle does not answer here as it did where it was exported.
         InputError: no models at all.
     """
-    with needs_extra("torchless.serve.create_app"):
+    with needs_extra("torchless.serve.create_app", "serve", *PACKAGES):
         from .app import Application
         from .service import Service
     from torchless.bundle.locate import name_of
@@ -53,17 +53,3 @@ def create_app(
         raise
     service.expect_forks()
     return Application(service)
-
-
-class needs_extra:  # noqa: N801  # used as a statement
-    """Say what to install where a package of the extra is missing; a broken one keeps its own traceback."""
-
-    def __init__(self, caller: str) -> None:
-        self._caller = caller
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-        if package in PACKAGES:
-            raise MissingExtraError(self._caller, package, "serve") from None

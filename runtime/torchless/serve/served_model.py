@@ -107,7 +107,7 @@ class ServedModel:
             self._head()
         elif not self._embeds:
             raise InvalidError(
-                f"{self.name} ranks documents; send them to /rank. To have its vectors all the same, start the server "
+                f"{self.name} ranks documents; send them to /rank. To get its vectors anyway, start the server "
                 f"with --pooling {self.manifest.pooling}"
             )
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torchless import __version__
-from torchless.errors import MissingExtraError
+from torchless.errors import needs_extra
 
 if TYPE_CHECKING:
     from .call import Call
@@ -40,13 +40,11 @@ def configure(endpoint: str) -> Callable[[], None]:
         MissingExtraError: the extra `otel` is not installed.
     """
     global _tracer
-    try:
+    with needs_extra("--otlp-endpoint", "otel"):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("--otlp-endpoint", str(error.name), "otel") from None
     provider = TracerProvider(resource=Resource.create({"service.name": "torchless", "service.version": __version__}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
     _tracer = provider.get_tracer("torchless.serve", __version__)

@@ -18,7 +18,7 @@ Run = Callable[..., tuple[int, str, str]]
 def test_embed_says_how_many_texts_were_cut(tiny: Path, run: Run) -> None:
     code, _, err = run("embed", tiny, "good", "! " * 100)
     assert code == 0
-    assert "1 of 2 texts were cut to 64 tokens" in err
+    assert "1 of 2 texts were truncated to 64 tokens" in err
 
 
 def test_embed_prints_a_vector_a_line(tiny: Path, run: Run) -> None:

@@ -51,7 +51,7 @@ def test_predict_says_how_many_texts_were_cut(tiny: Path, run: Run) -> None:
     code, out, err = run("predict", tiny, "good", "! " * 100, "--json")
     assert code == 0
     assert [json.loads(line)["truncated"] for line in out.splitlines()] == [False, True]
-    assert "1 of 2 texts were cut to 64 tokens" in err
+    assert "1 of 2 texts were truncated to 64 tokens" in err
 
 
 def test_predicting_no_texts_prints_nothing(tiny: Path, run: Run, stdin: Callable[[bytes], None]) -> None:
@@ -108,7 +108,7 @@ def test_windows_are_asked_for_and_counted(run: Run, tiny: Path, long_text: str)
     ]
     _, out, err = run("predict", tiny, long_text, "--window", "20", "--combine", "first", "--json")
     assert [(line["truncated"], line["windows"]) for line in lines(out)] == [(True, 1)]
-    assert "1 of 1 texts were cut to 20 tokens" in err
+    assert "1 of 1 texts were truncated to 20 tokens" in err
     _, out, _ = run("embed", tiny, long_text, "--stride", "10", "--no-normalize", "--pooling", "max")
     expected = Encoder.load(tiny).embed([long_text], windows=Windows(stride=10), normalize=False, pooling="max")
     np.testing.assert_allclose([json.loads(out)], expected, atol=1e-6)

@@ -85,7 +85,7 @@ def test_it_says_how_many_documents_were_cut(tiny_ranker: Path, run: Run) -> Non
     code, out, err = run("rank", tiny_ranker, QUERY, "never again " * 60, "a", "--json", "--activation", "none")
     cut = {each["index"]: each["truncated"] for each in map(json.loads, out.splitlines())}
     assert (code, cut) == (0, {0: True, 1: False})
-    assert "1 of 2 texts were cut to 64 tokens" in err
+    assert "1 of 2 texts were truncated to 64 tokens" in err
 
 
 @pytest.mark.parametrize(

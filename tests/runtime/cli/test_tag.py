@@ -59,7 +59,7 @@ def test_long_texts_are_said(run: Run, tiny_tagger: Path, long_text: str) -> Non
     assert said == "torchless: 1 of 1 texts were read in several windows\n"
     _, cut, said = run("tag", tiny_tagger, long_text, "--json", "--truncate")
     assert json.loads(cut)["truncated"] is True
-    assert said == "torchless: 1 of 1 texts were cut to 64 tokens\n"
+    assert said == "torchless: 1 of 1 texts were truncated to 64 tokens\n"
 
 
 def test_a_file_s_column_is_read_and_a_file_written(run: Run, tiny_tagger: Path, tmp_path: Path) -> None:

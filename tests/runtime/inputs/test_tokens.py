@@ -10,13 +10,17 @@ import pytest
 from torchless import TextPair, Windows
 from torchless.bundle.manifest import TOKENIZER
 from torchless.errors import IncompatibleError, InputError
-from torchless.inputs.tokens import Batch, Tokenizer
+from torchless.inputs.tokens import Batch, Tokenizer, TokenSpan, spans_of
 
 SEED_TEXTS = ["I've been waiting for a HuggingFace course my whole life.", "I hate this so much"]
 SEED_IDS = [
     [101, 1045, 1005, 2310, 2042, 3403, 2005, 1037, 17662, 12172, 2607, 2026, 2878, 2166, 1012, 102],
     [101, 1045, 5223, 2023, 2061, 2172, 102],
 ]
+
+
+def spans_of_all(tokenizer: Tokenizer, texts: list[str], *, special_tokens: bool = True) -> list[list[TokenSpan]]:
+    return list(map(spans_of, texts, tokenizer.untruncated(texts, special_tokens=special_tokens)))
 
 
 def test_the_seed_texts_have_the_seed_ids(mini: Path) -> None:
@@ -87,7 +91,7 @@ def test_a_tokenizer_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None
 
 
 def test_spans_say_where_in_the_text_each_token_stands(mini: Path) -> None:
-    (spans,) = Tokenizer(mini / TOKENIZER, 512).spans(["I hate this so much"])
+    (spans,) = spans_of_all(Tokenizer(mini / TOKENIZER, 512), ["I hate this so much"])
     assert [span.id for span in spans] == SEED_IDS[1]
     places = [(None, None), (0, 1), (2, 6), (7, 11), (12, 14), (15, 19), (None, None)]
     assert [(span.start, span.stop) for span in spans] == places
@@ -96,9 +100,8 @@ def test_spans_say_where_in_the_text_each_token_stands(mini: Path) -> None:
 
 
 def test_spans_are_of_characters_and_of_the_text_as_it_was_written(mini: Path) -> None:
-    whole, accented = Tokenizer(mini / TOKENIZER, 4).spans(
-        [SEED_TEXTS[0], "\U0001f600 Caf\u00e9"], special_tokens=False
-    )
+    texts = [SEED_TEXTS[0], "\U0001f600 Caf\u00e9"]
+    whole, accented = spans_of_all(Tokenizer(mini / TOKENIZER, 4), texts, special_tokens=False)
     assert [span.id for span in whole] == SEED_IDS[0][1:-1]  # not cut at 4 tokens
     assert [span.text for span in whole if span.id in (17662, 12172)] == ["Hugging", "Face"]
     assert [(span.text, span.start, span.stop) for span in accented] == [("\U0001f600", 0, 1), ("Caf\u00e9", 2, 6)]
@@ -106,8 +109,8 @@ def test_spans_are_of_characters_and_of_the_text_as_it_was_written(mini: Path) -
 
 def test_spans_of_nothing(mini: Path) -> None:
     tokenizer = Tokenizer(mini / TOKENIZER, 512)
-    assert tokenizer.spans([]) == []
-    assert tokenizer.spans([""], special_tokens=False) == [[]]
+    assert spans_of_all(tokenizer, []) == []
+    assert spans_of_all(tokenizer, [""], special_tokens=False) == [[]]
 
 
 def test_batches_are_put_one_after_another(mini: Path) -> None:

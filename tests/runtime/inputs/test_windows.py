@@ -107,7 +107,8 @@ BAD: dict[str, tuple[Callable[[Classifier, Encoder], Any], str]] = {
     ),
     "second text fills the window": (
         lambda c, _: c.predict(["x", TextPair("a", "b " * 208)], windows=Windows()),
-        r"texts\[1\].second: every window holds it, and its 211 of 64 tokens leave the first text 0",
+        r"texts\[1\].second: every window holds it. With special tokens it takes 211 of 64 tokens, which leaves the "
+        "first text 0",
     ),
     "windows of a number": (
         lambda c, _: c.predict(["x"], windows=64),

@@ -63,7 +63,9 @@ def test_a_graph_without_external_data_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("offset", [25, len(FILE), -1])
 def test_a_tensor_beyond_the_end_is_refused(offset: int) -> None:
-    with pytest.raises(ValueError, match="large is at"):
+    size = LARGE.nbytes
+    told = f"large has {size} bytes at {offset}; expected {size} bytes within {len(FILE)}"
+    with pytest.raises(ValueError, match=told):
         separate(model(external("large", LARGE, offset)).SerializeToString(), FILE, "w")
 
 

@@ -1,4 +1,4 @@
-"""Requests by chance: from the OpenAPI document, and broken ones on the wire. None may be answered 5xx.
+"""Random requests: from the OpenAPI document, and broken ones on the wire. None may be answered 5xx.
 
 The first test needs schemathesis (`pip install --group fuzz`), and skips without it; `./task fuzz` fails then.
 """
