@@ -76,11 +76,11 @@ def classify(
         is checked to be the same everywhere.
 
     Raises:
-        InputError: dataset is none.
+        InputError: dataset is none, or there is a pair_column and the model takes single texts.
         BundleError: the model cannot be opened here.
         MissingExtraError: ray.data or pyarrow is not installed.
     """
-    question = Classify(_model(model, precision, num_gpus), prefix, windows, activation, top_k, threshold)
+    question = Classify(_model(model, precision, num_gpus, pair_column), prefix, windows, activation, top_k, threshold)
     return _mapped(
         dataset, question, Wanted((column,), pair_column), error_column, concurrency, num_cpus, num_gpus, batch_size
     )
@@ -124,7 +124,7 @@ def embed(
     Raises:
         InputError, BundleError, MissingExtraError: as in `classify`.
     """
-    question = Embed(_model(model, precision, num_gpus), prefix, windows, pooling, normalize)
+    question = Embed(_model(model, precision, num_gpus, pair_column), prefix, windows, pooling, normalize)
     return _mapped(
         dataset, question, Wanted((column,), pair_column), error_column, concurrency, num_cpus, num_gpus, batch_size
     )
@@ -174,11 +174,14 @@ def deployment(
     return kind(serve.ingress(build)()).bind()
 
 
-def _model(name: str | os.PathLike[str], precision: str, num_gpus: float) -> Model:
+def _model(name: str | os.PathLike[str], precision: str, num_gpus: float, pair_column: str | None) -> Model:
     path = os.fspath(name)
     path = os.path.abspath(path) if os.path.isdir(path) else path  # noqa: PTH100, PTH112
     model = Model(path, precision, "cuda" if num_gpus else "cpu")
-    return Model(model.name, precision, model.device, model.bundle().digest)
+    bundle = model.bundle()
+    if pair_column is not None and not bundle.manifest.pairs:
+        raise InputError(f"pair_column: {model.name} takes single texts. Leave it out.")
+    return Model(model.name, precision, model.device, bundle.digest)
 
 
 def _mapped(

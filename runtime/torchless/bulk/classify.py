@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torchless.answers.ranking import Ranking, Threshold
     from torchless.bundle.bundle import Bundle
     from torchless.classifier import Classifier
-    from torchless.inputs.tokenised import Tokenised
+    from torchless.inputs.tokens import Tokenised
     from torchless.zero_shot import ZeroShotClassifier
 
 _BYTES_PER_LABEL = 400  # as a Prediction, and as a dict for the writer
@@ -108,9 +108,7 @@ class _Classifying:
         self._ranking = ranking
 
     def prepare(self, texts: list[Text]) -> Tokenised:
-        from torchless.inputs.tokenised import Tokenised
-
-        return Tokenised(*self._classifier.tokenizer.encode_windows(texts, self._question.windows))
+        return self._classifier.tokenizer.encode_windows(texts, self._question.windows)
 
     def answer(self, prepared: Any) -> Answered:
         asked = self._question

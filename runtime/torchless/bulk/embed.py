@@ -13,7 +13,7 @@ from .questions import Answered, Question, Respondent, how_read
 if TYPE_CHECKING:
     from torchless.bundle.bundle import Bundle
     from torchless.encoder import Encoder
-    from torchless.inputs.tokenised import Tokenised
+    from torchless.inputs.tokens import Tokenised
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class _Embedding:
         self._encoder = encoder
 
     def prepare(self, texts: list[Text]) -> Tokenised:
-        from torchless.inputs.tokenised import Tokenised
-
-        return Tokenised(*self._encoder.tokenizer.encode_windows(texts, self._question.windows))
+        return self._encoder.tokenizer.encode_windows(texts, self._question.windows)
 
     def answer(self, prepared: Any) -> Answered:
         asked = self._question

@@ -105,6 +105,20 @@ print("equal")
     assert ran(tiny, tmp_path, script).splitlines().count("equal") == 1
 
 
+def test_a_column_of_second_texts_is_refused_where_the_model_takes_single_texts(mini: Path, tmp_path: Path) -> None:
+    """Or no row would have an answer, and nothing would say so."""
+    script = """
+from torchless.errors import InputError
+from torchless.ray import classify, embed
+for call in (classify, embed):
+    try:
+        call(None, tiny, pair_column="b")
+    except InputError as error:
+        print(error)
+"""
+    assert ran(mini, tmp_path, script).count("sst2-mini takes single texts. Leave it out.") == 2
+
+
 @pytest.mark.skipif(not find_spec("grpc") or not find_spec("starlette"), reason="ray[serve] is not installed")
 def test_the_server_is_a_deployment(tiny: Path, tmp_path: Path) -> None:
     script = """

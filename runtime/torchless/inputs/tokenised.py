@@ -1,3 +1,0 @@
-"""The earlier place of `Tokenised`."""
-
-from .tokens import Tokenised as Tokenised
