@@ -19,10 +19,11 @@ from torchless.inputs.line_ends import refuse_lone_returns
 from torchless.inputs.lines import LONGEST_BYTES
 from torchless.inputs.text_files import TEXT_COLUMNS
 
-from .byte_lines import MOST_BYTES, RecordedLines
+from .byte_lines import LEFT_OUT, MOST_BYTES, RecordedLines
 from .rows import Problem, Wanted
 
 _LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise
+_END = "end of data"  # what csv says of a quote that is open there
 _PIECE = "text"  # the one column of plain text
 _MOST_LEVELS = 60  # of JSON: Arrow writes 64, and what writes the rest goes down into it
 _TOO_DEEP = f"more than {_MOST_LEVELS} objects and arrays inside one another"
@@ -55,21 +56,19 @@ class LineRows:
 
     Attributes:
         kind: "csv", "tsv", "jsonl", "json" or "text".
-        names: the columns.
         records: the rows.
     """
 
     kind: str
-    names: Sequence[str]
     records: list[Record]
 
     def part(self, start: int, stop: int) -> LineRows:
         """The rows from `start` to `stop`."""
-        return LineRows(self.kind, self.names, self.records[start:stop])
+        return LineRows(self.kind, self.records[start:stop])
 
     def joined(self, others: Sequence[LineRows]) -> LineRows:
         """These rows and then the others'."""
-        return LineRows(self.kind, self.names, [*self.records, *(row for each in others for row in each.records)])
+        return LineRows(self.kind, [*self.records, *(row for each in others for row in each.records)])
 
 
 class LineReader:
@@ -173,10 +172,6 @@ def _absent(item: dict[str, Any], keys: Sequence[str]) -> str:
     return f"no key {missing[0]}" if missing else "null"
 
 
-def _without_end(line: str) -> str:
-    return line.removesuffix("\n").removesuffix("\r")
-
-
 def _from_csv(lines: RecordedLines) -> Iterator[Found]:
     csv.field_size_limit(min(_LONGEST_FIELD, sys.maxsize))
     reader = csv.reader(lines, strict=True)
@@ -185,18 +180,32 @@ def _from_csv(lines: RecordedLines) -> Iterator[Found]:
             fields = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:  # the record is given up, and all but its first line is read again
-            lines.put_back()
+        except csv.Error as error:
+            if lines.full and lines.skip(_is_last):
+                raw, _ = lines.take(lines.number)
+                wrong = f"a row of more than {lines.most_bytes:,} bytes"
+                yield Found(Record(None, [LEFT_OUT]), lines.number, wrong, raw)
+                continue
+            lines.put_back()  # the record is given up, and all but its first line is read again
             raw, wrong = lines.take(lines.number)
             yield Found(Record(None, []), lines.number, wrong or _said(error), raw)
             continue
         raw, wrong = lines.take(lines.number)
         if fields or wrong:  # a blank line is no row, as to csv.DictReader
-            yield Found(Record(_without_end(raw), fields), lines.number, wrong, raw)
+            yield Found(Record(tsv.without_end(raw), fields), lines.number, wrong, raw)
+
+
+def _is_last(line: str) -> bool | None:
+    """Whether a line ends a record that it begins inside quotes; None where csv would not read it so."""
+    try:
+        list(csv.reader(['"' + line], strict=True))
+    except csv.Error as error:
+        return False if _END in str(error) else None
+    return True
 
 
 def _said(error: csv.Error) -> str:
-    return "a quote that nothing closes" if "end of data" in str(error) else f"not CSV ({error})"
+    return "a quote that nothing closes" if _END in str(error) else f"not CSV ({error})"
 
 
 def _from_tsv(lines: RecordedLines) -> Iterator[Found]:
@@ -204,7 +213,7 @@ def _from_tsv(lines: RecordedLines) -> Iterator[Found]:
         raw, wrong = lines.take(number)
         if "\n" in raw[:-1]:  # blank lines before a row are no part of it
             raw = raw.lstrip("\r\n")
-        yield Found(Record(_without_end(raw), fields), number, wrong, raw)
+        yield Found(Record(tsv.without_end(raw), fields), number, wrong, raw)
 
 
 def _from_text(lines: RecordedLines) -> Iterator[Found]:

@@ -64,7 +64,7 @@ class LineSource:
                 rows = reader.rows(self._wanted)
                 while skip and next(rows, None) is not None:
                     skip -= 1
-                for block in _blocks(rows, self.kind, self.names):
+                for block in _blocks(rows, self.kind):
                     block.share = min(1.0, (before + raw.tell()) / whole)
                     yield block
             before += file.size
@@ -81,7 +81,7 @@ class LineSource:
                     yield f"{file.name}, {f'row {row}' if self.kind == 'json' else f'line {found.line}'}", found
 
 
-def _blocks(rows: Iterator[tuple[Record, Any, Problem | None]], kind: str, names: Sequence[str]) -> Iterator[Block]:
+def _blocks(rows: Iterator[tuple[Record, Any, Problem | None]], kind: str) -> Iterator[Block]:
     records: list[Record] = []
     texts: list[Any] = []
     sizes: list[int] = []
@@ -96,7 +96,7 @@ def _blocks(rows: Iterator[tuple[Record, Any, Problem | None]], kind: str, names
         texts.append(text)
         sizes.append(size)
         if len(records) == _BLOCK_ROWS or held > _BLOCK_CHARACTERS:
-            yield Block(texts, problems, sizes, LineRows(kind, names, records))
+            yield Block(texts, problems, sizes, LineRows(kind, records))
             records, texts, sizes, problems, held = [], [], [], {}, 0
     if records:
-        yield Block(texts, problems, sizes, LineRows(kind, names, records))
+        yield Block(texts, problems, sizes, LineRows(kind, records))
