@@ -4,7 +4,8 @@ input_files.py      which files a name means, and what tells whether they are th
 formats.py          formats and compressions by name
 compression.py      .gz and .zst, read and written
 rows.py             what every format becomes: blocks of rows with their texts
-line_rows.py        a file of CSV, TSV, JSON lines, JSON or plain text; byte_lines.py bounds its lines
+line_rows.py        a file of CSV, TSV, JSON lines, JSON or plain text; line_formats.py: how each is read; byte_lines.py
+                    bounds its lines
 line_source.py      all files of those formats; json_scan.py: the columns of JSON lines
 arrow_rows.py       files of Parquet and Arrow; arrow.py: pyarrow
 chunks.py          rows into chunks: what is planned, answered and kept together

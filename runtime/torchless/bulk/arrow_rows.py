@@ -38,6 +38,10 @@ class ArrowRows:
         """These rows and then the others'."""
         return ArrowRows(pyarrow("tables").concat_tables([self.table, *(each.table for each in others)]))
 
+    def beginning(self, place: int) -> str:  # noqa: ARG002
+        """Empty: the format has no lines."""
+        return ""
+
 
 class ArrowSource:
     """The rows of Parquet, Arrow and Feather files.
@@ -135,7 +139,7 @@ def block_of(arrow: Any, table: Any, columns: Sequence[Any], wanted: Wanted, nam
             problems[place] = Problem.of(name, None, str(error))
             texts.append(None)
     each = table.nbytes // max(1, table.num_rows) + 1
-    return Block(texts, problems, [each] * len(texts), ArrowRows(table))
+    return Block(texts, problems, [each] * len(texts), ArrowRows(table), [(name, None)] * len(texts))
 
 
 def refuse_no_strings(arrow: Any, schema: Any, key: str, name: str) -> None:

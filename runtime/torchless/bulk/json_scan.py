@@ -12,7 +12,7 @@ from typing import Any
 from torchless.errors import InputError
 
 from .columns import Column, refuse_collisions
-from .line_rows import Found, Record
+from .line_formats import Found, Record
 
 _ROWS, _CHARACTERS = 1024, 1 << 19  # whose types are found at once
 Rows = Generator[tuple[str, Found], None, None]  # with their places

@@ -15,7 +15,8 @@ from .columns import Column
 from .compression import check_writable, writing
 from .formats import Format
 from .json_values import as_json, cell, readable, values
-from .line_rows import LineRows, Record
+from .line_formats import Record
+from .line_rows import LineRows
 from .line_source import LineSource
 from .rows import Block, Source
 

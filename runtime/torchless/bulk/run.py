@@ -111,8 +111,7 @@ def _answer_all(job: Job, begun: Begun, answering: Answering, status: Status) ->
 def _chunk(job: Job, begun: Begun, answers: Answers) -> tuple[Any, Totals, dict[int, Problem]]:
     """A chunk as it is kept."""
     chunk, answered = answers.chunk, answers.answered
-    name = begun.files[0].name
-    problems = chunk.problems | {place: Problem.of(name, None, why) for place, why in answers.refused().items()}
+    problems = chunk.problems | {place: chunk.problem(place, why) for place, why in answers.refused().items()}
     first = begun.kept.totals.rows + 1
     numbered = {first + place: problems[place] for place in sorted(problems)}
     if job.strict and numbered:

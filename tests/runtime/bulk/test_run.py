@@ -16,8 +16,10 @@ import pytest
 from torchless.bulk.answering import Here
 from torchless.bulk.kept import folder_of
 from torchless.bulk.questions import Question
+from torchless.bulk.rows import Wanted
 from torchless.bulk.run import BadRowError
 from torchless.errors import InferenceError, InputError, OutputError
+from torchless.inputs.windows import Windows
 
 HEADER = "id,text\n"
 
@@ -174,6 +176,27 @@ def test_null_in_parquet_is_a_bad_row(score: Any, tmp_path: Path) -> None:
     found = parquet.read_table(tmp_path / "out.parquet")
     assert found.column("truncated").to_pylist() == [False, None, False]
     assert done.totals.problems == 1
+
+
+@pytest.mark.parametrize("extension", ["csv", "parquet"])
+def test_a_row_that_the_model_refuses_is_listed_with_its_own_place(score: Any, tmp_path: Path, extension: str) -> None:
+    """A second text that is as long as a window leaves no room for the first."""
+    long = "w " * 600
+    for name, second in (("a", "short"), ("b", long)):
+        rows = [{"text": "first", "second": each} for each in ["short"] * 13 + [second]]
+        path = tmp_path / f"in-{name}.{extension}"
+        if extension == "parquet":
+            arrow = pytest.importorskip("pyarrow")
+            pytest.importorskip("pyarrow.parquet").write_table(arrow.Table.from_pylist(rows), path)
+        else:
+            path.write_text("text,second\n" + "".join(f"{row['text']},{row['second']}\n" for row in rows))
+    wanted = Wanted(("text",), "second")
+    done = score(tmp_path / "in-*", tmp_path / "out.csv", wanted=wanted, windows=Windows(combine="first"))
+    [listed] = [json.loads(line) for line in done.errors.read_text(encoding="utf-8").splitlines()]
+    lines = extension == "csv"
+    assert (listed["row"], listed["file"]) == (28, str(tmp_path / f"in-b.{extension}"))
+    assert (listed["line"], listed["content"]) == ((15, f"first,{long}"[:1000]) if lines else (None, ""))
+    assert listed["reason"].startswith("the second text: every window holds it")
 
 
 def test_strict_stops_at_the_first_bad_row(score: Any, tmp_path: Path) -> None:
