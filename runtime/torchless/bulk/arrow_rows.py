@@ -13,6 +13,7 @@ from torchless.errors import InputError
 from torchless.inputs.column_names import first_present
 
 from .arrow import pyarrow
+from .dictionaries import bytes_of, joined, places_of
 from .input_files import InputFile
 from .rows import Block, Problem, Wanted
 
@@ -96,6 +97,21 @@ class ArrowSource:
                         if read > skip:
                             yield self._block(batch, file.name, begin, max(0, skip - begin))
 
+    def dictionaries(self) -> dict[int, Any]:
+        """Of each column with a dictionary, by its place, the values of all files.
+
+        Raises:
+            InputError: a file cannot be read, or values of that type are not compared.
+        """
+        found: dict[int, Any] = {}
+        places = places_of(self._arrow, self.schema)
+        for file in self._files if places else ():
+            with self._opened(file) as opened:
+                for columns in opened.columns(places):
+                    for place, column in zip(places, columns, strict=True):
+                        found[place] = joined(self._arrow, found.get(place), column.dictionary)
+        return found
+
     def _block(self, batch: Any, name: str, first: int, skip: int) -> Block:
         columns = [batch.column(self.names.index(key)) for key in self._keys]
         block = block_of(self._arrow, self._arrow.Table.from_batches([batch], self.schema), columns, self._wanted, name)
@@ -138,7 +154,7 @@ def block_of(arrow: Any, table: Any, columns: Sequence[Any], wanted: Wanted, nam
         except InputError as error:
             problems[place] = Problem.of(name, None, str(error))
             texts.append(None)
-    each = table.nbytes // max(1, table.num_rows) + 1
+    each = bytes_of(arrow, table.columns) // max(1, table.num_rows) + 1
     return Block(texts, problems, [each] * len(texts), ArrowRows(table), [(name, None)] * len(texts))
 
 
@@ -188,9 +204,14 @@ class _Opened:
         """The batches of a group."""
         raise NotImplementedError
 
+    def columns(self, places: Sequence[int]) -> Iterator[Sequence[Any]]:
+        """Some columns of the whole file, batch by batch."""
+        raise NotImplementedError
+
 
 class _Parquet(_Opened):
     def __init__(self, arrow: Any, file: Any) -> None:
+        self._arrow = arrow
         self._file = arrow.parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
         self.schema = self._file.schema_arrow
 
@@ -202,8 +223,14 @@ class _Parquet(_Opened):
         # What the file says of its size is that of values that may be written once for many rows.
         first = next(self._file.iter_batches(_SAMPLE, row_groups=[group], use_threads=False), None)
         if first is not None:
-            rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * first.num_rows // max(1, first.nbytes)))
+            size = bytes_of(self._arrow, first.columns)
+            rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * first.num_rows // max(1, size)))
             yield from self._file.iter_batches(rows, row_groups=[group], use_threads=False)
+
+    def columns(self, places: Sequence[int]) -> Iterator[Sequence[Any]]:
+        names = [self.schema.field(place).name for place in places]
+        for batch in self._file.iter_batches(1 << 16, columns=names, use_threads=False):
+            yield [batch.column(name) for name in names]
 
 
 class _Ipc(_Opened):
@@ -239,6 +266,16 @@ class _Ipc(_Opened):
         with self._arrow.ipc.open_stream(self._file) as reader:
             for batch in reader:
                 yield from _cut(batch)
+
+    def columns(self, places: Sequence[int]) -> Iterator[Sequence[Any]]:
+        options = self._arrow.ipc.IpcReadOptions(included_fields=list(places))
+        self._file.seek(0, io.SEEK_SET)
+        if self._random:
+            reader = self._arrow.ipc.open_file(self._file, options=options)
+            yield from (reader.get_batch(place).columns for place in range(reader.num_record_batches))
+            return
+        with self._arrow.ipc.open_stream(self._file, options=options) as stream:
+            yield from (batch.columns for batch in stream)
 
 
 def _cut(batch: Any) -> Iterator[Any]:

@@ -27,7 +27,7 @@ from .rows import Source, Wanted
 from .target import Target
 
 MEMORY = 256 << 20  # bytes for rows, texts, tokens and answers that are in work
-_VERSION = "2"  # of the chunks and of what is kept of them; count it up where either changes
+_VERSION = "3"  # of the chunks and of what is kept of them; count it up where either changes
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,7 @@ def _target(job: Job, source: Source, written: Format, columns: Sequence[Column]
     if written.arrow:
         from .arrow import pyarrow
         from .arrow_output import ArrowOutput
+        from .arrow_rows import ArrowSource
 
         arrow = pyarrow(f"writing {job.output}")
         schema: Any = getattr(source, "schema", None)
@@ -200,7 +201,8 @@ def _target(job: Job, source: Source, written: Format, columns: Sequence[Column]
             schema = json_scan.schema(json.found(), columns, arrow, job.input)
         elif schema is None:
             schema = arrow.schema([(name, arrow.string()) for name in source.names])
-        return ArrowOutput(written, schema, columns, job.output)
+        dictionaries = source.dictionaries() if isinstance(source, ArrowSource) else {}
+        return ArrowOutput(written, schema, dictionaries, columns, job.output)
     from .line_output import LineOutput
 
     names = json_scan.keys(json.found(), columns) if json else source.names
