@@ -25,7 +25,11 @@ from .questions import Question
 from .rows import Problem
 
 
-class BadRowError(InputError):
+class StoppedError(InputError):
+    """The input cannot be read any further, or was changed, after work had begun."""
+
+
+class BadRowError(StoppedError):
     """A row has no answer, and the run was asked to stop at the first one."""
 
 
@@ -60,7 +64,8 @@ def run(
         status: told how far it is (default: nobody is).
 
     Raises:
-        InputError: as `job.begin`, before any work; later: the input cannot be read any further, or was changed.
+        InputError: as `job.begin`, before any work.
+        StoppedError: the input cannot be read any further, or was changed, or values have not the type of those before.
         BadRowError: the job is strict, and a row has no answer.
         TorchlessError: as loading the model; the model failed, the disk is full. What is finished is kept.
     """
@@ -69,9 +74,13 @@ def run(
     begun = begin(job, where)
     before = begun.kept.totals.rows
     try:
-        tokens = _answer_all(job, begun, answering(begun.question), status)
-        for file in begun.files:
-            file.refuse_change()
+        loaded = answering(begun.question)
+        try:
+            tokens = _answer_all(job, begun, loaded, status)
+            for file in begun.files:
+                file.refuse_change()
+        except InputError as error:
+            raise error if isinstance(error, StoppedError) else StoppedError(str(error)) from error
         totals = begun.kept.totals
         errors = _complete(begun)
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_spark_timestamps_that_no_type_holds_together_are_refused(score: Any, tm
         score(tmp_path / "in-*.parquet", tmp_path / "out.parquet")
 
 
-INSIDE = {
+INSIDE: dict[str, Callable[[Any], Any]] = {
     "map": mapped,
     "list_view": lambda column: arrow.ListViewArray.from_arrays([0], [1], column),
     "run_end_encoded": lambda column: arrow.RunEndEncodedArray.from_arrays(arrow.array([1], arrow.int32()), column),
