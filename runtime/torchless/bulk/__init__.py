@@ -1,6 +1,7 @@
 """Files of any size: whole rows in, whole rows out with the answers beside them, and resumable.
 
 input_files.py      which files a name means, and what tells whether they are the same as before
+folder_columns.py   columns that stand in the names of folders
 formats.py          formats and compressions by name
 compression.py      .gz and .zst, read and written
 rows.py             what every format becomes: blocks of rows with their texts

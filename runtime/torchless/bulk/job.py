@@ -22,6 +22,7 @@ from torchless.inputs.text_files import TEXT_COLUMNS
 
 from . import json_scan, side_file
 from .columns import Column, refuse_collisions, refuse_repeated
+from .folder_columns import folder_columns
 from .formats import ARROW, Format, readable_format, writable_format
 from .input_files import STDIN, InputFile, digest, find, spool
 from .kept import Identity, Kept, folder_of
@@ -71,7 +72,7 @@ class Begun:
         output: the file to make; links are followed.
         files: the input.
         source: its rows.
-        columns: the new columns.
+        folders: the columns that the names of folders hold.
         target: how rows are written.
         bundle: the model's.
         question: what is asked, of that bundle.
@@ -81,7 +82,7 @@ class Begun:
     output: Path
     files: Sequence[InputFile]
     source: Source
-    columns: Sequence[Column]
+    folders: Sequence[Column]
     target: Target
     bundle: Bundle
     question: Question
@@ -111,16 +112,17 @@ def begin(job: Job, where: str) -> Begun:
     try:
         files = files or [_spooled(job, kept)]
         source = source_of(files, job.wanted)
-        refuse_collisions(job.question.columns(), source.names, f"--input {job.input}")
+        folders = folder_columns(files, source.names)
+        present = [*source.names, *(column.name for column in folders)]
+        refuse_collisions(job.question.columns(), present, f"--input {job.input}")
         bundle = job.question.model.bundle()
-        columns = job.question.columns(bundle)
         _check_pairs(job, bundle)
-        target = _target(job, source, written, columns)
+        target = _target(job, source, written, [*folders, *job.question.columns(bundle)])
         identity = _identity(job, files, bundle, where)
         kept = kept or Kept(output)
         kept.begin(identity, restart=job.restart)
         question = job.question.asked(digest=bundle.digest)
-        return Begun(output, files, source, columns, target, bundle, question, kept)
+        return Begun(output, files, source, folders, target, bundle, question, kept)
     except BaseException:
         if kept is not None:
             kept.leave()
@@ -227,6 +229,7 @@ def _identity(job: Job, files: Sequence[InputFile], bundle: Bundle, where: str) 
         "version of Torchless": f"{__version__}, {_VERSION}",
         **{f"version of {package.__name__}": package.__version__ for package in (numpy, onnxruntime, tokenizers)},
         "input": digest(files),
+        "name of a folder": repr([file.folders for file in files if file.folders]),
         "model": bundle.digest,
         "text column": repr((list(job.wanted.column), job.wanted.pair_column, job.wanted.pair)),
         "--input-format": files[0].format.kind,

@@ -17,6 +17,7 @@ from torchless.running.memory import trim
 from . import side_file
 from .answering import Answering, Answers
 from .chunks import Budget, chunks
+from .folder_columns import folder_values
 from .job import Begun, Job, begin
 from .kept import Totals
 from .overlap import Behind
@@ -126,7 +127,7 @@ def _chunk(job: Job, begun: Begun, answers: Answers) -> tuple[Any, Totals, dict[
     if job.strict and numbered:
         row, problem = next(iter(numbered.items()))
         raise BadRowError(f"{problem.where(row)}: {problem.reason}. Without --strict such rows go to a file of errors.")
-    columns = answers.columns()
+    columns = [*folder_values(begun.folders, begun.files, chunk.origins), *answers.columns()]
     totals = Totals(len(chunk.texts), answered.truncated, answered.tokens, len(problems), answered.counts)
     return begun.target.encode(chunk, columns), totals, numbered
 
