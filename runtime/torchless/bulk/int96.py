@@ -23,11 +23,12 @@ def kinds(arrow: Any, file: Any) -> set[str] | None:
         arrow: pyarrow.
         file: an open Parquet file.
     """
-    readers = [arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit=unit) for unit in ("ns", "us")]
-    columns = map(readers[0].schema.column, range(len(readers[0].schema)))
+    fine = arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit="ns")
+    columns = map(fine.schema.column, range(len(fine.schema)))
     names = sorted({column.path.partition(".")[0] for column in columns if column.physical_type == "INT96"})
     if not names:
         return None
+    readers = [fine, arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit="us")]
     found = set()
     for batches in zip(*(each.iter_batches(_ROWS, columns=names, use_threads=False) for each in readers), strict=True):
         for column in zip(*(batch.columns for batch in batches), strict=True):

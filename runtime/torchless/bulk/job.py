@@ -162,7 +162,7 @@ def _files(job: Job, output: Path) -> list[InputFile]:
     for file in files:
         refuse_input(job.output, file.path, file.name)
         path = Path(os.path.realpath(file.path))
-        if any(is_same(each, made) for made in beside for each in (path, *path.parents)):
+        if any(is_same(made, each) for made in beside for each in (path, *path.parents)):
             raise InputError(f"--input {job.input}: {file.name} is made by writing {job.output}. Write elsewhere.")
     return files
 
@@ -206,9 +206,9 @@ def _target(job: Job, source: Source, written: Format, columns: Sequence[Column]
             schema = json_scan.schema(json.found(), columns, arrow, job.input)
         elif schema is None:
             schema = arrow.schema([(name, arrow.string()) for name in source.names])
-        dictionaries = source.dictionaries() if isinstance(source, ArrowSource) else {}
         if written.kind == "parquet":
             refuse_repeated(schema.names, "Parquet")
+        dictionaries = source.dictionaries() if isinstance(source, ArrowSource) else {}
         return ArrowOutput(written, schema, dictionaries, columns, job.output)
     from .line_output import LineOutput
 

@@ -62,8 +62,8 @@ def test_columns_that_the_files_hold_are_theirs(score: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
-        (["date=1", "day=2"], "got day=…"),
-        (["date=1", "b"], "got no such name"),
+        (["date=1", "day=2"], r"\(date=…\), got day=…"),
+        (["date=1", "b"], r"\(none\), got date=…"),
         (["label=1"], "a column label already"),
     ],
 )
