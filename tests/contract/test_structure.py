@@ -46,7 +46,7 @@ LIBRARY = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "shipping": LIBRARY,
     "compat": LIBRARY,
-    "bulk": LIBRARY,
+    "bulk": LIBRARY | {"torchless"},
     "serve": LIBRARY | {"torchless", "shipping"},
     "ray": LIBRARY | {"bulk", "serve"},
     "cli": LIBRARY | {"torchless", "shipping", "serve", "bulk", "ray"},

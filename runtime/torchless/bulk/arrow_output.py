@@ -13,6 +13,7 @@ from torchless.errors import InputError
 from .arrow import arrow_array, arrow_field, pyarrow
 from .columns import Column
 from .compression import check_writable, writing
+from .dictionaries import Dictionaries, places_of
 from .formats import Format
 from .line_rows import LineRows
 from .rows import Block
@@ -23,12 +24,15 @@ _GROUP_ROWS, _GROUP_BYTES = 1 << 17, 1 << 25  # of a row group, or of a batch of
 class ArrowOutput:
     """A Parquet, Arrow or Feather file."""
 
-    def __init__(self, written: Format, schema: Any, columns: Sequence[Column], name: str) -> None:
+    def __init__(
+        self, written: Format, schema: Any, dictionaries: dict[int, Any], columns: Sequence[Column], name: str
+    ) -> None:
         """Check that the format can hold the columns.
 
         Args:
             written: how.
             schema: a pyarrow.Schema of the input's columns.
+            dictionaries: the values of each column that has a dictionary, by its place.
             columns: the new ones.
             name: the output's, for messages.
 
@@ -41,9 +45,10 @@ class ArrowOutput:
         self._written = written
         self._input = schema
         self._columns = columns
-        self.schema = schema
         for column in columns:
-            self.schema = self.schema.append(arrow_field(self._arrow, column))
+            schema = schema.append(arrow_field(self._arrow, column))
+        self._dictionaries = Dictionaries(self._arrow, schema, dictionaries)
+        self.schema = self._dictionaries.schema
         try:
             with self._writer(io.BytesIO()) as writer:
                 writer.write_table(self.schema.empty_table())
@@ -53,15 +58,14 @@ class ArrowOutput:
     def encode(self, chunk: Block, answers: Sequence[Sequence[Any]]) -> Iterator[bytes]:
         """The rows of a chunk with their answers, as an Arrow stream."""
         content = chunk.content
-        if isinstance(content, LineRows):
-            table = table_of(self._arrow, content, self._input)
-        else:
-            table = content.table.unify_dictionaries()
+        table = table_of(self._arrow, content, self._input) if isinstance(content, LineRows) else content.table
         arrays = list(table.columns)
+        for place in places_of(self._arrow, table.schema):
+            arrays[place] = self._dictionaries.indices(place, arrays[place])
         arrays += [arrow_array(self._arrow, values, each) for values, each in zip(answers, self._columns, strict=True)]
-        table = self._arrow.Table.from_arrays(arrays, schema=self.schema)
+        table = self._arrow.Table.from_arrays(arrays, schema=self._dictionaries.kept)
         sink = self._arrow.BufferOutputStream()
-        with self._arrow.ipc.new_stream(sink, self.schema) as stream:
+        with self._arrow.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
         yield memoryview(sink.getvalue())  # type: ignore[misc]  # a buffer is written like bytes
 
@@ -71,12 +75,10 @@ class ArrowOutput:
         Raises:
             OutputError: the disk is full, or the folder cannot be written.
         """
-        listed = list(parts)
-        dictionaries = {} if self._written.kind == "parquet" else self._dictionaries(listed)
         compression = self._written.compression
         with replacing(path) as file, writing(file, compression) as packed, self._writer(packed) as writer:
-            for table in self._groups(listed):
-                writer.write_table(_recoded(self._arrow, table, dictionaries))
+            for table in self._groups(parts):
+                writer.write_table(self._dictionaries.decoded(table))
 
     def _writer(self, sink: Any) -> Any:
         if self._written.kind == "parquet":
@@ -86,7 +88,7 @@ class ArrowOutput:
             sink, self.schema, options=self._arrow.ipc.IpcWriteOptions(compression=packed, unify_dictionaries=True)
         )
 
-    def _groups(self, parts: Sequence[Path]) -> Iterator[Any]:
+    def _groups(self, parts: Iterable[Path]) -> Iterator[Any]:
         """The rows of all chunks, in tables that are large enough for a row group."""
         held: list[Any] = []
         rows = size = 0
@@ -105,35 +107,6 @@ class ArrowOutput:
     def _read(self, part: Path) -> Any:
         with part.open("rb") as file, self._arrow.ipc.open_stream(file) as reader:
             return reader.read_all()
-
-    def _dictionaries(self, parts: Sequence[Path]) -> dict[str, Any]:
-        """Of each column with a dictionary all of its values: an Arrow file can hold one dictionary per column."""
-        names = [field.name for field in self.schema if self._arrow.types.is_dictionary(field.type)]
-        found: dict[str, Any] = {}
-        for table in map(self._read, parts) if names else ():
-            for name in names:
-                chunks = table.column(name).unify_dictionaries().chunks
-                values = chunks[0].dictionary if chunks else None
-                if values is not None:
-                    known = found.get(name)
-                    both = values if known is None else self._arrow.concat_arrays([known, values])
-                    found[name] = both.unique()
-        return found
-
-
-def _recoded(arrow: Any, table: Any, dictionaries: dict[str, Any]) -> Any:
-    """A table whose columns use these dictionaries."""
-    for name, values in dictionaries.items():
-        place = table.schema.get_field_index(name)
-        type_ = table.schema.field(place).type
-        chunks = []
-        for chunk in table.column(place).chunks:
-            codes = arrow.compute.index_in(chunk.dictionary, value_set=values)
-            indices = codes.take(chunk.indices).cast(type_.index_type)
-            chunks.append(arrow.DictionaryArray.from_arrays(indices, values, ordered=type_.ordered))
-        column = arrow.chunked_array(chunks, type_)
-        table = table.set_column(place, table.schema.field(place), column)
-    return table
 
 
 def table_of(arrow: Any, content: LineRows, schema: Any) -> Any:

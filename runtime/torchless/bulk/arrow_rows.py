@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torchless.errors import InputError
 from torchless.inputs.column_names import first_present
 
+from . import int96
 from .arrow import pyarrow
+from .arrow_files import OpenedFile, open_file
+from .dictionaries import bytes_of, joined, places_of
 from .input_files import InputFile
 from .rows import Block, Problem, Wanted
-
-_BATCH_ROWS, _BATCH_BYTES, _SAMPLE = 1024, 16 << 20, 8
-_BUFFER = 1 << 20  # bytes read at once of each column: without it whole columns of a row group are held
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,10 @@ class ArrowRows:
     def joined(self, others: Sequence[ArrowRows]) -> ArrowRows:
         """These rows and then the others'."""
         return ArrowRows(pyarrow("tables").concat_tables([self.table, *(each.table for each in others)]))
+
+    def beginning(self, place: int) -> str:  # noqa: ARG002
+        """Empty: the format has no lines."""
+        return ""
 
 
 class ArrowSource:
@@ -58,6 +60,8 @@ class ArrowSource:
         self._arrow = pyarrow(f"reading {files[0].name}")
         self._files = files
         self._wanted = wanted
+        self._unit: str | None = None
+        self._unit = self._int96_unit()
         self._groups: list[list[tuple[int, int]]] = []  # of each file
         for place, file in enumerate(files):
             with self._opened(file) as opened:
@@ -72,6 +76,19 @@ class ArrowSource:
         self._keys = [first_present(names, self.names, name) for names in wanted.names()]
         for key in self._keys:
             refuse_no_strings(self._arrow, self.schema, key, name)
+
+    def _int96_unit(self) -> str | None:
+        """The unit of INT96 timestamps, which is the same for all files; None where there are none.
+
+        Raises:
+            InputError: no unit holds all of them, or a file cannot be read.
+        """
+        found = []
+        for file in self._files if self._files[0].format.kind == "parquet" else ():
+            with self._opened(file) as opened:
+                found.append(int96.kinds(self._arrow, opened.file))
+        present = [each for each in found if each is not None]
+        return int96.unit(set().union(*present), self._files[0].name) if present else None
 
     def blocks(self, skip: int) -> Generator[Block, None, None]:
         """All rows after the first `skip`, in blocks.
@@ -92,6 +109,21 @@ class ArrowSource:
                         if read > skip:
                             yield self._block(batch, file.name, begin, max(0, skip - begin))
 
+    def dictionaries(self) -> dict[int, Any]:
+        """Of each column with a dictionary, by its place, the values of all files.
+
+        Raises:
+            InputError: a file cannot be read, or values of that type are not compared.
+        """
+        found: dict[int, Any] = {}
+        places = places_of(self._arrow, self.schema)
+        for file in self._files if places else ():
+            with self._opened(file) as opened:
+                for columns in opened.columns(places):
+                    for place, column in zip(places, columns, strict=True):
+                        found[place] = joined(self._arrow, found.get(place), column.dictionary)
+        return found
+
     def _block(self, batch: Any, name: str, first: int, skip: int) -> Block:
         columns = [batch.column(self.names.index(key)) for key in self._keys]
         block = block_of(self._arrow, self._arrow.Table.from_batches([batch], self.schema), columns, self._wanted, name)
@@ -101,12 +133,11 @@ class ArrowSource:
         return block
 
     @contextmanager
-    def _opened(self, file: InputFile) -> Iterator[_Opened]:
+    def _opened(self, file: InputFile) -> Iterator[OpenedFile]:
         """One file; what pyarrow says of a damaged one is an InputError."""
         try:
             with file.opened() as (plain, _):
-                kind = _Parquet if file.format.kind == "parquet" else _Ipc
-                yield kind(self._arrow, _seekable(plain, file))
+                yield open_file(self._arrow, plain, file, self._unit)
         except (self._arrow.ArrowException, OSError, OverflowError) as error:
             if isinstance(error, InputError) or type(error).__module__.startswith("torchless"):
                 raise
@@ -134,8 +165,8 @@ def block_of(arrow: Any, table: Any, columns: Sequence[Any], wanted: Wanted, nam
         except InputError as error:
             problems[place] = Problem.of(name, None, str(error))
             texts.append(None)
-    each = table.nbytes // max(1, table.num_rows) + 1
-    return Block(texts, problems, [each] * len(texts), ArrowRows(table))
+    each = bytes_of(arrow, table.columns) // max(1, table.num_rows) + 1
+    return Block(texts, problems, [each] * len(texts), ArrowRows(table), [(name, None)] * len(texts))
 
 
 def refuse_no_strings(arrow: Any, schema: Any, key: str, name: str) -> None:
@@ -152,94 +183,6 @@ def refuse_no_strings(arrow: Any, schema: Any, key: str, name: str) -> None:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-
-
-def _seekable(plain: Any, file: InputFile) -> Any:
-    """These formats are read from their end: a compressed one is unpacked into a file without a name."""
-    if file.format.compression is None:
-        return plain
-    import shutil
-    import tempfile
-
-    unpacked = tempfile.TemporaryFile(dir=Path(file.path).parent)  # noqa: SIM115  # closed with what reads it
-    shutil.copyfileobj(plain, unpacked, 1 << 20)
-    unpacked.seek(0)
-    return unpacked
-
-
-class _Opened:
-    """A file that can be read from the middle.
-
-    Attributes:
-        schema: its columns.
-    """
-
-    schema: Any
-
-    def groups(self) -> list[tuple[int, int]]:
-        """Of each group of rows its number, and how many rows it holds."""
-        raise NotImplementedError
-
-    def read(self, group: int) -> Iterator[Any]:
-        """The batches of a group."""
-        raise NotImplementedError
-
-
-class _Parquet(_Opened):
-    def __init__(self, arrow: Any, file: Any) -> None:
-        self._file = arrow.parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
-        self.schema = self._file.schema_arrow
-
-    def groups(self) -> list[tuple[int, int]]:
-        found = self._file.metadata
-        return [(place, found.row_group(place).num_rows) for place in range(found.num_row_groups)]
-
-    def read(self, group: int) -> Iterator[Any]:
-        # What the file says of its size is that of values that may be written once for many rows.
-        first = next(self._file.iter_batches(_SAMPLE, row_groups=[group], use_threads=False), None)
-        if first is not None:
-            rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * first.num_rows // max(1, first.nbytes)))
-            yield from self._file.iter_batches(rows, row_groups=[group], use_threads=False)
-
-
-class _Ipc(_Opened):
-    """The file format, which Feather is too, or a stream in a file, as `datasets` writes it."""
-
-    def __init__(self, arrow: Any, file: Any) -> None:
-        self._arrow = arrow
-        self._file = file
-        begin = file.read(6)
-        file.seek(0)
-        self._random = begin == b"ARROW1"
-        if self._random:
-            self._reader = arrow.ipc.open_file(file)
-            self.schema = self._reader.schema
-        else:
-            with arrow.ipc.open_stream(file) as reader:
-                self.schema = reader.schema
-
-    def groups(self) -> list[tuple[int, int]]:
-        """The same; it reads the whole file, because nothing else says how many rows a batch has."""
-        if self._random:
-            places = range(self._reader.num_record_batches)
-            return [(place, self._reader.get_batch(place).num_rows) for place in places]
-        self._file.seek(0, io.SEEK_SET)
-        with self._arrow.ipc.open_stream(self._file) as reader:
-            return [(0, sum(batch.num_rows for batch in reader))]
-
-    def read(self, group: int) -> Iterator[Any]:
-        if self._random:
-            yield from _cut(self._reader.get_batch(group))
-            return
-        self._file.seek(0, io.SEEK_SET)
-        with self._arrow.ipc.open_stream(self._file) as reader:
-            for batch in reader:
-                yield from _cut(batch)
-
-
-def _cut(batch: Any) -> Iterator[Any]:
-    for start in range(0, batch.num_rows, _BATCH_ROWS):
-        yield batch.slice(start, _BATCH_ROWS)
 
 
 def _strings(arrow: Any, array: Any) -> list[Any]:

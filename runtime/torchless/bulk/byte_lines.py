@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import IO
 
 MOST_BYTES = 1 << 23  # of a line, and of a record of several lines: a text may have 4 MB of them
+LEFT_OUT = "\ufffd"  # in the place of what is too long; a blank line would be no row
+_SHOWN = 100  # bytes of it
 
 
 class RecordedLines:
@@ -30,7 +34,7 @@ class RecordedLines:
         return self
 
     def __next__(self) -> str:
-        if self._held > self.most_bytes:  # a quote that nothing closes would swallow the rest of the file
+        if self.full:  # a quote that nothing closes would swallow the rest of the file
             raise StopIteration
         line, wrong = self._back.popleft() if self._back else self._read()
         self._given.append((line, wrong))
@@ -46,7 +50,8 @@ class RecordedLines:
         if len(data) == most and not data.endswith(b"\n"):
             while (more := self._file.readline(1 << 20)) and not more.endswith(b"\n"):
                 pass
-            return "\n", f"a line of more than {most:,} bytes"
+            shown = data[:_SHOWN].decode(errors="replace")
+            return f"{LEFT_OUT}\n", f"a line of more than {most:,} bytes, which begins with {shown!r}"
         if self.number == 0 and data.startswith(b"\xef\xbb\xbf"):
             self.mark, data = True, data[3:]
         try:
@@ -67,6 +72,11 @@ class RecordedLines:
         self._held -= len(line)
         return line, wrong
 
+    @property
+    def full(self) -> bool:
+        """Whether so much is held that no more lines come until some are taken or put back."""
+        return self._held > self.most_bytes
+
     def put_back(self) -> None:
         """Return all lines but the first that have not been taken: they will come again."""
         while len(self._given) > 1:
@@ -74,3 +84,32 @@ class RecordedLines:
             self._back.appendleft((line, wrong))
             self._held -= len(line)
             self.number -= 1
+
+    def skip(self, is_last: Callable[[str], bool | None]) -> bool:
+        """Read on to the last line of a record that is too long to be held, without holding the lines between.
+
+        Args:
+            is_last: whether a line is the last one; None where the lines are no record.
+
+        Returns:
+            Whether there is such a line; if not, nothing has been read.
+        """
+        begin = self._file.tell()
+        for count, line in enumerate(chain((line for line, _ in self._back), self._rest()), 1):
+            found = is_last(line)
+            if found:
+                for _ in range(min(count, len(self._back))):
+                    self._back.popleft()
+                self.number += count
+                return True
+            if found is None:
+                break
+        self._file.seek(begin)
+        return False
+
+    def _rest(self) -> Iterator[str]:
+        while True:
+            try:
+                yield self._read()[0]
+            except StopIteration:
+                return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,21 @@ def refuse_collisions(columns: Sequence[Column], present: Collection[str], where
                 f"{where} has a column {column.name} already. Name the new columns otherwise, for example with: "
                 "--prefix predicted_"
             )
+
+
+def refuse_repeated(names: Sequence[str], written: str) -> None:
+    """Refuse columns of one name.
+
+    Args:
+        names: of all columns.
+        written: a format that cannot hold them, or whose readers do not find them.
+
+    Raises:
+        InputError: two columns have one name.
+    """
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise InputError(f"two columns are called {twice}, which {written} cannot hold. Write .csv or .tsv.")
 
 
 def plain(value: Any) -> Any:

@@ -46,16 +46,70 @@ def reading(file: IO[bytes], compression: str | None, name: str) -> Iterator[IO[
         raise
 
 
-def _zstd_reader(file: IO[bytes]) -> Any:
-    """Python's own from 3.14 on, else pyarrow's."""
+def _zstd() -> Any:
+    """Python's own module, which 3.14 is the first to have; None before."""
     try:
         from compression import zstd  # type: ignore[import-not-found, unused-ignore]
-
-        return zstd.open(file, "rb")
     except ImportError:
+        return None
+    return zstd
+
+
+def _zstd_reader(file: IO[bytes]) -> Any:
+    """Python's own, else pyarrow's."""
+    zstd = _zstd()
+    return zstd.open(file, "rb") if zstd else io.BufferedReader(_Unpacked(file), 1 << 17)
+
+
+class _Unpacked(io.RawIOBase):
+    """What pyarrow unpacks, as a file that can be read again from an earlier place."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._arrow = pyarrow("reading .zst files")
+        self._file = file
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file.seek(0)
+        self._stream = self._arrow.CompressedInputStream(self._arrow.PythonFile(_Lent(self._file), "r"), "zstd")
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("what is unpacked has no end that is known")
+        if place < self._place:
+            self._begin()
+        while self._place < place and self.read(min(1 << 20, place - self._place)):
+            pass
+        return self._place
+
+
+class _Lent:
+    """A file that pyarrow reads and does not close: it closes what it has read when it forgets it."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read = file.read
+
+    def close(self) -> None:
         pass
-    arrow = pyarrow("reading .zst files")
-    return io.BufferedReader(arrow.CompressedInputStream(arrow.PythonFile(file, "r"), "zstd"), 1 << 17)
 
 
 @contextmanager
@@ -78,12 +132,8 @@ def writing(file: AtomicFile, compression: str | None) -> Iterator[Any]:
 
 
 def _zstd_writer(file: AtomicFile) -> Any:
-    try:
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
-
+    if zstd := _zstd():
         return zstd.open(file, "wb")
-    except ImportError:
-        pass
     arrow = pyarrow("writing .zst files")
     return arrow.CompressedOutputStream(arrow.PythonFile(file, "w"), "zstd")
 
@@ -94,8 +144,5 @@ def check_writable(compression: str | None) -> None:
     Raises:
         MissingExtraError: as `writing`.
     """
-    if compression == "zstd":
-        try:
-            from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
-        except ImportError:
-            pyarrow(".zst files")
+    if compression == "zstd" and not _zstd():
+        pyarrow(".zst files")

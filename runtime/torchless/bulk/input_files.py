@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import unquote
 
 from torchless.atomic_files import writing as writing_file
 from torchless.errors import InputError
@@ -21,6 +22,7 @@ from .formats import READABLE, Format, readable_format, split_name
 STDIN = "-"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _HIDDEN = (".", "_")  # what names of files and folders begin with that are nobody's input
+_NULL = "__HIVE_DEFAULT_PARTITION__"
 _PIECE = 1 << 20
 
 
@@ -34,6 +36,7 @@ class InputFile:
         format: how it is written.
         size: in bytes.
         changed_ns: when it was changed, in nanoseconds since 1970.
+        folders: the columns that the names of its folders hold (date=2024-01-01), with their values.
     """
 
     name: str
@@ -41,9 +44,10 @@ class InputFile:
     format: Format
     size: int
     changed_ns: int
+    folders: tuple[tuple[str, str | None], ...] = ()
 
     @classmethod
-    def at(cls, path: Path, name: str, written: Format) -> InputFile:
+    def at(cls, path: Path, name: str, written: Format, folders: tuple[tuple[str, str | None], ...] = ()) -> InputFile:
         """The file as it is now.
 
         Raises:
@@ -55,7 +59,7 @@ class InputFile:
             raise InputError(f"--input {name}: {getattr(error, 'strerror', None) or error}.") from error
         if not path.is_file():
             raise InputError(f"--input {name}: expected a file or a folder of files. For a stream give - as its name.")
-        return cls(name, path, written, found.st_size, found.st_mtime_ns)
+        return cls(name, path, written, found.st_size, found.st_mtime_ns, folders)
 
     @contextmanager
     def opened(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
@@ -126,7 +130,11 @@ def find(name: str, kind: str | None, left_out: Collection[Path] = ()) -> list[I
         known = ", ".join(filter(None, READABLE))
         what = f"the folder has no file with one of the extensions {known}" if folder else "no file matches"
         raise InputError(f"--input {name}: {what}.")
-    files = [InputFile.at(each, str(each), readable_format(str(each), kind)) for each in sorted(visible)]
+    begin = path if folder else _begin(path)
+    files = [
+        InputFile.at(each, str(each), readable_format(str(each), kind), _columns_of(each, begin))
+        for each in sorted(visible)
+    ]
     kinds = {file.format.kind: file.name for file in files}
     if len(kinds) > 1:
         listed = ", ".join(f"{kind} ({example})" for kind, example in kinds.items())
@@ -156,6 +164,17 @@ def _within(folder: Path, seen: set[str]) -> Iterator[Path]:
         if (real := os.path.realpath(each)) not in seen:
             seen.add(real)
             yield from _within(each, seen)
+
+
+def _begin(pattern: Path) -> Path:
+    """The folder in which a pattern begins to match."""
+    return next(each for each in pattern.parents if not glob.has_magic(str(each)))
+
+
+def _columns_of(path: Path, begin: Path) -> tuple[tuple[str, str | None], ...]:
+    """What the names of folders below `begin` say of a file, as Hive, Spark and pyarrow write them."""
+    pairs = [part.partition("=") for part in path.relative_to(begin).parts[:-1]]
+    return tuple((unquote(key), None if value == _NULL else unquote(value)) for key, is_, value in pairs if key and is_)
 
 
 def _is_left_out(name: str) -> bool:

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import numpy
 import onnxruntime
+import tokenizers
 
+from torchless import __version__
 from torchless.atomic_files import writing
 from torchless.bundle.bundle import Bundle
 from torchless.errors import InputError
+from torchless.inputs.same_file import is_same, refuse_input
 from torchless.inputs.text_files import TEXT_COLUMNS
 
 from . import json_scan, side_file
-from .columns import Column, refuse_collisions
+from .columns import Column, refuse_collisions, refuse_repeated
+from .folder_columns import folder_columns
 from .formats import ARROW, Format, readable_format, writable_format
 from .input_files import STDIN, InputFile, digest, find, spool
 from .kept import Identity, Kept, folder_of
@@ -27,7 +32,7 @@ from .rows import Source, Wanted
 from .target import Target
 
 MEMORY = 256 << 20  # bytes for rows, texts, tokens and answers that are in work
-_VERSION = "2"  # of the chunks and of what is kept of them; count it up where either changes
+_VERSION = "3"  # of the chunks and of what is kept of them; count it up where either changes between two releases
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Begun:
         output: the file to make; links are followed.
         files: the input.
         source: its rows.
-        columns: the new columns.
+        folders: the columns that the names of folders hold.
         target: how rows are written.
         bundle: the model's.
         question: what is asked, of that bundle.
@@ -77,7 +82,7 @@ class Begun:
     output: Path
     files: Sequence[InputFile]
     source: Source
-    columns: Sequence[Column]
+    folders: Sequence[Column]
     target: Target
     bundle: Bundle
     question: Question
@@ -107,16 +112,17 @@ def begin(job: Job, where: str) -> Begun:
     try:
         files = files or [_spooled(job, kept)]
         source = source_of(files, job.wanted)
-        refuse_collisions(job.question.columns(), source.names, f"--input {job.input}")
+        folders = folder_columns(files, source.names)
+        present = [*source.names, *(column.name for column in folders)]
+        refuse_collisions(job.question.columns(), present, f"--input {job.input}")
         bundle = job.question.model.bundle()
-        columns = job.question.columns(bundle)
         _check_pairs(job, bundle)
-        target = _target(job, source, written, columns)
+        target = _target(job, source, written, [*folders, *job.question.columns(bundle)])
         identity = _identity(job, files, bundle, where)
         kept = kept or Kept(output)
         kept.begin(identity, restart=job.restart)
         question = job.question.asked(digest=bundle.digest)
-        return Begun(output, files, source, columns, target, bundle, question, kept)
+        return Begun(output, files, source, folders, target, bundle, question, kept)
     except BaseException:
         if kept is not None:
             kept.leave()
@@ -154,10 +160,9 @@ def _files(job: Job, output: Path) -> list[InputFile]:
     beside = {folder_of(output), side_file.side_file_of(output)}
     files = find(job.input, job.input_format, beside)
     for file in files:
+        refuse_input(job.output, file.path, file.name)
         path = Path(os.path.realpath(file.path))
-        if path == output:
-            raise InputError(f"--output {job.output}: expected another file than the input {file.name}.")
-        if path in beside or folder_of(output) in path.parents:
+        if any(is_same(made, each) for made in beside for each in (path, *path.parents)):
             raise InputError(f"--input {job.input}: {file.name} is made by writing {job.output}. Write elsewhere.")
     return files
 
@@ -193,6 +198,7 @@ def _target(job: Job, source: Source, written: Format, columns: Sequence[Column]
     if written.arrow:
         from .arrow import pyarrow
         from .arrow_output import ArrowOutput
+        from .arrow_rows import ArrowSource
 
         arrow = pyarrow(f"writing {job.output}")
         schema: Any = getattr(source, "schema", None)
@@ -200,19 +206,30 @@ def _target(job: Job, source: Source, written: Format, columns: Sequence[Column]
             schema = json_scan.schema(json.found(), columns, arrow, job.input)
         elif schema is None:
             schema = arrow.schema([(name, arrow.string()) for name in source.names])
-        return ArrowOutput(written, schema, columns, job.output)
+        if written.kind == "parquet":
+            refuse_repeated(schema.names, "Parquet")
+        dictionaries = source.dictionaries() if isinstance(source, ArrowSource) else {}
+        return ArrowOutput(written, schema, dictionaries, columns, job.output)
     from .line_output import LineOutput
 
-    names = json_scan.keys(json.found(), columns) if json else source.names
+    if written.kind != "jsonl":
+        names = json_scan.keys(json.found(), columns, job.input) if json else source.names
+    elif json:
+        json_scan.check(json.found(), columns)
+        names = []  # every object has its own
+    else:
+        names = source.names
+        refuse_repeated(names, "JSON lines")
     return LineOutput(written, source, names, columns)
 
 
 def _identity(job: Job, files: Sequence[InputFile], bundle: Bundle, where: str) -> Identity:
     """What a run must have in common with the one that it continues, each by the word of a message."""
     return {
-        "version of Torchless": _VERSION,
-        "version of onnxruntime": onnxruntime.__version__,
+        "version of Torchless": f"{__version__}, {_VERSION}",
+        **{f"version of {package.__name__}": package.__version__ for package in (numpy, onnxruntime, tokenizers)},
         "input": digest(files),
+        "name of a folder": repr([file.folders for file in files if file.folders]),
         "model": bundle.digest,
         "text column": repr((list(job.wanted.column), job.wanted.pair_column, job.wanted.pair)),
         "--input-format": files[0].format.kind,

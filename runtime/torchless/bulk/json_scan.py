@@ -5,42 +5,64 @@ Any object may have a key that is a new column's, and other formats need all col
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence, Sized
 from contextlib import closing
 from typing import Any
 
 from torchless.errors import InputError
 
 from .columns import Column, refuse_collisions
-from .line_rows import Found, Record
+from .line_formats import Found, Record
 
+_MOST_KEYS = 10_000
 _ROWS, _CHARACTERS = 1024, 1 << 19  # whose types are found at once
 Rows = Generator[tuple[str, Found], None, None]  # with their places
 
 
-def keys(rows: Rows, columns: Sequence[Column]) -> list[str]:
-    """Every key of every object, in the order in which they first appear.
+def check(rows: Rows, columns: Sequence[Column]) -> None:
+    """Look for the names of new columns in every object.
 
     Raises:
         InputError: an object has a key with the name of a new column.
     """
+    for _ in _objects(rows, columns):
+        pass
+
+
+def keys(rows: Rows, columns: Sequence[Column], name: str) -> list[str]:
+    """Every key of every object, in the order in which they first appear.
+
+    Raises:
+        InputError: an object has a key with the name of a new column, or they have too many keys for a table.
+    """
     found: dict[str, None] = {}
     for record in _objects(rows, columns):
         found.update(dict.fromkeys(record.fields))
+        _refuse_too_many(found, name)
     return list(found)
+
+
+def _refuse_too_many(found: Sized, name: str) -> None:
+    """Refuse keys that are rather values, such as identifiers: each would be a column."""
+    if len(found) > _MOST_KEYS:
+        raise InputError(
+            f"{name}: the objects have more than {_MOST_KEYS:,} different keys, and a table has a column for each. "
+            "Write .jsonl."
+        )
 
 
 def schema(rows: Rows, columns: Sequence[Column], arrow: Any, name: str) -> Any:
     """The pyarrow.Schema that all objects fit.
 
     Raises:
-        InputError: the values of a key have types that no Arrow type holds together, or an object has a key with the
-            name of a new column.
+        InputError: the values of a key have types that no Arrow type holds together, an object has a key with the
+            name of a new column, or they have too many keys for a table.
     """
     types: dict[str, Any] = {}
     for values in _values(rows, columns):
         for key, each in values.items():
             types[key] = _wider(arrow, types.get(key), each, key, name)
+        _refuse_too_many(types, name)
     return arrow.schema([arrow.field(key, arrow.string() if arrow.types.is_null(t) else t) for key, t in types.items()])
 
 

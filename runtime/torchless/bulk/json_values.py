@@ -57,7 +57,7 @@ def values(column: Any) -> list[Any]:
     """A column's values as Python's; what is not UTF-8 in a string is U+FFFD."""
     try:
         found: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
+    except ValueError:  # not UTF-8, or nanoseconds inside a type that `readable` leaves as it is
         found = [_value(scalar) for scalar in column]
     return found
 
@@ -65,12 +65,14 @@ def values(column: Any) -> list[Any]:
 def _value(scalar: Any) -> Any:
     try:
         return scalar.as_py()
-    except UnicodeDecodeError:
+    except ValueError:
         if hasattr(scalar, "as_buffer"):
             return scalar.as_buffer().to_pybytes().decode(errors="replace")
         if hasattr(scalar, "items"):
             return {name: _value(each) for name, each in scalar.items()}
-        return [_value(each) for each in scalar.values]
+        if isinstance(getattr(scalar, "value", None), int):  # a time
+            return scalar.cast("string").as_py()
+        return _value(scalar.value) if hasattr(scalar, "value") else [_value(each) for each in scalar.values]
 
 
 def _readable_type(arrow: Any, type_: Any) -> Any:
@@ -81,6 +83,8 @@ def _readable_type(arrow: Any, type_: Any) -> Any:
         return arrow.string()
     if types.is_duration(type_):
         return arrow.int64()
+    if types.is_map(type_):
+        return arrow.map_(_renamed(arrow, type_.key_field), _renamed(arrow, type_.item_field), type_.keys_sorted)
     if types.is_list(type_):
         return arrow.list_(_renamed(arrow, type_.value_field))
     if types.is_large_list(type_):

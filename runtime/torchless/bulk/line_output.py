@@ -15,7 +15,8 @@ from .columns import Column
 from .compression import check_writable, writing
 from .formats import Format
 from .json_values import as_json, cell, readable, values
-from .line_rows import LineRows, Record
+from .line_formats import Record
+from .line_rows import LineRows
 from .line_source import LineSource
 from .rows import Block, Source
 
@@ -36,7 +37,6 @@ class LineOutput:
             columns: the new ones.
 
         Raises:
-            InputError: two columns have one name, which JSON cannot hold.
             MissingExtraError: .zst, and neither Python nor pyarrow can write it.
         """
         check_writable(written.compression)
@@ -47,9 +47,6 @@ class LineOutput:
         same = isinstance(source, LineSource) and source.kind == written.kind
         self._same = source if same and isinstance(source, LineSource) else None
         self._end = self._same.end if self._same else "\n"
-        twice = [name for name in self._names if self._names.count(name) > 1]
-        if twice and written.kind == "jsonl":
-            raise InputError(f"two columns are called {twice[0]}, which JSON lines cannot hold. Write .csv or .tsv.")
 
     def encode(self, chunk: Block, answers: Sequence[Sequence[Any]]) -> Iterator[bytes]:
         """The rows of a chunk with their answers (of each new column one value per row), piece by piece."""

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import reprlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from torchless.errors import InputError
-from torchless.inputs import tsv
 from torchless.inputs.column_names import first_present
-from torchless.inputs.json_depth import is_deeper
 from torchless.inputs.line_ends import refuse_lone_returns
 from torchless.inputs.lines import LONGEST_BYTES
 from torchless.inputs.text_files import TEXT_COLUMNS
 
 from .byte_lines import MOST_BYTES, RecordedLines
+from .line_formats import READERS, Found, Record
 from .rows import Problem, Wanted
 
-_LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise
 _PIECE = "text"  # the one column of plain text
-_MOST_LEVELS = 60  # of JSON: Arrow writes 64, and what writes the rest goes down into it
-_TOO_DEEP = f"more than {_MOST_LEVELS} objects and arrays inside one another"
-
-
-class Record(NamedTuple):
-    """One row.
-
-    Attributes:
-        raw: the row as it stands in its file, without its line end; None where it cannot be kept as it is.
-        fields: its values, in the order of the columns; of JSON the object.
-    """
-
-    raw: str | None
-    fields: Any
-
-
-class Found(NamedTuple):
-    """What a reader found: a row, the line it ends on, and what is wrong with it."""
-
-    record: Record
-    line: int
-    wrong: str | None
-    content: str = ""  # of what is wrong
 
 
 @dataclass(frozen=True)
@@ -55,21 +26,23 @@ class LineRows:
 
     Attributes:
         kind: "csv", "tsv", "jsonl", "json" or "text".
-        names: the columns.
         records: the rows.
     """
 
     kind: str
-    names: Sequence[str]
     records: list[Record]
 
     def part(self, start: int, stop: int) -> LineRows:
         """The rows from `start` to `stop`."""
-        return LineRows(self.kind, self.names, self.records[start:stop])
+        return LineRows(self.kind, self.records[start:stop])
 
     def joined(self, others: Sequence[LineRows]) -> LineRows:
         """These rows and then the others'."""
-        return LineRows(self.kind, self.names, [*self.records, *(row for each in others for row in each.records)])
+        return LineRows(self.kind, [*self.records, *(row for each in others for row in each.records)])
+
+    def beginning(self, place: int) -> str:
+        """The row at a place as it stands in its file."""
+        return self.records[place].raw or ""
 
 
 class LineReader:
@@ -90,7 +63,7 @@ class LineReader:
         self._name = name
         self._kind = kind
         lines = RecordedLines(file, LONGEST_BYTES if kind == "json" else MOST_BYTES)  # one line may be an array
-        self._found = _READERS[kind](lines)
+        self._found = READERS[kind](lines)
         self._first: list[Found] = []
         self.end = "\n"
         self.header = ""
@@ -122,8 +95,8 @@ class LineReader:
             raise InputError(f"{self._name}, line {self._first[0].line}: {self._first[0].wrong}.")
         return []
 
-    def rows(self, wanted: Wanted) -> Iterator[tuple[Record, Any, Problem | None]]:
-        """Each row with its text, or with its problem.
+    def rows(self, wanted: Wanted) -> Iterator[tuple[Record, Any, Problem | None, int]]:
+        """Each row with its text, or with its problem, and the line that it ends on.
 
         Raises:
             InputError: a column is missing.
@@ -138,13 +111,13 @@ class LineReader:
             record, line, wrong, content = found
             if wrong is None:
                 try:
-                    yield record, wanted.text(values(record.fields)), None
+                    yield record, wanted.text(values(record.fields)), None, line
                     continue
                 except InputError as error:
                     wrong = str(error)
                     if wrong == "null" and self._kind in ("json", "jsonl"):
                         wrong = _absent(record.fields, keys)
-            yield record, None, Problem.of(self._name, line, wrong, content or record.raw or "")
+            yield record, None, Problem.of(self._name, line, wrong, content or record.raw or ""), line
 
     def found(self) -> Iterator[Found]:
         """Each row, whatever its text is."""
@@ -171,121 +144,3 @@ class LineReader:
 def _absent(item: dict[str, Any], keys: Sequence[str]) -> str:
     missing = [key for key in keys if key not in item]
     return f"no key {missing[0]}" if missing else "null"
-
-
-def _without_end(line: str) -> str:
-    return line.removesuffix("\n").removesuffix("\r")
-
-
-def _from_csv(lines: RecordedLines) -> Iterator[Found]:
-    csv.field_size_limit(min(_LONGEST_FIELD, sys.maxsize))
-    reader = csv.reader(lines, strict=True)
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:  # the record is given up, and all but its first line is read again
-            lines.put_back()
-            raw, wrong = lines.take(lines.number)
-            yield Found(Record(None, []), lines.number, wrong or _said(error), raw)
-            continue
-        raw, wrong = lines.take(lines.number)
-        if fields or wrong:  # a blank line is no row, as to csv.DictReader
-            yield Found(Record(_without_end(raw), fields), lines.number, wrong, raw)
-
-
-def _said(error: csv.Error) -> str:
-    return "a quote that nothing closes" if "end of data" in str(error) else f"not CSV ({error})"
-
-
-def _from_tsv(lines: RecordedLines) -> Iterator[Found]:
-    for number, fields in tsv.rows(lines):
-        raw, wrong = lines.take(number)
-        if "\n" in raw[:-1]:  # blank lines before a row are no part of it
-            raw = raw.lstrip("\r\n")
-        yield Found(Record(_without_end(raw), fields), number, wrong, raw)
-
-
-def _from_text(lines: RecordedLines) -> Iterator[Found]:
-    for _ in lines:
-        raw, wrong = lines.take(lines.number)
-        text = raw.rstrip("\r\n")
-        yield Found(Record(text, [text]), lines.number, wrong, raw)
-
-
-def _from_json_lines(lines: RecordedLines) -> Iterator[Found]:
-    for _ in lines:
-        raw, wrong = lines.take(lines.number)
-        if wrong or raw.strip():
-            yield _object(raw.strip(), lines.number, wrong)
-
-
-def _object(raw: str, line: int, wrong: str | None) -> Found:
-    if wrong is None:
-        try:
-            item = json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            wrong = f"not JSON ({error})"
-        else:
-            wrong = _wrong(item, may_be_deep=raw.count("[") + raw.count("{") > _MOST_LEVELS)
-            if wrong is None:
-                return Found(Record(raw, item), line, None)
-    return Found(Record(None, {}), line, wrong, raw)
-
-
-def _from_json(lines: RecordedLines) -> Iterator[Found]:
-    """An array of objects, which is read whole, or one object per line."""
-    first: list[Found] = []
-    whole: list[str] = []
-    size = 0
-    for line in lines:
-        raw, wrong = lines.take(lines.number)
-        size += len(raw)
-        if size > LONGEST_BYTES:
-            wrong = f"an array of more than {LONGEST_BYTES:,} bytes"
-        if not whole and raw.strip() and not raw.lstrip().startswith("["):
-            first.append(_object(raw.strip(), lines.number, wrong))
-            lines.most_bytes = MOST_BYTES
-            break
-        if wrong:
-            yield Found(Record(None, {}), lines.number, wrong, raw)
-            return
-        whole.append(line)
-    yield from first
-    if first:
-        yield from _from_json_lines(lines)
-    elif "".join(whole).strip():
-        yield from _items("".join(whole))
-
-
-def _items(text: str) -> Iterator[Found]:
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 1)
-        expected = "Expected an array of objects, or one object per line"
-        yield Found(Record(None, {}), line, f"not JSON ({error}). {expected}", text)
-        return
-    for number, item in enumerate(items, 1):
-        wrong = _wrong(item, may_be_deep=True)
-        if wrong is None:
-            yield Found(Record(json.dumps(item, ensure_ascii=False), item), number, None)
-        else:
-            yield Found(Record(None, {}), number, f"item {number}: {wrong}", reprlib.repr(item))
-
-
-def _wrong(item: Any, *, may_be_deep: bool) -> str | None:
-    """What is wrong with a value of JSON, if it is no row."""
-    if not isinstance(item, dict):
-        return f"expected an object, got {type(item).__name__}"
-    return _TOO_DEEP if may_be_deep and is_deeper(item, _MOST_LEVELS) else None
-
-
-_READERS: dict[str, Callable[[RecordedLines], Iterator[Found]]] = {
-    "csv": _from_csv,
-    "tsv": _from_tsv,
-    "jsonl": _from_json_lines,
-    "json": _from_json,
-    "text": _from_text,
-}

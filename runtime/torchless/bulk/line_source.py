@@ -8,7 +8,8 @@ from typing import Any
 from torchless.errors import InputError
 
 from .input_files import InputFile
-from .line_rows import Found, LineReader, LineRows, Record
+from .line_formats import Found, Record
+from .line_rows import LineReader, LineRows
 from .rows import Block, Problem, Wanted
 
 _BLOCK_ROWS, _BLOCK_CHARACTERS = 1024, 1 << 19
@@ -64,7 +65,7 @@ class LineSource:
                 rows = reader.rows(self._wanted)
                 while skip and next(rows, None) is not None:
                     skip -= 1
-                for block in _blocks(rows, self.kind, self.names):
+                for block in _blocks(rows, self.kind, file.name):
                     block.share = min(1.0, (before + raw.tell()) / whole)
                     yield block
             before += file.size
@@ -81,22 +82,23 @@ class LineSource:
                     yield f"{file.name}, {f'row {row}' if self.kind == 'json' else f'line {found.line}'}", found
 
 
-def _blocks(rows: Iterator[tuple[Record, Any, Problem | None]], kind: str, names: Sequence[str]) -> Iterator[Block]:
-    records: list[Record] = []
-    texts: list[Any] = []
-    sizes: list[int] = []
-    problems: dict[int, Problem] = {}
-    held = 0
-    for record, text, problem in rows:
+def _blocks(rows: Iterator[tuple[Record, Any, Problem | None, int]], kind: str, name: str) -> Iterator[Block]:
+    block, held = _empty(kind), 0
+    for record, text, problem, line in rows:
         if problem is not None:
-            problems[len(records)] = problem
+            block.problems[len(block.texts)] = problem
         size = len(record.raw) if record.raw is not None else 1000
         held += size
-        records.append(record)
-        texts.append(text)
-        sizes.append(size)
-        if len(records) == _BLOCK_ROWS or held > _BLOCK_CHARACTERS:
-            yield Block(texts, problems, sizes, LineRows(kind, names, records))
-            records, texts, sizes, problems, held = [], [], [], {}, 0
-    if records:
-        yield Block(texts, problems, sizes, LineRows(kind, names, records))
+        block.content.records.append(record)
+        block.texts.append(text)
+        block.sizes.append(size)
+        block.origins.append((name, line))
+        if len(block.texts) == _BLOCK_ROWS or held > _BLOCK_CHARACTERS:
+            yield block
+            block, held = _empty(kind), 0
+    if block.texts:
+        yield block
+
+
+def _empty(kind: str) -> Block:
+    return Block([], {}, [], LineRows(kind, []), [])

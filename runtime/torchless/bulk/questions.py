@@ -6,6 +6,7 @@ A question can be pickled: it is sent to other machines, and loads its model the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
@@ -21,6 +22,8 @@ from .columns import Column, Type
 _OPTIONS = {"question": "command", "top_k": "--top-k", "labels": "--candidate-labels"} | {
     name: f"--{name}" for name in ("prefix", "windows", "activation", "threshold", "pooling", "normalize")
 }
+
+_PLACE = re.compile(r"texts\[0\](?:\.(\w+))?: ")
 
 
 @dataclass
@@ -165,5 +168,13 @@ def prepared(respondent: Respondent, texts: list[Text]) -> Tried:
         try:
             respondent.prepare([text])
         except InputError as error:
-            wrong[place] = str(error).removeprefix("texts[0]: ").rstrip(".")
+            wrong[place] = _without_place(str(error)).rstrip(".")
     return respondent.prepare([text for place, text in enumerate(texts) if place not in wrong]), wrong
+
+
+def _without_place(message: str) -> str:
+    """What is wrong with a lone text, without its place in the list: its row is named by another."""
+    found = _PLACE.match(message)
+    if not found:
+        return message
+    return f"the {found[1]} text: {message[found.end() :]}" if found[1] else message[found.end() :]

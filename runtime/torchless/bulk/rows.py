@@ -88,6 +88,13 @@ class Content(Protocol):
         """These rows and then the others'."""
         ...
 
+    def beginning(self, place: int) -> str:
+        """The row at a place as it begins in its file; empty where the format has no lines."""
+        ...
+
+
+Origin = tuple[str, int | None]  # the file that a row stands in, and the line that it ends on
+
 
 @dataclass
 class Block:
@@ -98,6 +105,7 @@ class Block:
         problems: by the place of their row.
         sizes: about how many bytes each row takes.
         content: all columns.
+        origins: where each row stands.
         share: how much of the input has been read by the end of the block, from 0 to 1.
     """
 
@@ -105,13 +113,18 @@ class Block:
     problems: dict[int, Problem]
     sizes: list[int]
     content: Any
+    origins: list[Origin]
     share: float = field(default=0.0)
 
     def part(self, start: int, stop: int) -> Block:
         """The rows from `start` to `stop`."""
         problems = {place - start: problem for place, problem in self.problems.items() if start <= place < stop}
-        content = self.content.part(start, stop)
-        return Block(self.texts[start:stop], problems, self.sizes[start:stop], content, self.share)
+        content, origins = self.content.part(start, stop), self.origins[start:stop]
+        return Block(self.texts[start:stop], problems, self.sizes[start:stop], content, origins, self.share)
+
+    def problem(self, place: int, reason: str) -> Problem:
+        """The problem of a row that only the model has found."""
+        return Problem.of(*self.origins[place], reason, self.content.beginning(place))
 
     @classmethod
     def join(cls, blocks: Sequence[Block]) -> Block:
@@ -124,7 +137,8 @@ class Block:
             texts += block.texts
             sizes += block.sizes
         first, *others = (block.content for block in blocks)
-        return cls(texts, problems, sizes, first.joined(others) if others else first, blocks[-1].share)
+        origins = [origin for block in blocks for origin in block.origins]
+        return cls(texts, problems, sizes, first.joined(others) if others else first, origins, blocks[-1].share)
 
 
 class Source(Protocol):

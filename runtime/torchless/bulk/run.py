@@ -17,6 +17,7 @@ from torchless.running.memory import trim
 from . import side_file
 from .answering import Answering, Answers
 from .chunks import Budget, chunks
+from .folder_columns import folder_values
 from .job import Begun, Job, begin
 from .kept import Totals
 from .overlap import Behind
@@ -25,7 +26,11 @@ from .questions import Question
 from .rows import Problem
 
 
-class BadRowError(InputError):
+class StoppedError(InputError):
+    """The input cannot be read any further, or was changed, after work had begun."""
+
+
+class BadRowError(StoppedError):
     """A row has no answer, and the run was asked to stop at the first one."""
 
 
@@ -60,7 +65,8 @@ def run(
         status: told how far it is (default: nobody is).
 
     Raises:
-        InputError: as `job.begin`, before any work; later: the input cannot be read any further, or was changed.
+        InputError: as `job.begin`, before any work.
+        StoppedError: the input cannot be read any further, or was changed, or values have not the type of those before.
         BadRowError: the job is strict, and a row has no answer.
         TorchlessError: as loading the model; the model failed, the disk is full. What is finished is kept.
     """
@@ -69,9 +75,13 @@ def run(
     begun = begin(job, where)
     before = begun.kept.totals.rows
     try:
-        tokens = _answer_all(job, begun, answering(begun.question), status)
-        for file in begun.files:
-            file.refuse_change()
+        loaded = answering(begun.question)
+        try:
+            tokens = _answer_all(job, begun, loaded, status)
+            for file in begun.files:
+                file.refuse_change()
+        except InputError as error:
+            raise error if isinstance(error, StoppedError) else StoppedError(str(error)) from error
         totals = begun.kept.totals
         errors = _complete(begun)
     except BaseException:
@@ -111,14 +121,13 @@ def _answer_all(job: Job, begun: Begun, answering: Answering, status: Status) ->
 def _chunk(job: Job, begun: Begun, answers: Answers) -> tuple[Any, Totals, dict[int, Problem]]:
     """A chunk as it is kept."""
     chunk, answered = answers.chunk, answers.answered
-    name = begun.files[0].name
-    problems = chunk.problems | {place: Problem.of(name, None, why) for place, why in answers.refused().items()}
+    problems = chunk.problems | {place: chunk.problem(place, why) for place, why in answers.refused().items()}
     first = begun.kept.totals.rows + 1
     numbered = {first + place: problems[place] for place in sorted(problems)}
     if job.strict and numbered:
         row, problem = next(iter(numbered.items()))
         raise BadRowError(f"{problem.where(row)}: {problem.reason}. Without --strict such rows go to a file of errors.")
-    columns = answers.columns()
+    columns = [*folder_values(begun.folders, begun.files, chunk.origins), *answers.columns()]
     totals = Totals(len(chunk.texts), answered.truncated, answered.tokens, len(problems), answered.counts)
     return begun.target.encode(chunk, columns), totals, numbered
 

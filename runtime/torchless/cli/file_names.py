@@ -1,12 +1,9 @@
-"""Names of files on the command line: an output is not the input, and its extension says what is written."""
+"""Names of files on the command line: the extension of an output says what is written."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import stat
 from pathlib import Path
-from typing import BinaryIO
 
 from torchless.bulk.formats import READABLE, split_name
 from torchless.errors import InputError
@@ -61,25 +58,3 @@ def _advice(kind: str, written: str, *, tables: bool) -> str:
     if not tables:
         return f"{advice}torchless predict and torchless embed write tables, with --input FILE."
     return f"{advice}A table needs --input FILE{' and no --json' if written == 'JSON lines' else ''}."
-
-
-def refuse_input(output: str | None, source: Path | BinaryIO, name: str) -> None:
-    """Refuse to replace the file that is read.
-
-    Args:
-        output: what --output names.
-        source: where the input lies, or the open file.
-        name: what messages call it.
-
-    Raises:
-        InputError: they are one file.
-    """
-    if output is None:
-        return
-    try:
-        there = os.stat(output)  # noqa: PTH116  # as for the next
-        read = os.stat(source if isinstance(source, Path) else source.fileno())  # noqa: PTH116  # no path has a number
-    except (OSError, ValueError):  # there is no such file yet, or stdin is none of the system's
-        return
-    if stat.S_ISREG(there.st_mode) and os.path.samestat(there, read):
-        raise InputError(f"--output {output}: expected another file than the input {name}.")

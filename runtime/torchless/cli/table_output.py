@@ -8,6 +8,7 @@ from torchless.bulk.formats import is_table, refuse_unknown
 
 from . import stderr, text_input
 from .status_line import StatusLine
+from .text_output import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def run(options: argparse.Namespace, question: Callable[[Model], Question]) -> i
     """Answer every row; what is asked is made of the model that the command line names."""
     from torchless.bulk.job import Job
     from torchless.bulk.questions import Model
-    from torchless.bulk.run import BadRowError
+    from torchless.bulk.run import StoppedError
     from torchless.bulk.run import run as run_job
 
     if options.texts:
@@ -112,8 +113,8 @@ def run(options: argparse.Namespace, question: Callable[[Model], Question]) -> i
                 from torchless.bulk.answering import Here
 
                 done = run_job(job, Here, status=status)
-    except BadRowError as error:
-        stderr.say(str(error))
+    except StoppedError as error:  # at a bad row, too
+        stderr.say(visible(str(error)))
         return 1
     return _report(options.output, done)
 

@@ -16,10 +16,11 @@ from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair, characters, refuse_lone_surrogate
 from torchless.inputs.line_ends import refuse_lone_returns
 from torchless.inputs.lines import LONGEST_BYTES
+from torchless.inputs.same_file import refuse_input
 from torchless.inputs.text_files import FORMATS, TEXT_COLUMNS, columns, format_of, lines
 from torchless.inputs.windows import Windows
 
-from .file_names import file_name, refuse_input
+from .file_names import file_name
 from .stdin import Arriving, comes_bit_by_bit
 
 TYPE_CHECKING = False

@@ -30,13 +30,13 @@ def rows(lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
     source = _Lines(lines)
     columns = None
     for line in source:
-        fields = _without_end(line).split("\t")
+        fields = without_end(line).split("\t")
         if columns and columns > 1 and fields == [""]:
             continue
         if columns is not None and (len(fields) != columns or _goes_on(line, source, columns)):
             record, more = _record(line, source)
-            quoted = _split(_without_end(record))[0]
-            if len(quoted) == columns:
+            quoted, unclosed = _split(without_end(record))
+            if len(quoted) == columns and not unclosed:
                 source.skip(more)
                 yield source.number, quoted
                 continue
@@ -74,11 +74,11 @@ class _Lines:
 
 def _goes_on(line: str, source: _Lines, columns: int) -> bool:
     """Whether a line that looks complete has an open quote, and lines follow that are no rows themselves."""
-    if columns == 1 or '"' not in line or not _split(_without_end(line))[1]:
+    if columns == 1 or '"' not in line or not _split(without_end(line))[1]:
         return False
     for place in count():
         following = source.ahead(place)
-        if following is None or _without_end(following):
+        if following is None or without_end(following):
             return following is not None and following.count("\t") != columns - 1
     return False
 
@@ -86,7 +86,7 @@ def _goes_on(line: str, source: _Lines, columns: int) -> bool:
 def _record(line: str, source: _Lines) -> tuple[str, int]:
     """The line and those that an open quote joins to it, and how many those are."""
     parts = [line]
-    if _split(_without_end(line))[1]:
+    if _split(without_end(line))[1]:
         while (following := source.ahead(len(parts) - 1)) is not None:
             parts.append(following)
             if following.count('"') % 2:  # doubled quotes and a field's own come in twos: the open one is closed
@@ -95,15 +95,15 @@ def _record(line: str, source: _Lines) -> tuple[str, int]:
 
 
 def _split(record: str) -> tuple[list[str], bool]:
-    """Fields, tabs inside quotes kept, and whether a quote is open at the end."""
+    """Fields, tabs inside quotes kept, and whether a quote is not closed: at the end, or where a line ends."""
     fields: list[str] = []
     place = 0
     while place <= len(record):
-        if _OPEN.match(record, place):
-            return [*fields, record[place:]], True
         quoted = _QUOTED.match(record, place)
         end = quoted.end() if quoted else record.find("\t", place)
         end = len(record) if end < 0 else end
+        if _OPEN.match(record, place) or (not quoted and "\n" in record[place:end]):
+            return [*fields, record[place:]], True
         fields.append(_taken_out(record[place:end]))
         place = end + 1
     return fields, False
@@ -114,5 +114,6 @@ def _taken_out(field: str) -> str:
     return quoted[1].replace('""', '"') if quoted else field
 
 
-def _without_end(line: str) -> str:
+def without_end(line: str) -> str:
+    """A line without the line feed, or the carriage return and line feed, that ends it."""
     return line.removesuffix("\n").removesuffix("\r")

@@ -83,3 +83,15 @@ def test_a_key_of_a_new_column_is_refused_in_any_file(score: Any, tmp_path: Path
     (tmp_path / "in" / "2.jsonl.gz").write_bytes(gzip.compress(b'{"text": "b", "truncated": 1}\n'))
     with pytest.raises(InputError, match=r"2\.jsonl\.gz, line 1 has a column truncated already"):
         score(tmp_path / "in", tmp_path / "out.jsonl")
+
+
+def test_keys_that_are_values_need_no_columns(score: Any, tmp_path: Path) -> None:
+    """An object of JSON lines may have any keys; a table has a column for each."""
+    rows = [{"text": "a", **{f"key {row} {place}": place for place in range(101)}} for row in range(100)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert score(tmp_path / "in.jsonl", tmp_path / "out.jsonl").totals.problems == 0
+    for extension in ("csv", "parquet"):
+        if extension == "parquet":
+            pytest.importorskip("pyarrow")
+        with pytest.raises(InputError, match="more than 10,000 different keys"):
+            score(tmp_path / "in.jsonl", tmp_path / f"out.{extension}")

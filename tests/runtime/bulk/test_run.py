@@ -16,8 +16,10 @@ import pytest
 from torchless.bulk.answering import Here
 from torchless.bulk.kept import folder_of
 from torchless.bulk.questions import Question
-from torchless.bulk.run import BadRowError
+from torchless.bulk.rows import Wanted
+from torchless.bulk.run import BadRowError, StoppedError
 from torchless.errors import InferenceError, InputError, OutputError
+from torchless.inputs.windows import Windows
 
 HEADER = "id,text\n"
 
@@ -72,6 +74,29 @@ def test_another_option_is_refused_until_restart(
     with pytest.raises(InputError, match=f"unfinished run with another {what}"):
         score(source, output, **change)
     assert score(source, output, restart=True, **change).kept == 0
+
+
+@pytest.mark.parametrize("package", ["torchless", "tokenizers", "onnxruntime", "numpy"])
+def test_another_version_is_refused_until_restart(
+    failing: Any, score: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    output = tmp_path / "out.csv"
+    with pytest.raises(InferenceError):
+        score(source, output, failing)
+    name = "__version__" if package == "torchless" else f"{package}.__version__"
+    monkeypatch.setattr(f"torchless.bulk.job.{name}", "1999.1")
+    with pytest.raises(InputError, match=f"(?i)another version of {package}"):
+        score(source, output)
+
+
+def test_an_input_that_changes_stops_the_run(score: Any, source: Path, tmp_path: Path) -> None:
+    class Changing(Here):
+        def answers(self, chunks: Any) -> Any:
+            source.write_text(source.read_text() + "46,more\n")
+            return super().answers(chunks)
+
+    with pytest.raises(StoppedError, match="was changed while it was read"):
+        score(source, tmp_path / "out.csv", Changing)
 
 
 def test_another_input_is_refused_until_restart(failing: Any, score: Any, source: Path, tmp_path: Path) -> None:
@@ -176,6 +201,27 @@ def test_null_in_parquet_is_a_bad_row(score: Any, tmp_path: Path) -> None:
     assert done.totals.problems == 1
 
 
+@pytest.mark.parametrize("extension", ["csv", "parquet"])
+def test_a_row_that_the_model_refuses_is_listed_with_its_own_place(score: Any, tmp_path: Path, extension: str) -> None:
+    """A second text that is as long as a window leaves no room for the first."""
+    long = "w " * 600
+    for name, second in (("a", "short"), ("b", long)):
+        rows = [{"text": "first", "second": each} for each in ["short"] * 13 + [second]]
+        path = tmp_path / f"in-{name}.{extension}"
+        if extension == "parquet":
+            arrow = pytest.importorskip("pyarrow")
+            pytest.importorskip("pyarrow.parquet").write_table(arrow.Table.from_pylist(rows), path)
+        else:
+            path.write_text("text,second\n" + "".join(f"{row['text']},{row['second']}\n" for row in rows))
+    wanted = Wanted(("text",), "second")
+    done = score(tmp_path / "in-*", tmp_path / "out.csv", wanted=wanted, windows=Windows(combine="first"))
+    [listed] = [json.loads(line) for line in done.errors.read_text(encoding="utf-8").splitlines()]
+    lines = extension == "csv"
+    assert (listed["row"], listed["file"]) == (28, str(tmp_path / f"in-b.{extension}"))
+    assert (listed["line"], listed["content"]) == ((15, f"first,{long}"[:1000]) if lines else (None, ""))
+    assert listed["reason"].startswith("the second text: every window holds it")
+
+
 def test_strict_stops_at_the_first_bad_row(score: Any, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,text\n1,fine\n2\n")
     with pytest.raises(BadRowError, match="line 3: expected 2 columns, got 1"):
@@ -189,46 +235,6 @@ def test_a_changed_output_leaves_no_errors_of_before(score: Any, tmp_path: Path)
     source.write_text("id,text\n2,fine\n")
     assert score(source, output, overwrite=True).errors is None
     assert not (tmp_path / "out.csv.errors.jsonl").exists()
-
-
-@pytest.mark.parametrize(
-    ("files", "source", "output", "complaint"),
-    [
-        ({"a.xlsx": "x"}, "a.xlsx", "out.csv", "expected one of the extensions"),
-        ({"a.csv": "text\n"}, "a.csv", "out.xlsx", "expected one of the extensions"),
-        ({"a.csv": "id\n1\n"}, "a.csv", "out.csv", "expected a column text or sentence, got id"),
-        ({"a.csv": "text,label\n1,2\n"}, "a.csv", "out.csv", "has a column label already.*--prefix"),
-        ({"a.csv": "text\n1\n", "b.csv": "text\n1\n"}, "a.csv", "b.csv", "the file exists"),
-        ({"a.csv": "text\n1\n"}, "a.csv", "none/out.csv", "there is no folder"),
-        ({"a.csv": "text\n1\n"}, "missing.csv", "out.csv", "No such file"),
-        ({"d/a.md": "text\n1\n"}, "d", "out.csv", "the folder has no file with one of the extensions"),
-        ({"a.csv": "text\n1\n"}, "*.tsv", "out.csv", "no file matches"),
-        ({"d/a.csv": "text\n1\n", "d/b.jsonl": "{}"}, "d", "out.csv", "expected files of one format"),
-        ({"d/a.csv": "text\n1\n", "d/b.csv": "text,x\n1,2"}, "d", "out.csv", "expected the columns of"),
-        ({"a.csv.gz": "text\n1\n"}, "a.csv.gz", "out.csv", "cannot be read"),
-        ({"a.csv": "text,x,x\n1,2,3\n"}, "a.csv", "out.jsonl", "two columns are called x"),
-    ],
-)
-def test_what_cannot_be_done_is_refused_before_any_work(
-    score: Any, tmp_path: Path, files: dict[str, str], source: str, output: str, complaint: str
-) -> None:
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
-    before = sorted(tmp_path.rglob("*"))
-
-    def loaded(_question: Question) -> Here:
-        raise AssertionError("no model is loaded")
-
-    with pytest.raises(InputError, match=complaint):
-        score(tmp_path / source, tmp_path / output, loaded)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_the_input_is_never_the_output(score: Any, source: Path, overwrite: bool) -> None:
-    with pytest.raises(InputError, match="expected another file than the input"):
-        score(source, source, overwrite=overwrite)
 
 
 def test_a_full_disk_is_a_clear_line(score: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,21 @@ def test_bad_rows_are_exit_code_3_and_strict_1(tiny: Path, source: Path, tmp_pat
     code, _, err = run("predict", tiny, "--input", source, "--output", tmp_path / "two.csv", "--strict")
     assert code == 1
     assert "in.csv, line 2: expected 2 columns, got 1" in err
+
+
+def test_an_input_that_ends_early_is_exit_code_1_and_one_that_cannot_be_read_2(
+    tiny: Path, tmp_path: Path, run: Run
+) -> None:
+    rows = "".join(f"{row},text {row * 7919}\n" for row in range(20_000))
+    packed = gzip.compress(f"id,text\n{rows}".encode())
+    for name, data, expected in (("early.csv.gz", packed[:-2000], 1), ("no.csv.gz", b"id,text\n1,good\n", 2)):
+        (tmp_path / name).write_bytes(data)
+        code, _, err = run("predict", tiny, "--input", tmp_path / name, "--output", tmp_path / "out.csv")
+        assert (code, f"{name}: cannot be read (gzip)" in err) == (expected, True)
+    assert (
+        "rows are finished and kept in"
+        in run("predict", tiny, "--input", tmp_path / "early.csv.gz", "--output", tmp_path / "out.csv")[2]
+    )
 
 
 def test_an_output_that_exists_needs_overwrite(tiny: Path, source: Path, tmp_path: Path, run: Run) -> None:

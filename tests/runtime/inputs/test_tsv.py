@@ -79,3 +79,19 @@ def test_a_row_is_given_without_a_look_at_the_next_line() -> None:
 def test_a_line_that_has_too_few_fields_is_a_row_of_its_own() -> None:
     found = list(rows(iter(["a\tb\n", '"never closed\n', "1\t2\n"])))
     assert found == [(1, ["a", "b"]), (2, ['"never closed']), (3, ["1", "2"])]
+
+
+@pytest.mark.parametrize(
+    ("bad", "row"),
+    [
+        ('1\t"x\ty', ["1", '"x', "y"]),  # a field too many
+        ('"x', ['"x']),  # one too few
+        ('1\t"x\n2', ["1", '"x']),  # complete, and the next line is not
+        ('1\t"x\n2 "c" d', ["1", '"x']),  # and has quotes inside
+        ('1\t"x\n2 c"d', ["1", '"x']),
+    ],
+)
+def test_a_quote_that_nothing_closes_takes_no_other_rows(bad: str, row: list[str]) -> None:
+    found = fields(f"a\tb\n{bad}\n3\tgood\n4\tbetter\n")
+    assert found[0] == row
+    assert found[-2:] == [["3", "good"], ["4", "better"]]

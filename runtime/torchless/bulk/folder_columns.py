@@ -1,0 +1,38 @@
+"""Columns that stand in the names of folders and not in the files: date=2024-01-01/part-0.parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from torchless.errors import InputError
+
+from .columns import Column
+from .input_files import InputFile
+from .rows import Origin
+
+
+def folder_columns(files: Sequence[InputFile], present: Collection[str]) -> list[Column]:
+    """Those of all files, without those that the files hold too.
+
+    Raises:
+        InputError: two files lie in folders of other columns.
+    """
+    names = [name for name, _ in files[0].folders]
+    for file in files:
+        found = [name for name, _ in file.folders]
+        if found != names:
+            said = [", ".join(f"{name}=…" for name in each) or "none" for each in (names, found)]
+            raise InputError(
+                f"{file.name}: expected folders named like those of {files[0].name} ({said[0]}), got {said[1]}. Give a "
+                "folder or a pattern of files with the same columns."
+            )
+    return [Column(name, "string") for name in dict.fromkeys(names) if name not in present]
+
+
+def folder_values(columns: Sequence[Column], files: Sequence[InputFile], origins: Sequence[Origin]) -> list[list[Any]]:
+    """Of each such column one value per row."""
+    if not columns:
+        return []
+    folders = {file.name: dict(file.folders) for file in files}
+    return [[folders[name][column.name] for name, _ in origins] for column in columns]
