@@ -133,9 +133,18 @@ def _seekable(plain: Any, file: InputFile) -> Any:
     if file.format.compression is None:
         return plain
     import shutil
-    import tempfile
 
-    unpacked = tempfile.TemporaryFile(dir=Path(file.path).parent)  # noqa: SIM115  # closed with what reads it
+    unpacked = _temporary(file.path.parent)
     shutil.copyfileobj(plain, unpacked, 1 << 20)
     unpacked.seek(0)
     return unpacked
+
+
+def _temporary(folder: Path) -> Any:
+    """A file without a name, on the disk of the input; where that may only be read, in the system's place for those."""
+    import tempfile
+
+    try:
+        return tempfile.TemporaryFile(dir=folder)  # closed with what reads it
+    except OSError:
+        return tempfile.TemporaryFile()

@@ -92,8 +92,10 @@ class RecordedLines:
             is_last: whether a line is the last one; None where the lines are no record.
 
         Returns:
-            Whether there is such a line; if not, nothing has been read.
+            Whether there is such a line; if not, or if the file cannot be read again from here, nothing has been read.
         """
+        if not self._file.seekable():
+            return False
         begin = self._file.tell()
         for count, line in enumerate(chain((line for line, _ in self._back), self._rest()), 1):
             found = is_last(line)

@@ -56,60 +56,11 @@ def _zstd() -> Any:
 
 
 def _zstd_reader(file: IO[bytes]) -> Any:
-    """Python's own, else pyarrow's."""
-    zstd = _zstd()
-    return zstd.open(file, "rb") if zstd else io.BufferedReader(_Unpacked(file), 1 << 17)
-
-
-class _Unpacked(io.RawIOBase):
-    """What pyarrow unpacks, as a file that can be read again from an earlier place."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__()
-        self._arrow = pyarrow("reading .zst files")
-        self._file = file
-        self._begin()
-
-    def _begin(self) -> None:
-        self._file.seek(0)
-        self._stream = self._arrow.CompressedInputStream(self._arrow.PythonFile(_Lent(self._file), "r"), "zstd")
-        self._place = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self._place += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
-        if whence != io.SEEK_SET:
-            raise io.UnsupportedOperation("what is unpacked has no end that is known")
-        if place < self._place:
-            self._begin()
-        while self._place < place and self.read(min(1 << 20, place - self._place)):
-            pass
-        return self._place
-
-
-class _Lent:
-    """A file that pyarrow reads and does not close: it closes what it has read when it forgets it."""
-
-    closed = False
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.read = file.read
-
-    def close(self) -> None:
-        pass
+    """Python's own, else pyarrow's, which cannot go back."""
+    if zstd := _zstd():
+        return zstd.open(file, "rb")
+    arrow = pyarrow("reading .zst files")
+    return io.BufferedReader(arrow.CompressedInputStream(arrow.PythonFile(file, "r"), "zstd"), 1 << 17)
 
 
 @contextmanager

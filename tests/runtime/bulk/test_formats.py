@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import datetime
 import decimal
+import errno
 import gzip
 import io
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +140,25 @@ def test_arrow_files_keep_their_types(score: Any, tmp_path: Path, source: str, o
     for one, other in zip(kept.columns, expected.columns, strict=True):
         assert readable(arrow, one).to_pylist() == readable(arrow, other).to_pylist()
     assert found.schema.field("score").type == arrow.float32()
+
+
+def test_a_compressed_table_is_read_from_a_folder_that_may_only_be_read(
+    score: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    written(arrow, tmp_path / "in.parquet", arrow.table({"text": ["one", "two"]}))
+    (tmp_path / "in.parquet.gz").write_bytes(gzip.compress((tmp_path / "in.parquet").read_bytes()))
+    temporary_file = tempfile.TemporaryFile
+
+    def refuse(dir: Path | None = None) -> Any:  # noqa: A002  # tempfile's own name
+        if dir is not None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return temporary_file()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    score(tmp_path / "in.parquet.gz", tmp_path / "out.parquet")
+    assert read(arrow, tmp_path / "out.parquet")["text"].to_pylist() == ["one", "two"]
 
 
 @pytest.mark.parametrize("output", ["out.csv", "out.tsv", "out.jsonl"])
