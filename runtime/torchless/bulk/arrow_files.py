@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,8 @@ def _cut(batch: Any) -> Iterator[Any]:
         yield batch.slice(start, _BATCH_ROWS)
 
 
-def open_file(arrow: Any, plain: Any, file: InputFile, int96_unit: str | None) -> OpenedFile:
+@contextmanager
+def open_file(arrow: Any, plain: Any, file: InputFile, int96_unit: str | None) -> Iterator[OpenedFile]:
     """A file, whose bytes `plain` reads; what pyarrow says of a damaged one is its own error.
 
     Args:
@@ -124,8 +126,8 @@ def open_file(arrow: Any, plain: Any, file: InputFile, int96_unit: str | None) -
         file: where it lies, and how it is written.
         int96_unit: as in `int96.unit`; None for nanoseconds.
     """
-    whole = _seekable(plain, file)
-    return _Parquet(arrow, whole, int96_unit) if file.format.kind == "parquet" else _Ipc(arrow, whole)
+    with _seekable(plain, file) as whole:
+        yield _Parquet(arrow, whole, int96_unit) if file.format.kind == "parquet" else _Ipc(arrow, whole)
 
 
 def _seekable(plain: Any, file: InputFile) -> Any:
@@ -145,6 +147,6 @@ def _temporary(folder: Path) -> Any:
     import tempfile
 
     try:
-        return tempfile.TemporaryFile(dir=folder)  # closed with what reads it
+        return tempfile.TemporaryFile(dir=folder)
     except OSError:
         return tempfile.TemporaryFile()

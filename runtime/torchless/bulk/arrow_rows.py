@@ -136,8 +136,8 @@ class ArrowSource:
     def _opened(self, file: InputFile) -> Iterator[OpenedFile]:
         """One file; what pyarrow says of a damaged one is an InputError."""
         try:
-            with file.opened() as (plain, _):
-                yield open_file(self._arrow, plain, file, self._unit)
+            with file.opened() as (plain, _), open_file(self._arrow, plain, file, self._unit) as opened:
+                yield opened
         except (self._arrow.ArrowException, OSError, OverflowError) as error:
             if isinstance(error, InputError) or type(error).__module__.startswith("torchless"):
                 raise
