@@ -17,12 +17,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from torchless import Bundle, Classifier, verify
 from torchless_export import ExportReport, export
 from torchless_export.errors import CheckpointError, UnsupportedModelError
-from torchless_export.families import FAMILIES
+from torchless_export.families import FAMILIES, RandomCheckpoint
 from torchless_export.random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, make
 from torchless_export.writers import GraphName, optimum
 
 Exported = tuple[Path, Path, ExportReport]
 Logits = Callable[..., Any]
+SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
 
 
@@ -98,6 +99,27 @@ def test_a_bigbird_is_cut_where_its_attention_would_be_random(tmp_path: Path) ->
     checkpoint = make(replace(FOREIGN["big_bird"], max_tokens=128, settings=settings), tmp_path / "checkpoint")
     assert export(checkpoint, tmp_path / "out", say=said.append).parity.longest_tokens == 28
     assert any("cutting texts at 28 tokens" in line and "original_full" in line for line in said)
+
+
+@needs_optimum
+@pytest.mark.parametrize(
+    ("architecture", "scaling", "limit"),
+    [
+        ("phi3", {"type": "longrope", "short_factor": [1.0] * 4, "long_factor": [1.0, 2.0, 4.0, 8.0]}, 64),
+        ("llama", {"type": "dynamic", "factor": 4.0}, 128),
+    ],
+)
+def test_positions_that_turn_with_the_length_are_cut_where_that_begins(
+    architecture: str, scaling: dict[str, Any], limit: int, tmp_path: Path
+) -> None:
+    """transformers looks at the longest text in Python, which no trace sees."""
+    lengths = {"max_position_embeddings": 128, "original_max_position_embeddings": 64}
+    settings = {**SIZES, "num_key_value_heads": 4, **lengths, "rope_scaling": scaling}
+    kind = RandomCheckpoint(architecture, max_tokens=256, settings=settings)
+    said: list[str] = []
+    report = export(make(kind, tmp_path / "checkpoint"), tmp_path / "out", say=said.append)
+    assert report.parity.longest_tokens == Bundle.open(tmp_path / "out").manifest.max_tokens == limit
+    assert any(f"cutting texts at {limit} tokens" in line and "RoPE" in line for line in said)
 
 
 @needs_optimum
