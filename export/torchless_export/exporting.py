@@ -23,7 +23,7 @@ from .measures import Measures, measures_of
 from .other_servers import files_for_other_servers
 from .parity import check_parity
 from .reference import Reference
-from .reports import ExportReport, Gates, QualityReport
+from .reports import ExportReport, Gates, ParityReport, QualityReport
 from .weights import WeightsFile
 from .write import Draft, replacing_folder
 from .writers import GraphName, Writer
@@ -106,7 +106,7 @@ def export(
         _add_variant(draft, writer, "fp32", texts)
         say("comparing them with PyTorch")
         reference = _reference(source, writer, kind, draft.manifest.max_tokens, say)
-        parity = check_parity(Bundle.open(folder), reference, gates.max_difference, texts.compared.texts)
+        parity = _parity(draft, reference, gates, texts, say)
 
         others: list[Precision] = [name for name in wanted if name != "fp32"]
         quality, left_out = _add_compared(draft, writer, others, texts, measures, say, required=precisions is not None)
@@ -133,6 +133,16 @@ def _reference(
     for note in leftovers(writer.unread, of=""):
         say(note)
     return reference
+
+
+def _parity(
+    draft: Draft, reference: Reference, gates: Gates, texts: samples.Texts, say: Callable[[str], None]
+) -> ParityReport:
+    report = check_parity(Bundle.open(draft.folder), reference, gates.max_difference, texts.compared.texts)
+    most = draft.manifest.max_tokens
+    if report.longest_tokens < most:
+        say(f"compared up to {report.longest_tokens} of {most} tokens: more would take PyTorch minutes")
+    return report
 
 
 def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
