@@ -16,6 +16,7 @@ from . import file_names, old_spellings, samples, writers
 from .card import model_card
 from .checkpoint import Checkpoint
 from .checkpoint.limits import max_tokens
+from .checkpoint.notes import notes
 from .checkpoint.sentence import SentenceSettings
 from .errors import CheckpointError, ExportError, QualityError
 from .golden import golden_answers
@@ -90,9 +91,9 @@ def export(
     with replacing_folder(Path(out)) as folder:
         say("reading the checkpoint")
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
-        if source.half_precision:
-            say(f"the checkpoint is {source.half_precision}: compared with PyTorch in float32, which has more digits")
         kind: GraphKind = "encoder" if encoder_only else source.head
+        for note in notes(source, kind):
+            say(note)
         writer, wanted = writers.open_writer(source, ways, kind, precisions, say=say)
         source = source.with_outputs(writer.outputs)
         reads_pairs = pairs and kind != "token_classifier"

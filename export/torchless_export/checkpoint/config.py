@@ -76,7 +76,8 @@ def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:
     """What a model's head classifies: whole texts, also where nothing is said of it, or tokens.
 
     Raises:
-        UnsupportedModelError: config.json names a class with a head for something else, and none for these.
+        UnsupportedModelError: config.json names a class with a head for something else, and none for these, or no class
+            that says what its labels of tokens are answered for.
     """
     named = config.get("architectures") or []
     if any("SequenceClassification" in name for name in named):
@@ -89,13 +90,27 @@ def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:
             f"or tokens (…ForTokenClassification), got {others[0]}, whose head answers something else. Fine-tune the "
             "model for one of the two first, or export the body alone with --encoder-only."
         )
-    if not named and _are_tags(config.get("id2label") or {}):
+    if _are_tags(config.get("id2label") or {}):
         raise UnsupportedModelError(
-            f"{folder / 'config.json'}, architectures: expected the name of a class, because the labels are those of a "
-            "token classifier, got none. Name the class that the checkpoint was trained as, such as "
-            "BertForTokenClassification."
+            f"{folder / 'config.json'}, architectures: expected the name of a class of transformers, because the "
+            f"labels are those of a token classifier, got {', '.join(named) or 'none'}. Name the class that the "
+            "checkpoint was trained as, such as BertForTokenClassification; what another class adds to it (a CRF) is "
+            "left out then."
         )
     return "classifier"
+
+
+def foreign_class(config: Mapping[str, Any]) -> str | None:
+    """The class that config.json names, where transformers has none of that name; None where it has, or none is named.
+
+    A class that TensorFlow or JAX saved counts as PyTorch's.
+    """
+    import transformers
+
+    named: list[str] = config.get("architectures") or []
+    if any(hasattr(transformers, name.removeprefix("TF").removeprefix("Flax")) for name in named):
+        return None
+    return next(iter(named), None)
 
 
 def _are_tags(names: Mapping[str, Any]) -> bool:
