@@ -15,6 +15,7 @@ from torchless.errors import InferenceError, InputError
 from . import file_names, old_spellings, samples, writers
 from .card import model_card
 from .checkpoint import Checkpoint
+from .checkpoint.download import advising_a_copy
 from .checkpoint.limits import max_tokens
 from .checkpoint.notes import notes
 from .checkpoint.sentence import SentenceSettings
@@ -88,7 +89,7 @@ def export(
     writers.refuse_unknown(precisions)
     if encoder_only and evaluate is not None:
         raise InputError("evaluate: an encoder has no labels to be right about. Leave one of the two out.")
-    with replacing_folder(Path(out)) as folder:
+    with advising_a_copy(os.fspath(checkpoint)), replacing_folder(Path(out)) as folder:
         say("reading the checkpoint")
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
         kind: GraphKind = "encoder" if encoder_only else source.head

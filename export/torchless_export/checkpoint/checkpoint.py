@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from torchless.bundle.manifest import Activation, GraphKind, Source
-from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.errors import CheckpointError
 from torchless_export.spec import Floats
 
 from . import tokenizer
@@ -19,6 +19,7 @@ from .cross_encoder import CrossEncoderSettings, cross_encoder_activation
 from .download import download
 from .front_matter import front_matter
 from .json_files import read_json
+from .own_code import bring_code, is_the_model, refuse_code
 from .sentence import root_of, transformer_folder
 from .transformer_settings import TransformerSettings
 from .weight_files import read_weights, sha256_of, weight_files
@@ -52,7 +53,8 @@ class Checkpoint:
             MissingExtraError: a Hub id without huggingface_hub.
         """
         folder = Path(name)
-        if not folder.is_dir():
+        online = not folder.is_dir()
+        if online:
             if folder.is_absolute() or name.startswith(".") or name.count("/") > 1 or folder.exists():
                 raise CheckpointError(f"no checkpoint at {name}: there is no such folder.")
             folder, revision = download(name, revision, code=trust_remote_code)
@@ -60,8 +62,10 @@ class Checkpoint:
         whole = root_of(folder) or folder
         _refuse_adapter(folder)
         config = read_config(folder)
-        if not trust_remote_code:
-            _refuse_code(folder, config)
+        if trust_remote_code:
+            bring_code(folder, fetch=online)
+        else:
+            refuse_code(folder, config)
         source = Source(
             name=name if revision else os.fsencode(whole.resolve().name).decode(errors="replace"),
             revision=revision,
@@ -89,6 +93,11 @@ class Checkpoint:
             UnsupportedModelError: the head does neither.
         """
         return head_of(self.folder, self.config)
+
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether Python code of its own says what the model computes, and not its architecture."""
+        return self.trust_remote_code and is_the_model(self.config)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -205,13 +214,4 @@ def _refuse_adapter(folder: Path) -> None:
         raise CheckpointError(
             f"{folder} is a PEFT adapter, not a whole model. Merge it into its base model first: "
             f"AutoPeftModelFor{kind}Classification.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
-        )
-
-
-def _refuse_code(folder: Path, config: Mapping[str, Any]) -> None:
-    if config.get("auto_map"):
-        raise UnsupportedModelError(
-            f"{folder / 'config.json'}, auto_map: the model brings Python code of its own, which an export would run "
-            f"({', '.join(map(str, config['auto_map'].values()))}). Read it, then pass --trust-remote-code. A bundle "
-            "holds no code, and the runtime runs none."
         )

@@ -8,6 +8,7 @@ from torchless.bundle.manifest import GraphKind
 
 from .checkpoint import Checkpoint
 from .config import foreign_class
+from .own_code import code_from_elsewhere
 
 _HEADS = {"classifier": "texts", "token_classifier": "tokens"}
 _SCORES = {
@@ -28,6 +29,8 @@ def notes(checkpoint: Checkpoint, kind: GraphKind) -> Iterator[str]:
         yield (
             f"the checkpoint is {checkpoint.half_precision}: compared with PyTorch in float32, which has more digits"
         )
+    if checkpoint.trust_remote_code:
+        yield from (f"running the code of {place}" for place in code_from_elsewhere(checkpoint.folder))
     if kind != "encoder":
         yield from _of_head(checkpoint, kind)
 
