@@ -14,7 +14,7 @@ from torchless_export.errors import CheckpointError
 from torchless_export.spec import Floats
 
 from . import tokenizer
-from .config import head_of, read_config
+from .config import head_of, read_config, refuse_setfit
 from .cross_encoder import CrossEncoderSettings, cross_encoder_activation
 from .download import download
 from .front_matter import front_matter
@@ -90,8 +90,9 @@ class Checkpoint:
         """What its head classifies, texts or tokens, by the class that config.json names.
 
         Raises:
-            UnsupportedModelError: the head does neither.
+            UnsupportedModelError: the head does neither, or is SetFit's.
         """
+        refuse_setfit(root_of(self.folder) or self.folder)
         return head_of(self.folder, self.config)
 
     @property

@@ -113,6 +113,21 @@ def foreign_class(config: Mapping[str, Any]) -> str | None:
     return next(iter(named), None)
 
 
+def refuse_setfit(folder: Path) -> None:
+    """Refuse the head of a SetFit model, which is no part of its transformer.
+
+    Raises:
+        UnsupportedModelError: the folder has one.
+    """
+    found = [name for name in ("config_setfit.json", "model_head.pkl") if (folder / name).is_file()]
+    if found:
+        raise UnsupportedModelError(
+            f"{folder / found[0]}: expected a head in the model itself, got SetFit's, which is model_head.pkl, a "
+            "pickle that may run any code and that Torchless does not read. --encoder-only exports the body; load the "
+            "head with joblib, and give it the vectors that Encoder.embed answers."
+        )
+
+
 def _are_tags(names: Mapping[str, Any]) -> bool:
     """Whether labels mark where entities begin and go on (IOB, Ramshaw and Marcus 1995)."""
     labels = [str(name) for name in names.values()]

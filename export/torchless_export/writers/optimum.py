@@ -84,9 +84,9 @@ class OptimumWriter:
 def _run(checkpoint: Checkpoint, kind: GraphKind) -> tuple[Reference, Floats, Floats | None]:
     """Load the model and run it once: the shapes of its answers are named differently in every config."""
     reference = Reference(checkpoint, None, kind)
-    if kind == "token_classifier" and (places := sorted(_PLACES & reference.inputs)):
+    if places := sorted(_PLACES & reference.inputs):
         raise UnsupportedModelError(
-            f"{checkpoint.folder / 'config.json'}, model_type: expected a model that tags text alone, got "
+            f"{checkpoint.folder / 'config.json'}, model_type: expected a model that reads text alone, got "
             f"{checkpoint.config['model_type']!r}, which also reads where on a page each word stands ({places[0]}). "
             "A bundle takes no such input."
         )

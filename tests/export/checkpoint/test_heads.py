@@ -47,6 +47,16 @@ def test_a_head_for_something_else_is_refused_and_its_body_exports(
         assert Encoder.load(tmp_path / "body").embed(["good"]).shape == (1, 32)
 
 
+def test_a_head_of_setfit_is_named_and_its_body_exports(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(architectures=["DistilBertModel"])
+    (broken / "config_setfit.json").write_text('{"labels": ["no", "yes"]}')
+    with pytest.raises(
+        UnsupportedModelError, match=r"config_setfit\.json: .* SetFit's, .*model_head\.pkl.*--encoder-only"
+    ):
+        export(broken, tmp_path / "out")
+    export(broken, tmp_path / "body", encoder_only=True, precisions=["fp32"])
+
+
 @pytest.mark.parametrize("architectures", [None, [], ["DistilBertForSequenceClassification"], ["MyClassifier"]])
 def test_a_head_for_whole_texts_is_what_it_was(
     broken: Path, configure: Configure, tmp_path: Path, architectures: list[str] | None

@@ -12,9 +12,9 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoModelForTextEncoding, AutoTokenizer
 
-from torchless import Bundle, Classifier, verify
+from torchless import Bundle, Classifier, Encoder, verify
 from torchless_export import ExportReport, export
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.families import FAMILIES, RandomCheckpoint
@@ -170,3 +170,25 @@ def test_what_optimum_cannot_do_is_refused(roformer: Path, tmp_path: Path) -> No
     with pytest.raises(CheckpointError, match=r"missing: classifier\.dense\.bias.*--encoder-only"):
         export(body, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@needs_optimum
+@pytest.mark.parametrize("name", ["roformer", "bart", "gpt2, no padding"])
+def test_a_body_alone_goes_through_optimum(name: str, tmp_path: Path) -> None:
+    checkpoint = make(FOREIGN[name], tmp_path / "checkpoint")
+    assert export(checkpoint, tmp_path / "out", encoder_only=True).parity.longest_tokens == 64
+    assert Encoder.load(tmp_path / "out").embed(["good"]).shape == (1, 32)
+
+
+@needs_optimum
+@pytest.mark.parametrize("architecture", ["t5", "mt5", "umt5"])
+def test_the_body_of_a_t5_is_its_encoder_as_sentence_transformers_loads_it(architecture: str, tmp_path: Path) -> None:
+    sizes = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4}
+    checkpoint = make(RandomCheckpoint(architecture, settings=sizes), tmp_path / "checkpoint")
+    report = export(checkpoint, tmp_path / "out", encoder_only=True)
+    assert report.parity.longest_tokens == 64
+    model = AutoModelForTextEncoding.from_pretrained(checkpoint).eval()
+    with torch.inference_mode():
+        expected = model(**AutoTokenizer.from_pretrained(checkpoint)("a good film", return_tensors="pt"))[0][0]
+    (states,) = Encoder.load(tmp_path / "out").hidden_states(["a good film"])
+    np.testing.assert_allclose(states, expected, atol=1e-4)
