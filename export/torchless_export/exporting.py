@@ -14,9 +14,8 @@ from torchless.errors import InferenceError, InputError
 
 from . import file_names, old_spellings, samples, writers
 from .card import model_card
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, limits
 from .checkpoint.download import advising_a_copy
-from .checkpoint.limits import max_tokens
 from .checkpoint.notes import notes
 from .checkpoint.sentence import SentenceSettings
 from .errors import CheckpointError, ExportError, QualityError
@@ -44,6 +43,7 @@ def export(
     engine: Literal["auto", "lean", "optimum"] | None = None,
     encoder_only: bool = False,
     pairs: bool = True,
+    max_tokens: int | None = None,
     calibration: str | os.PathLike[str] | None = None,
     evaluate: str | os.PathLike[str] | None = None,
     columns: samples.Columns = _DEFAULT_COLUMNS,
@@ -67,6 +67,8 @@ def export(
         encoder_only: leave the head out, and do not require one of the checkpoint.
         pairs: let the bundle read pairs of texts too, where tokenizer and model tell the two apart; a model that labels
             tokens reads single texts.
+        max_tokens: the longest text in tokens, special tokens included, where the checkpoint names no limit or a longer
+            one; None takes the checkpoint's.
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl, .json); None takes texts that
             the model's tokenizer reads.
         evaluate: labelled text (.csv, .tsv, .jsonl, .json) to measure accuracy on.
@@ -97,8 +99,8 @@ def export(
             say(note)
         writer, wanted = writers.open_writer(source, ways, kind, precisions, say=say)
         source = source.with_outputs(writer.outputs)
-        reads_pairs = pairs and kind != "token_classifier"
-        draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=reads_pairs))
+        manifest = _manifest(source, writer, kind, say, pairs=pairs, max_tokens=max_tokens)
+        draft = Draft(folder, out=Path(out), manifest=manifest)
         tokenizer = source.transformers_tokenizer.backend_tokenizer
         measures = measures_of(kind)
         texts = measures.texts(draft.manifest, calibration, evaluate, columns, tokenizer)
@@ -147,11 +149,22 @@ def _parity(
     return report
 
 
-def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
+def _manifest(
+    source: Checkpoint,
+    writer: Writer,
+    kind: GraphKind,
+    say: Callable[[str], None],
+    *,
+    pairs: bool,
+    max_tokens: int | None,
+) -> Manifest:
     """What is known of a bundle before it has files."""
     head = writer.outputs is not None
     sentence = None if head else SentenceSettings.read(source.folder)
-    pairs = pairs and source.pairs
+    pairs = pairs and kind != "token_classifier"
+    if pairs and (reason := source.why_no_pairs):
+        say(f"single texts alone, no pairs: {reason}")
+        pairs = False
     ranker = source.cross_encoder if head and pairs else None
     settings = ranker or sentence
     activation, pipeline = (source.activation, source.pipeline_activation) if head else ("none", "none")
@@ -159,7 +172,9 @@ def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
         created_by=f"torchless {torchless.__version__}",
         labels=() if writer.outputs is None else _labels(source, writer.outputs),
         activation=activation,
-        max_tokens=max_tokens(source, writer.max_positions, settings.transformer if settings else None),
+        max_tokens=limits.max_tokens(
+            source, writer.max_positions, settings.transformer if settings else None, max_tokens
+        ),
         hidden_size=writer.hidden_size,
         default_precision="fp32",
         source=source.source,

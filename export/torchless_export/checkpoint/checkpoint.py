@@ -183,13 +183,15 @@ class Checkpoint:
 
     @property
     def pairs(self) -> bool:
-        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them.
+        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them."""
+        return self.why_no_pairs is None
 
-        A tokenizer of Python code cuts pairs that are too long at other tokens than `tokenizers` does.
-        """
-        return self.slow_tokenizer is None and tokenizer.reads_pairs(
-            self.transformers_tokenizer, self.config.get("type_vocab_size") or 0
-        )
+    @property
+    def why_no_pairs(self) -> str | None:
+        """Why pairs are not read; None where they are."""
+        if (slow := self.slow_tokenizer) is not None:
+            return f"{type(slow).__name__}, which is Python code, cuts pairs that are too long at other tokens"
+        return tokenizer.why_no_pairs(self.transformers_tokenizer, self.config.get("type_vocab_size") or 0)
 
     @property
     def stated_length(self) -> int:

@@ -114,8 +114,8 @@ def _without_types(part: Any) -> Any:
     return {key: 0 if key == "type_id" else _without_types(value) for key, value in part.items()}
 
 
-def reads_pairs(tokenizer: Any, type_count: int) -> bool:
-    """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them.
+def why_no_pairs(tokenizer: Any, type_count: int) -> str | None:
+    """Why pairs are not read; None where the tokenizer keeps two texts apart, by types that the model has.
 
     Args:
         tokenizer: transformers' own.
@@ -124,12 +124,15 @@ def reads_pairs(tokenizer: Any, type_count: int) -> bool:
     import tokenizers
 
     backend = tokenizers.Tokenizer.from_str(as_json(tokenizer).decode())
-    apart = bool(backend.num_special_tokens_to_add(True) > backend.num_special_tokens_to_add(False))
-    if not apart or not type_count:
-        return apart
+    if backend.num_special_tokens_to_add(True) <= backend.num_special_tokens_to_add(False):
+        return "the tokenizer puts nothing between two texts"
+    if not type_count:
+        return None
     word = next((text for text in _words(backend) if backend.encode(text, add_special_tokens=False).ids), "")
     given = max(backend.encode(word, word).type_ids)
-    return not given or bool(given < type_count and passes_types(tokenizer))
+    if not given or (given < type_count and passes_types(tokenizer)):
+        return None
+    return f"the tokenizer gives a pair's second text the type {given}, and type_vocab_size is {type_count}"
 
 
 def _words(backend: Any) -> Iterator[str]:
