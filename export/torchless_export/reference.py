@@ -87,10 +87,11 @@ class Reference:
             "local_files_only": True,
             "trust_remote_code": self._checkpoint.trust_remote_code,
         }
-        if config.get("_attn_implementation") not in (None, "eager", "sdpa"):  # flash attention runs on GPUs alone
-            loaded = transformers.AutoConfig.from_pretrained(**where, **settings)
-            loaded._attn_implementation = "eager"  # noqa: SLF001
-            settings = {"config": loaded}
+        flash = config.get("_attn_implementation") not in (None, "eager", "sdpa")  # it runs on GPUs alone
+        if flash or not self._checkpoint.names_its_type:
+            settings = {"config": self._checkpoint.transformers_config(**settings)}
+        if flash:
+            settings["config"]._attn_implementation = "eager"  # noqa: SLF001
         return loader.from_pretrained(**where, dtype=torch.float32, output_loading_info=True, **settings)
 
     def _tried(self, step: Callable[[], _T]) -> _T:

@@ -96,6 +96,21 @@ class Checkpoint:
         return head_of(self.folder, self.config)
 
     @property
+    def names_its_type(self) -> bool:
+        """Whether its config.json has a model_type, without which transformers loads nothing by itself."""
+        return read_json(self.folder / "config.json").get("model_type") is not None
+
+    def transformers_config(self, **settings: Any) -> Any:
+        """Its config as transformers reads it, with other settings."""
+        from transformers import CONFIG_MAPPING, AutoConfig
+
+        if not self.names_its_type:
+            return CONFIG_MAPPING[self.config["model_type"]].from_pretrained(self.folder, **settings)
+        return AutoConfig.from_pretrained(
+            self.folder, local_files_only=True, trust_remote_code=self.trust_remote_code, **settings
+        )
+
+    @property
     def runs_own_code(self) -> bool:
         """Whether Python code of its own says what the model computes, and not its architecture."""
         return self.trust_remote_code and is_the_model(self.config)
@@ -161,7 +176,8 @@ class Checkpoint:
 
     @cached_property
     def _tokenizers(self) -> tuple[Any, Any | None]:
-        return tokenizer.load(self.folder, trust_remote_code=self.trust_remote_code)
+        config = None if self.names_its_type else self.transformers_config()
+        return tokenizer.load(self.folder, config, trust_remote_code=self.trust_remote_code)
 
     @property
     def transformers_tokenizer(self) -> Any:

@@ -28,7 +28,7 @@ _OTHER_HEADS = re.compile(
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The fields of a checkpoint's config.json.
+    """The fields of a checkpoint's config.json; a model_type that it lacks is that of its class.
 
     Raises:
         CheckpointError: there is none, or a field has a value that it cannot have; the message names it.
@@ -38,6 +38,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.exists():
         _refuse_parent(folder)
     config = read_json(path)
+    _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
+    if config.get("model_type") is None:
+        config["model_type"] = _type_of_class(config)
     _require_text(path, config, "model_type")
     for field in _SIZES:
         _check(path, config, field, lambda value: _whole(value) and value > 0, "a whole number above 0")
@@ -47,7 +50,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     for field in _NUMBERS:
         _check(path, config, field, lambda value: _whole(value) or isinstance(value, float), "a number")
     _check(path, config, "problem_type", lambda value: value in _PROBLEMS, f"one of {', '.join(_PROBLEMS)}")
-    _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
     for field in ("auto_map", "sentence_transformers", "id2label"):
         _check(path, config, field, lambda value: isinstance(value, Mapping), "an object")
     _check_heads(path, config)
@@ -105,12 +107,22 @@ def foreign_class(config: Mapping[str, Any]) -> str | None:
 
     A class that TensorFlow or JAX saved counts as PyTorch's.
     """
+    named: list[str] = config.get("architectures") or []
+    return None if any(map(_class_of, named)) else next(iter(named), None)
+
+
+def _type_of_class(config: Mapping[str, Any]) -> str | None:
+    """The model_type of the class that config.json names; None where transformers has none of that name."""
+    kinds = (getattr(_class_of(name), "config_class", None) for name in config.get("architectures") or [])
+    types = {kind.model_type for kind in kinds if kind is not None}
+    return types.pop() if len(types) == 1 else None
+
+
+def _class_of(name: str) -> Any:
+    """PyTorch's class of a name; None where there is none."""
     import transformers
 
-    named: list[str] = config.get("architectures") or []
-    if any(hasattr(transformers, name.removeprefix("TF").removeprefix("Flax")) for name in named):
-        return None
-    return next(iter(named), None)
+    return getattr(transformers, name.removeprefix("TF").removeprefix("Flax"), None)
 
 
 def refuse_setfit(folder: Path) -> None:

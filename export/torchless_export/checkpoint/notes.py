@@ -29,6 +29,8 @@ def notes(checkpoint: Checkpoint, kind: GraphKind) -> Iterator[str]:
         yield (
             f"the checkpoint is {checkpoint.half_precision}: compared with PyTorch in float32, which has more digits"
         )
+    if not checkpoint.names_its_type:
+        yield f"config.json has no model_type: it is taken to be {checkpoint.config['model_type']!r}, that of its class"
     if checkpoint.trust_remote_code:
         yield from (f"running the code of {place}" for place in code_from_elsewhere(checkpoint.folder))
     if kind != "encoder":

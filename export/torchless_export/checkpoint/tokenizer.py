@@ -29,8 +29,13 @@ _RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all 
 _NO_TEXT = "\U0010fffe"  # a code point that stands for no character
 
 
-def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
+def load(folder: Path, config: Any | None = None, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
     """The tokenizer as transformers loads it; this may take seconds.
+
+    Args:
+        folder: of the checkpoint.
+        config: transformers' own; None lets transformers read it, where it looks at it at all.
+        trust_remote_code: whether a tokenizer's own Python code may run.
 
     Returns:
         One with a `backend_tokenizer`, and the one of Python code that it was converted from, or None.
@@ -45,6 +50,8 @@ def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
     if not trust_remote_code:
         _require_vocabulary(folder)
     loader, options = _as_this_version_reads(folder)
+    if config is not None:
+        options["config"] = config
     try:
         tokenizer = loader.from_pretrained(
             folder, use_fast=True, local_files_only=True, trust_remote_code=trust_remote_code, **options

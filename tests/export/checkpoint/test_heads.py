@@ -47,6 +47,18 @@ def test_a_head_for_something_else_is_refused_and_its_body_exports(
         assert Encoder.load(tmp_path / "body").embed(["good"]).shape == (1, 32)
 
 
+def test_a_model_type_that_is_not_named_is_that_of_the_class(
+    broken: Path, checkpoint: Path, configure: Configure, tmp_path: Path
+) -> None:
+    configure(model_type=None)
+    said: list[str] = []
+    export(broken, tmp_path / "out", precisions=["fp32"], say=said.append)
+    assert [line for line in said if "no model_type: it is taken to be 'distilbert'" in line]
+    export(checkpoint, tmp_path / "plain", precisions=["fp32"])
+    ours, plain = (Classifier.load(tmp_path / name).logits(["good"]) for name in ("out", "plain"))
+    np.testing.assert_array_equal(ours, plain)
+
+
 def test_a_head_of_setfit_is_named_and_its_body_exports(broken: Path, configure: Configure, tmp_path: Path) -> None:
     configure(architectures=["DistilBertModel"])
     (broken / "config_setfit.json").write_text('{"labels": ["no", "yes"]}')
