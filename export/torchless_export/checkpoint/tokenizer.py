@@ -12,7 +12,7 @@ from torchless.errors import MissingExtraError
 from torchless_export.errors import CheckpointError, UnsupportedModelError, one_line
 
 from .json_files import read_json
-from .slow_tokenizer import converted
+from .slow_tokenizer import converted, named_code
 from .tokenizer_files import check_tokenizer_files, refuse_interruption
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
@@ -58,16 +58,20 @@ def load(folder: Path, config: Any | None = None, *, trust_remote_code: bool) ->
         )
     except BaseException as error:  # transformers raises whatever its backends raise
         refuse_interruption(error)
+        if isinstance(error, ImportError) and (name := named_code(folder)):  # packages that its code asks for
+            raise _as_code(folder, name) from error
         advice = "" if (folder / "tokenizer.json").is_file() else f" {_EXPECTED}"
         raise CheckpointError(f"{folder}: no usable tokenizer ({one_line(error)}).{advice}") from error
     slow = None if getattr(tokenizer, "backend_tokenizer", None) is not None else tokenizer
-    fast = tokenizer if slow is None else converted(slow)
+    fast = tokenizer if slow is None else converted(slow, folder)
     if fast is None:
-        raise UnsupportedModelError(
-            f"{folder / 'tokenizer_config.json'}, tokenizer_class: {type(slow).__name__} {AS_CODE}"
-        )
+        raise _as_code(folder, type(slow).__name__)
     _require_one_answer(folder, fast.backend_tokenizer)
     return fast, slow
+
+
+def _as_code(folder: Path, name: str) -> UnsupportedModelError:
+    return UnsupportedModelError(f"{folder / 'tokenizer_config.json'}, tokenizer_class: {name} {AS_CODE}")
 
 
 def _as_this_version_reads(folder: Path) -> tuple[Any, dict[str, Any]]:
