@@ -15,6 +15,7 @@ from torchless.bundle.manifest import GraphKind
 from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
+from .checkpoint.rope import rope_for_this_version
 from .errors import CheckpointError, ExportError, UnsupportedModelError, one_line
 from .samples import built_in
 from .tokenizer_texts import of_vocabulary
@@ -80,6 +81,7 @@ class Reference:
         name = _LOADERS[self.kind]
         loader = getattr(transformers, name if self.head else _ENCODERS.get(config["model_type"], name))
         settings = {name: value for name, value in _OVERRULED.items() if config.get(name, value) != value}
+        settings |= rope_for_this_version(config)
         if self.head:
             settings["num_labels"] = len(self._checkpoint.labels)
         where: dict[str, Any] = {

@@ -98,3 +98,14 @@ def test_a_limit_is_asked_for_where_the_checkpoint_names_none(tmp_path: Path) ->
     with pytest.raises(UnsupportedModelError, match=r"model_max_length: expected .*Name it with --max-tokens"):
         export(checkpoint, tmp_path / "out")
     assert export(checkpoint, tmp_path / "out", max_tokens=50).parity.longest_tokens == 50
+
+
+@pytest.mark.skipif(not transformers.__version__.startswith("4."), reason="version 5 reads these fields itself")
+def test_thetas_that_transformers_5_saved_are_compared_with_the_same(tmp_path: Path) -> None:
+    checkpoint = make(RANDOM_CHECKPOINTS["modernbert"], tmp_path / "checkpoint")
+    path = checkpoint / "config.json"
+    config = {name: value for name, value in json.loads(path.read_text()).items() if "rope_theta" not in name}
+    thetas = {"full_attention": 500.0, "sliding_attention": 300.0}
+    layers = {kind: {"rope_theta": theta, "rope_type": "default"} for kind, theta in thetas.items()}
+    path.write_text(json.dumps({**config, "rope_parameters": layers}))
+    assert export(checkpoint, tmp_path / "out", precisions=["fp32"]).parity.texts

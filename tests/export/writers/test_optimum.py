@@ -123,6 +123,36 @@ def test_positions_that_turn_with_the_length_are_cut_where_that_begins(
 
 
 @needs_optimum
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"rope_theta": 500.0}, {"rope_theta": 500.0, "rope_type": "default"}),
+        (
+            {"rope_theta": 500.0, "rope_scaling": {"rope_type": "linear", "factor": 4.0}},
+            {"rope_theta": 500.0, "rope_type": "linear", "factor": 4.0},
+        ),
+    ],
+)
+def test_rotary_positions_that_transformers_5_saved_turn_as_it_turns_them(
+    old: dict[str, Any], new: dict[str, Any], tmp_path: Path
+) -> None:
+    """Version 4 does not read rope_parameters, and takes its own defaults."""
+    settings = {**SIZES, "num_key_value_heads": 4, "max_position_embeddings": 64, **old}
+    folder = make(RandomCheckpoint("llama", settings=settings), tmp_path / "checkpoint")
+    export(folder, tmp_path / "old")
+    config = json.loads((folder / "config.json").read_text())
+    kept = {name: value for name, value in config.items() if name not in ("rope_theta", "rope_scaling")}
+    (folder / "config.json").write_text(json.dumps({**kept, "rope_parameters": new}))
+    export(folder, tmp_path / "new")
+    texts = ["good", "a bad film, and it goes on and on"]
+    expected, logits = (Classifier.load(tmp_path / name).logits(texts) for name in ("old", "new"))
+    np.testing.assert_array_equal(logits, expected)
+    (folder / "config.json").write_text(json.dumps({**kept, "rope_parameters": {"full_attention": new}}))
+    with pytest.raises(UnsupportedModelError, match=r"rope_parameters: transformers 4.* does not read these"):
+        export(folder, tmp_path / "none")
+
+
+@needs_optimum
 def test_neighbours_change_nothing_in_a_padded_graph_but_last_digits(foreign: Exported, sentences: list[str]) -> None:
     classifier = Classifier.load(foreign[1])
     alone = np.concatenate([classifier.scores([text]) for text in sentences[:12]])
