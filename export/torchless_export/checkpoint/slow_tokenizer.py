@@ -24,8 +24,9 @@ def named_code(folder: Path) -> str | None:
 
     path = folder / "tokenizer_config.json"
     name = read_json(path).get("tokenizer_class") if path.is_file() else None
-    known = isinstance(name, str) and not name.endswith("Fast") and hasattr(transformers, name)
-    return name if known and not hasattr(transformers, f"{name}Fast") else None
+    kind: Any = getattr(transformers, name, None) if isinstance(name, str) else None
+    fast = getattr(transformers, f"{name}Fast", kind)  # version 5 answers the same class
+    return name if kind and fast is kind and not issubclass(kind, transformers.PreTrainedTokenizerFast) else None
 
 
 def converted(slow: Any, folder: Path) -> Any | None:

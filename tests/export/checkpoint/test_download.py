@@ -98,7 +98,6 @@ def test_code_of_another_repository_is_fetched_too(
 ) -> None:
     for name in ("transformers.utils.hub.TRANSFORMERS_CACHE", "huggingface_hub.constants.HF_HUB_CACHE"):
         monkeypatch.setattr(name, str(tmp_path / "cache"), raising=False)
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
     code = b"from .more import Body\n\n\nclass Mine(Body):\n    pass\n"
     more = b"from transformers import DistilBertForSequenceClassification as Body\n"
     files = {"modeling_mine.py": code, "more.py": more, "model.safetensors": b"x"}
