@@ -30,7 +30,7 @@ _GRAPHS = ("auto", "packed", "padded", "optimum")
 # What a repeated command keeps where it differs from these defaults.
 _REPEATED: dict[str, object] = {
     **dict.fromkeys(("encoder_only", "no_pairs", "trust_remote_code"), False),
-    **dict.fromkeys(("engine", "revision", "calibration", "evaluate", "column", "pair_column")),
+    **dict.fromkeys(("engine", "revision", "max_tokens", "calibration", "evaluate", "column", "pair_column")),
     "graph": "auto",
     **_GATES,
 }
@@ -59,14 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "all others (default: auto)",
     )
     add("--engine", choices=["auto", "lean", "optimum"], help=argparse.SUPPRESS)
-    add("--encoder-only", action="store_true", help="leave the classification head out, for embeddings alone")
-    add("--no-pairs", action="store_true", help="let the bundle read single texts only, no pairs of texts")
-    add(
-        "--trust-remote-code",
-        action="store_true",
-        help="run Python code that the checkpoint brings along (default: refuse it)",
-    )
-    add("--revision", metavar="REV", help="branch, tag or commit of a Hub id (default: main)")
+    _add_model(parser)
     _add_texts(parser.add_argument_group("texts"))
     _add_gates(
         parser.add_argument_group(
@@ -75,6 +68,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "A share of texts fails if the sample shows, with 95% confidence, that the share of all texts is larger.",
         )
     )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--encoder-only", action="store_true", help="leave the classification head out, for embeddings alone")
+    add("--no-pairs", action="store_true", help="let the bundle read single texts only, no pairs of texts")
+    add(
+        "--max-tokens",
+        metavar="N",
+        type=_whole,
+        help="longest text in tokens, where the checkpoint names no limit or a longer one (default: the checkpoint's)",
+    )
+    add(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the checkpoint brings along (default: refuse it)",
+    )
+    add("--revision", metavar="REV", help="branch, tag or commit of a Hub id (default: main)")
 
 
 def _add_texts(group: argparse._ArgumentGroup) -> None:
@@ -158,6 +169,7 @@ def run(options: argparse.Namespace) -> int:
                 engine=options.engine,
                 encoder_only=options.encoder_only,
                 pairs=not options.no_pairs,
+                max_tokens=options.max_tokens,
                 calibration=options.calibration,
                 evaluate=options.evaluate,
                 columns=Columns(options.column, options.pair_column),
@@ -232,6 +244,12 @@ def _precisions(value: str) -> list[str]:
     if set(names) - {"fp32", "fp16", "int8"}:
         raise argparse.ArgumentTypeError(f"expected some of fp32,fp16,int8, got {value!r}")
     return names
+
+
+def _whole(value: str) -> int:
+    if not value.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {value!r}")
+    return int(value)
 
 
 def _graph(value: str) -> str:

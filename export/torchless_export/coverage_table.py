@@ -90,7 +90,9 @@ def _random(architecture: str) -> RandomCheckpoint:
 
 
 def _short(error: Exception, folder: Path) -> str:
-    text = " ".join(str(error).replace(f"{folder}/checkpoint: ", "").replace("|", "/").split())
+    text = " ".join(
+        str(error).replace(f"{folder}/checkpoint: ", "").replace(f"{folder}/checkpoint/", "").replace("|", "/").split()
+    )
     sentence = text.partition(". ")[0].rstrip(".")
     return sentence if len(sentence) <= _LONGEST_REASON else f"{sentence[:_LONGEST_REASON].rpartition(' ')[0]} …"
 

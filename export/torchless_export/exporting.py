@@ -14,8 +14,9 @@ from torchless.errors import InferenceError, InputError
 
 from . import file_names, old_spellings, samples, writers
 from .card import model_card
-from .checkpoint import Checkpoint
-from .checkpoint.limits import max_tokens
+from .checkpoint import Checkpoint, limits
+from .checkpoint.download import advising_a_copy
+from .checkpoint.notes import notes
 from .checkpoint.sentence import SentenceSettings
 from .errors import CheckpointError, ExportError, QualityError
 from .golden import golden_answers
@@ -23,7 +24,7 @@ from .measures import Measures, measures_of
 from .other_servers import files_for_other_servers
 from .parity import check_parity
 from .reference import Reference
-from .reports import ExportReport, Gates, QualityReport
+from .reports import ExportReport, Gates, ParityReport, QualityReport
 from .weights import WeightsFile
 from .write import Draft, replacing_folder
 from .writers import GraphName, Writer
@@ -42,6 +43,7 @@ def export(
     engine: Literal["auto", "lean", "optimum"] | None = None,
     encoder_only: bool = False,
     pairs: bool = True,
+    max_tokens: int | None = None,
     calibration: str | os.PathLike[str] | None = None,
     evaluate: str | os.PathLike[str] | None = None,
     columns: samples.Columns = _DEFAULT_COLUMNS,
@@ -65,6 +67,8 @@ def export(
         encoder_only: leave the head out, and do not require one of the checkpoint.
         pairs: let the bundle read pairs of texts too, where tokenizer and model tell the two apart; a model that labels
             tokens reads single texts.
+        max_tokens: the longest text in tokens, special tokens included, where the checkpoint names no limit or a longer
+            one; None takes the checkpoint's.
         calibration: text for the int8 scales (.txt, .csv, .tsv, .jsonl, .json); None takes texts that
             the model's tokenizer reads.
         evaluate: labelled text (.csv, .tsv, .jsonl, .json) to measure accuracy on.
@@ -87,16 +91,16 @@ def export(
     writers.refuse_unknown(precisions)
     if encoder_only and evaluate is not None:
         raise InputError("evaluate: an encoder has no labels to be right about. Leave one of the two out.")
-    with replacing_folder(Path(out)) as folder:
+    with advising_a_copy(os.fspath(checkpoint)), replacing_folder(Path(out)) as folder:
         say("reading the checkpoint")
         source = Checkpoint.open(os.fspath(checkpoint), revision, trust_remote_code=trust_remote_code)
-        if source.half_precision:
-            say(f"the checkpoint is {source.half_precision}: compared with PyTorch in float32, which has more digits")
         kind: GraphKind = "encoder" if encoder_only else source.head
+        for note in notes(source, kind):
+            say(note)
         writer, wanted = writers.open_writer(source, ways, kind, precisions, say=say)
         source = source.with_outputs(writer.outputs)
-        reads_pairs = pairs and kind != "token_classifier"
-        draft = Draft(folder, out=Path(out), manifest=_manifest(source, writer, pairs=reads_pairs))
+        manifest = _manifest(source, writer, kind, say, pairs=pairs, max_tokens=max_tokens)
+        draft = Draft(folder, out=Path(out), manifest=manifest)
         tokenizer = source.transformers_tokenizer.backend_tokenizer
         measures = measures_of(kind)
         texts = measures.texts(draft.manifest, calibration, evaluate, columns, tokenizer)
@@ -106,7 +110,7 @@ def export(
         _add_variant(draft, writer, "fp32", texts)
         say("comparing them with PyTorch")
         reference = _reference(source, writer, kind, draft.manifest.max_tokens, say)
-        parity = check_parity(Bundle.open(folder), reference, gates.max_difference, texts.compared.texts)
+        parity = _parity(draft, reference, gates, texts, say)
 
         others: list[Precision] = [name for name in wanted if name != "fp32"]
         quality, left_out = _add_compared(draft, writer, others, texts, measures, say, required=precisions is not None)
@@ -135,11 +139,32 @@ def _reference(
     return reference
 
 
-def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
+def _parity(
+    draft: Draft, reference: Reference, gates: Gates, texts: samples.Texts, say: Callable[[str], None]
+) -> ParityReport:
+    report = check_parity(Bundle.open(draft.folder), reference, gates.max_difference, texts.compared.texts)
+    most = draft.manifest.max_tokens
+    if report.longest_tokens < most:
+        say(f"compared up to {report.longest_tokens} of {most} tokens: more would take PyTorch minutes")
+    return report
+
+
+def _manifest(
+    source: Checkpoint,
+    writer: Writer,
+    kind: GraphKind,
+    say: Callable[[str], None],
+    *,
+    pairs: bool,
+    max_tokens: int | None,
+) -> Manifest:
     """What is known of a bundle before it has files."""
     head = writer.outputs is not None
     sentence = None if head else SentenceSettings.read(source.folder)
-    pairs = pairs and source.pairs
+    pairs = pairs and kind != "token_classifier"
+    if pairs and (reason := source.why_no_pairs):
+        say(f"single texts alone, no pairs: {reason}")
+        pairs = False
     ranker = source.cross_encoder if head and pairs else None
     settings = ranker or sentence
     activation, pipeline = (source.activation, source.pipeline_activation) if head else ("none", "none")
@@ -147,7 +172,9 @@ def _manifest(source: Checkpoint, writer: Writer, *, pairs: bool) -> Manifest:
         created_by=f"torchless {torchless.__version__}",
         labels=() if writer.outputs is None else _labels(source, writer.outputs),
         activation=activation,
-        max_tokens=max_tokens(source, writer.max_positions, settings.transformer if settings else None),
+        max_tokens=limits.max_tokens(
+            source, writer.max_positions, settings.transformer if settings else None, max_tokens
+        ),
         hidden_size=writer.hidden_size,
         default_precision="fp32",
         source=source.source,

@@ -15,6 +15,7 @@ from torchless.inputs.arguments import Text
 
 from .errors import ParityError
 from .heads import with_head
+from .longest_text import longest_text
 from .reference import Reference
 from .reports import ParityReport
 from .samples import of_many_lengths, pairs_of_many_lengths, spread
@@ -44,18 +45,20 @@ def check_parity(
     """
     manifest = bundle.manifest
     difference = first_difference(bundle, reference)
-    texts: list[Text] = list(_readable(reference, manifest.max_tokens))
+    readable = _readable(reference, manifest.max_tokens)
+    texts: list[Text] = list(readable)
     if reference.kind == "token_classifier":
         texts += _with_tokens(reference, [*odd(), *spread([text for text in more if isinstance(text, str)], _MORE)])
+    long: list[Text] = list(longest_text(reference, readable, manifest.max_tokens))
     pairs: list[Text] = list(pairs_of_many_lengths(manifest.max_tokens)) if manifest.pairs else []
-    expected_ids = [*reference.input_ids(texts), *(reference.input_ids(pairs) if pairs else [])]
-    batch = bundle.tokenizer().encode([*texts, *pairs])
+    kinds = [kind for kind in (texts, long, pairs) if kind]  # the longest is alone in its batch
+    expected_ids = [row for kind in kinds for row in reference.input_ids(kind)]
+    batch = bundle.tokenizer().encode([text for kind in kinds for text in kind])
     ids_equal = [row.tolist() for row in np.split(batch.input_ids, batch.offsets[1:-1])] == expected_ids
     ids_equal = ids_equal and difference is None
-    kinds = [kind for kind in (texts, pairs) if kind and ids_equal]
-    hidden, logits = _answers(bundle, reference, kinds)
+    hidden, logits = _answers(bundle, reference, kinds if ids_equal else [])
     report = ParityReport(
-        texts=len(texts) + len(pairs),
+        texts=len(expected_ids),
         pairs=len(pairs),
         shortest_tokens=int(batch.lengths.min()),
         longest_tokens=int(batch.lengths.max()),
@@ -100,7 +103,7 @@ def _answers(
     Args:
         bundle: ours.
         reference: PyTorch's.
-        kinds: single texts, and pairs.
+        kinds: single texts, the longest one, and pairs.
     """
     encoder = Encoder.load(bundle.path, precision="fp32")
     model = with_head(bundle.path, "fp32")
@@ -130,7 +133,8 @@ def _rounding(reference: Reference, kinds: Sequence[Sequence[Text]]) -> tuple[li
 
 
 def _alone_and_batched(count: int) -> list[slice]:
-    return [slice(start, start + size) for size in (1, _BATCH_TEXTS) for start in range(0, count, size)]
+    sizes = (1, _BATCH_TEXTS) if count > 1 else (1,)
+    return [slice(start, start + size) for size in sizes for start in range(0, count, size)]
 
 
 def _size(states: NDArray[np.float32]) -> float:

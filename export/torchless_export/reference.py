@@ -15,6 +15,7 @@ from torchless.bundle.manifest import GraphKind
 from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
+from .checkpoint.rope import rope_for_this_version
 from .errors import CheckpointError, ExportError, UnsupportedModelError, one_line
 from .samples import built_in
 from .tokenizer_texts import of_vocabulary
@@ -30,6 +31,14 @@ _WHAT: Mapping[GraphKind, str] = {
     "encoder": "a body without a head",
     "classifier": "a text classifier",
     "token_classifier": "a token classifier",
+}
+# Of the body alone, where AutoModel's also asks for a decoder's input; sentence-transformers takes these, too.
+_ENCODERS: Mapping[str, str] = {
+    "t5": "T5EncoderModel",
+    "mt5": "MT5EncoderModel",
+    "umt5": "UMT5EncoderModel",
+    "longt5": "LongT5EncoderModel",
+    "switch_transformers": "SwitchTransformersEncoderModel",
 }
 
 # Fields of config.json that change the class of an answer, not the answer.
@@ -60,8 +69,6 @@ class Reference:
         self.unexpected = sorted(found["unexpected_keys"])
         # Not every model takes all that its tokenizer answers: DistilBERT has no token types.
         self.inputs = set(inspect.signature(self._model.forward).parameters)
-        self._model.base_model.register_forward_hook(self._keep_states)
-        self._states: Any = None
         self.tokenizer: Any = checkpoint.transformers_tokenizer
         self.slow_tokenizer: Any = checkpoint.slow_tokenizer
         self.max_tokens = max_tokens
@@ -70,9 +77,11 @@ class Reference:
         import torch
         import transformers
 
-        loader = getattr(transformers, _LOADERS[self.kind])
         config = self._checkpoint.config
+        name = _LOADERS[self.kind]
+        loader = getattr(transformers, name if self.head else _ENCODERS.get(config["model_type"], name))
         settings = {name: value for name, value in _OVERRULED.items() if config.get(name, value) != value}
+        settings |= rope_for_this_version(config)
         if self.head:
             settings["num_labels"] = len(self._checkpoint.labels)
         where: dict[str, Any] = {
@@ -80,10 +89,11 @@ class Reference:
             "local_files_only": True,
             "trust_remote_code": self._checkpoint.trust_remote_code,
         }
-        if config.get("_attn_implementation") not in (None, "eager", "sdpa"):  # flash attention runs on GPUs alone
-            loaded = transformers.AutoConfig.from_pretrained(**where, **settings)
-            loaded._attn_implementation = "eager"  # noqa: SLF001
-            settings = {"config": loaded}
+        flash = config.get("_attn_implementation") not in (None, "eager", "sdpa")  # it runs on GPUs alone
+        if flash or not self._checkpoint.names_its_type:
+            settings = {"config": self._checkpoint.transformers_config(**settings)}
+        if flash:
+            settings["config"]._attn_implementation = "eager"  # noqa: SLF001
         return loader.from_pretrained(**where, dtype=torch.float32, output_loading_info=True, **settings)
 
     def _tried(self, step: Callable[[], _T]) -> _T:
@@ -219,13 +229,15 @@ class Reference:
         """Hidden states float32 (texts, tokens, hidden_size), and each text's logits; the states without a head."""
         import torch
 
-        with torch.inference_mode():
-            outputs = self._model(**{name: torch.tensor(rows) for name, rows in inputs.items()})
-        hidden = self._states
+        kept: list[Any] = []
+        # The body's own answer; `hidden_states[-1]` differs from it where a norm follows the last layer.
+        hook = self.body.register_forward_hook(lambda _model, _inputs, outputs: kept.append(outputs[0]))
+        try:
+            with torch.inference_mode():
+                outputs = self._model(**{name: torch.tensor(rows) for name, rows in inputs.items()})
+        finally:
+            hook.remove()
+        hidden: Any = kept[-1] if kept else None
         if getattr(hidden, "ndim", 0) != 3:
             raise TypeError("its body answers no hidden states")
         return hidden.numpy(), outputs.logits.numpy() if self.head else hidden.numpy()
-
-    def _keep_states(self, _model: Any, _inputs: Any, outputs: Any) -> None:
-        # The body's own answer; `hidden_states[-1]` differs from it where a norm follows the last layer.
-        self._states = outputs[0]

@@ -32,14 +32,14 @@ def built_in() -> list[str]:
 
 
 def of_many_lengths() -> list[str]:
-    """An empty text, short ones, and joined ones up to beyond any model's limit."""
+    """An empty text, short ones, and joined ones of up to some 2,400 tokens; `longest_text` has the limit of others."""
     lines = built_in()
     joined = [" ".join(lines[start : start + count]) for start, count in ((0, 3), (40, 6), (80, 12), (120, 24))]
     return ["", *lines[::5], *joined, " ".join(lines)]
 
 
 def pairs_of_many_lengths(max_tokens: int) -> list[TextPair]:
-    """Short pairs, an empty second text, and pairs that are too long because of their first, second or both texts."""
+    """Short pairs, an empty second text, and pairs with a long first, second or both: beyond the limit, up to 2,000."""
     lines = built_in()
     # No longer than needed: transformers' time for a pair grows with the product of the lengths that it cuts off.
     long = " ".join(" ".join(lines).split()[:max_tokens])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torchless import Bundle, Classifier, TextPair
 from torchless.errors import InputError
 from torchless_export import export
 from torchless_export.checkpoint import Checkpoint
+from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
 from torchless_export.samples import Columns
 
 from .conftest import ANY_LABEL, Exported
@@ -98,3 +100,15 @@ def test_a_model_without_the_second_type_reads_single_texts(exported: Exported, 
     (folder / "config.json").write_text(json.dumps({**config, "type_vocab_size": 1}))
     given = "token_type_ids" in AutoTokenizer.from_pretrained(folder).model_input_names
     assert Checkpoint.open(str(folder)).pairs is not given
+
+
+def test_an_export_says_why_a_bundle_reads_no_pairs(tmp_path: Path) -> None:
+    """As KLUE's RoBERTa has it: BERT's tokenizer before a model with one token type."""
+    roberta = RANDOM_CHECKPOINTS["roberta"]
+    settings = {**roberta.settings, "type_vocab_size": 1}
+    checkpoint = make(replace(roberta, type_ids=True, settings=settings), tmp_path / "checkpoint")
+    said: list[str] = []
+    export(checkpoint, tmp_path / "out", precisions=["fp32"], say=said.append)
+    assert not Bundle.open(tmp_path / "out").manifest.pairs
+    reason = "no pairs: the tokenizer gives a pair's second text the type 1, and type_vocab_size is 1"
+    assert [line for line in said if reason in line]

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from torchless.bundle.manifest import Activation, GraphKind, Source
-from torchless_export.errors import CheckpointError, UnsupportedModelError
+from torchless_export.errors import CheckpointError
 from torchless_export.spec import Floats
 
 from . import tokenizer
-from .config import head_of, read_config
+from .config import head_of, read_config, refuse_setfit
 from .cross_encoder import CrossEncoderSettings, cross_encoder_activation
 from .download import download
 from .front_matter import front_matter
 from .json_files import read_json
+from .own_code import bring_code, is_the_model, refuse_code
 from .sentence import root_of, transformer_folder
 from .transformer_settings import TransformerSettings
 from .weight_files import read_weights, sha256_of, weight_files
@@ -52,7 +53,8 @@ class Checkpoint:
             MissingExtraError: a Hub id without huggingface_hub.
         """
         folder = Path(name)
-        if not folder.is_dir():
+        online = not folder.is_dir()
+        if online:
             if folder.is_absolute() or name.startswith(".") or name.count("/") > 1 or folder.exists():
                 raise CheckpointError(f"no checkpoint at {name}: there is no such folder.")
             folder, revision = download(name, revision, code=trust_remote_code)
@@ -60,8 +62,10 @@ class Checkpoint:
         whole = root_of(folder) or folder
         _refuse_adapter(folder)
         config = read_config(folder)
-        if not trust_remote_code:
-            _refuse_code(folder, config)
+        if trust_remote_code:
+            bring_code(folder, fetch=online)
+        else:
+            refuse_code(folder, config)
         source = Source(
             name=name if revision else os.fsencode(whole.resolve().name).decode(errors="replace"),
             revision=revision,
@@ -86,9 +90,30 @@ class Checkpoint:
         """What its head classifies, texts or tokens, by the class that config.json names.
 
         Raises:
-            UnsupportedModelError: the head does neither.
+            UnsupportedModelError: the head does neither, or is SetFit's.
         """
+        refuse_setfit(root_of(self.folder) or self.folder)
         return head_of(self.folder, self.config)
+
+    @property
+    def names_its_type(self) -> bool:
+        """Whether its config.json has a model_type, without which transformers loads nothing by itself."""
+        return read_json(self.folder / "config.json").get("model_type") is not None
+
+    def transformers_config(self, **settings: Any) -> Any:
+        """Its config as transformers reads it, with other settings."""
+        from transformers import CONFIG_MAPPING, AutoConfig
+
+        if not self.names_its_type:
+            return CONFIG_MAPPING[self.config["model_type"]].from_pretrained(self.folder, **settings)
+        return AutoConfig.from_pretrained(
+            self.folder, local_files_only=True, trust_remote_code=self.trust_remote_code, **settings
+        )
+
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether Python code of its own says what the model computes, and not its architecture."""
+        return self.trust_remote_code and is_the_model(self.config)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -151,7 +176,8 @@ class Checkpoint:
 
     @cached_property
     def _tokenizers(self) -> tuple[Any, Any | None]:
-        return tokenizer.load(self.folder, trust_remote_code=self.trust_remote_code)
+        config = None if self.names_its_type else self.transformers_config()
+        return tokenizer.load(self.folder, config, trust_remote_code=self.trust_remote_code)
 
     @property
     def transformers_tokenizer(self) -> Any:
@@ -173,13 +199,15 @@ class Checkpoint:
 
     @property
     def pairs(self) -> bool:
-        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them.
+        """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them."""
+        return self.why_no_pairs is None
 
-        A tokenizer of Python code cuts pairs that are too long at other tokens than `tokenizers` does.
-        """
-        return self.slow_tokenizer is None and tokenizer.reads_pairs(
-            self.transformers_tokenizer, self.config.get("type_vocab_size") or 0
-        )
+    @property
+    def why_no_pairs(self) -> str | None:
+        """Why pairs are not read; None where they are."""
+        if (slow := self.slow_tokenizer) is not None:
+            return f"{type(slow).__name__}, which is Python code, cuts pairs that are too long at other tokens"
+        return tokenizer.why_no_pairs(self.transformers_tokenizer, self.config.get("type_vocab_size") or 0)
 
     @property
     def stated_length(self) -> int:
@@ -205,13 +233,4 @@ def _refuse_adapter(folder: Path) -> None:
         raise CheckpointError(
             f"{folder} is a PEFT adapter, not a whole model. Merge it into its base model first: "
             f"AutoPeftModelFor{kind}Classification.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
-        )
-
-
-def _refuse_code(folder: Path, config: Mapping[str, Any]) -> None:
-    if config.get("auto_map"):
-        raise UnsupportedModelError(
-            f"{folder / 'config.json'}, auto_map: the model brings Python code of its own, which an export would run "
-            f"({', '.join(map(str, config['auto_map'].values()))}). Read it, then pass --trust-remote-code. A bundle "
-            "holds no code, and the runtime runs none."
         )

@@ -28,7 +28,7 @@ _OTHER_HEADS = re.compile(
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The fields of a checkpoint's config.json.
+    """The fields of a checkpoint's config.json; a model_type that it lacks is that of its class.
 
     Raises:
         CheckpointError: there is none, or a field has a value that it cannot have; the message names it.
@@ -38,6 +38,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.exists():
         _refuse_parent(folder)
     config = read_json(path)
+    _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
+    if config.get("model_type") is None:
+        config["model_type"] = _type_of_class(config)
     _require_text(path, config, "model_type")
     for field in _SIZES:
         _check(path, config, field, lambda value: _whole(value) and value > 0, "a whole number above 0")
@@ -47,7 +50,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     for field in _NUMBERS:
         _check(path, config, field, lambda value: _whole(value) or isinstance(value, float), "a number")
     _check(path, config, "problem_type", lambda value: value in _PROBLEMS, f"one of {', '.join(_PROBLEMS)}")
-    _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
     for field in ("auto_map", "sentence_transformers", "id2label"):
         _check(path, config, field, lambda value: isinstance(value, Mapping), "an object")
     _check_heads(path, config)
@@ -76,7 +78,8 @@ def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:
     """What a model's head classifies: whole texts, also where nothing is said of it, or tokens.
 
     Raises:
-        UnsupportedModelError: config.json names a class with a head for something else, and none for these.
+        UnsupportedModelError: config.json names a class with a head for something else, and none for these, or no class
+            that says what its labels of tokens are answered for.
     """
     named = config.get("architectures") or []
     if any("SequenceClassification" in name for name in named):
@@ -89,13 +92,52 @@ def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:
             f"or tokens (…ForTokenClassification), got {others[0]}, whose head answers something else. Fine-tune the "
             "model for one of the two first, or export the body alone with --encoder-only."
         )
-    if not named and _are_tags(config.get("id2label") or {}):
+    if _are_tags(config.get("id2label") or {}):
         raise UnsupportedModelError(
-            f"{folder / 'config.json'}, architectures: expected the name of a class, because the labels are those of a "
-            "token classifier, got none. Name the class that the checkpoint was trained as, such as "
-            "BertForTokenClassification."
+            f"{folder / 'config.json'}, architectures: expected the name of a class of transformers, because the "
+            f"labels are those of a token classifier, got {', '.join(named) or 'none'}. Name the class that the "
+            "checkpoint was trained as, such as BertForTokenClassification; what another class adds to it (a CRF) is "
+            "left out then."
         )
     return "classifier"
+
+
+def foreign_class(config: Mapping[str, Any]) -> str | None:
+    """The class that config.json names, where transformers has none of that name; None where it has, or none is named.
+
+    A class that TensorFlow or JAX saved counts as PyTorch's.
+    """
+    named: list[str] = config.get("architectures") or []
+    return None if any(map(_class_of, named)) else next(iter(named), None)
+
+
+def _type_of_class(config: Mapping[str, Any]) -> str | None:
+    """The model_type of the class that config.json names; None where transformers has none of that name."""
+    kinds = (getattr(_class_of(name), "config_class", None) for name in config.get("architectures") or [])
+    types = {kind.model_type for kind in kinds if kind is not None}
+    return types.pop() if len(types) == 1 else None
+
+
+def _class_of(name: str) -> Any:
+    """PyTorch's class of a name; None where there is none."""
+    import transformers
+
+    return getattr(transformers, name.removeprefix("TF").removeprefix("Flax"), None)
+
+
+def refuse_setfit(folder: Path) -> None:
+    """Refuse the head of a SetFit model, which is no part of its transformer.
+
+    Raises:
+        UnsupportedModelError: the folder has one.
+    """
+    found = [name for name in ("config_setfit.json", "model_head.pkl") if (folder / name).is_file()]
+    if found:
+        raise UnsupportedModelError(
+            f"{folder / found[0]}: expected a head in the model itself, got SetFit's, which is model_head.pkl, a "
+            "pickle that may run any code and that Torchless does not read. --encoder-only exports the body; load the "
+            "head with joblib, and give it the vectors that Encoder.embed answers."
+        )
 
 
 def _are_tags(names: Mapping[str, Any]) -> bool:

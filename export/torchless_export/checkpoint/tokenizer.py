@@ -12,7 +12,7 @@ from torchless.errors import MissingExtraError
 from torchless_export.errors import CheckpointError, UnsupportedModelError, one_line
 
 from .json_files import read_json
-from .slow_tokenizer import converted
+from .slow_tokenizer import converted, named_code
 from .tokenizer_files import check_tokenizer_files, refuse_interruption
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
@@ -29,8 +29,13 @@ _RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all 
 _NO_TEXT = "\U0010fffe"  # a code point that stands for no character
 
 
-def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
+def load(folder: Path, config: Any | None = None, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
     """The tokenizer as transformers loads it; this may take seconds.
+
+    Args:
+        folder: of the checkpoint.
+        config: transformers' own; None lets transformers read it, where it looks at it at all.
+        trust_remote_code: whether a tokenizer's own Python code may run.
 
     Returns:
         One with a `backend_tokenizer`, and the one of Python code that it was converted from, or None.
@@ -45,22 +50,28 @@ def load(folder: Path, *, trust_remote_code: bool) -> tuple[Any, Any | None]:
     if not trust_remote_code:
         _require_vocabulary(folder)
     loader, options = _as_this_version_reads(folder)
+    if config is not None:
+        options["config"] = config
     try:
         tokenizer = loader.from_pretrained(
             folder, use_fast=True, local_files_only=True, trust_remote_code=trust_remote_code, **options
         )
     except BaseException as error:  # transformers raises whatever its backends raise
         refuse_interruption(error)
+        if isinstance(error, ImportError) and (name := named_code(folder)):  # packages that its code asks for
+            raise _as_code(folder, name) from error
         advice = "" if (folder / "tokenizer.json").is_file() else f" {_EXPECTED}"
         raise CheckpointError(f"{folder}: no usable tokenizer ({one_line(error)}).{advice}") from error
     slow = None if getattr(tokenizer, "backend_tokenizer", None) is not None else tokenizer
-    fast = tokenizer if slow is None else converted(slow)
+    fast = tokenizer if slow is None else converted(slow, folder)
     if fast is None:
-        raise UnsupportedModelError(
-            f"{folder / 'tokenizer_config.json'}, tokenizer_class: {type(slow).__name__} {AS_CODE}"
-        )
+        raise _as_code(folder, type(slow).__name__)
     _require_one_answer(folder, fast.backend_tokenizer)
     return fast, slow
+
+
+def _as_code(folder: Path, name: str) -> UnsupportedModelError:
+    return UnsupportedModelError(f"{folder / 'tokenizer_config.json'}, tokenizer_class: {name} {AS_CODE}")
 
 
 def _as_this_version_reads(folder: Path) -> tuple[Any, dict[str, Any]]:
@@ -114,8 +125,8 @@ def _without_types(part: Any) -> Any:
     return {key: 0 if key == "type_id" else _without_types(value) for key, value in part.items()}
 
 
-def reads_pairs(tokenizer: Any, type_count: int) -> bool:
-    """Whether the tokenizer keeps two texts apart, and the model has the token types that it gives them.
+def why_no_pairs(tokenizer: Any, type_count: int) -> str | None:
+    """Why pairs are not read; None where the tokenizer keeps two texts apart, by types that the model has.
 
     Args:
         tokenizer: transformers' own.
@@ -124,12 +135,15 @@ def reads_pairs(tokenizer: Any, type_count: int) -> bool:
     import tokenizers
 
     backend = tokenizers.Tokenizer.from_str(as_json(tokenizer).decode())
-    apart = bool(backend.num_special_tokens_to_add(True) > backend.num_special_tokens_to_add(False))
-    if not apart or not type_count:
-        return apart
+    if backend.num_special_tokens_to_add(True) <= backend.num_special_tokens_to_add(False):
+        return "the tokenizer puts nothing between two texts"
+    if not type_count:
+        return None
     word = next((text for text in _words(backend) if backend.encode(text, add_special_tokens=False).ids), "")
     given = max(backend.encode(word, word).type_ids)
-    return not given or bool(given < type_count and passes_types(tokenizer))
+    if not given or (given < type_count and passes_types(tokenizer)):
+        return None
+    return f"the tokenizer gives a pair's second text the type {given}, and type_vocab_size is {type_count}"
 
 
 def _words(backend: Any) -> Iterator[str]:

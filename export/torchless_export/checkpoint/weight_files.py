@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from .json_files import read_json
 
 _SAFETENSORS, _PICKLE = "model.safetensors", "pytorch_model.bin"
 _OF_OTHERS = ("tf_model.h5", "flax_model.msgpack", "model.ckpt.index")
+_GRAPHS = ("model.onnx", "onnx/model.onnx", "openvino_model.bin")
 _WRAPPERS = {"module": "DataParallel", "_orig_mod": "torch.compile"}
 _POINTER = b"version https://git-lfs"  # what Git keeps in the place of a large file
 
@@ -32,9 +33,22 @@ def weight_files(folder: Path) -> list[Path]:
     found = [name for name in (_SAFETENSORS, _PICKLE) if (folder / name).exists()]
     if found:
         raise CheckpointError(f"{folder / found[0]}: expected a file, got a folder.")
-    others = [name for name in _OF_OTHERS if (folder / name).exists()]
-    advice = f" {others[0]} is not PyTorch's: load it with transformers and save it again." if others else ""
-    raise CheckpointError(f"{folder}: no weights; expected {_SAFETENSORS} or {_PICKLE}.{advice}")
+    raise no_weights(str(folder), [name for name in (*_OF_OTHERS, *_GRAPHS) if (folder / name).exists()])
+
+
+def has_safetensors(folder: Path) -> bool:
+    """Whether a folder has weights as safetensors, in one file or in shards."""
+    return any((folder / name).is_file() for name in (_SAFETENSORS, f"{_SAFETENSORS}.index.json"))
+
+
+def no_weights(where: str, files: Collection[str]) -> CheckpointError:
+    """The error about a checkpoint without weights of PyTorch, with what becomes of the files that it has instead."""
+    advice = ""
+    if others := [name for name in _OF_OTHERS if name in files]:
+        advice = f" {others[0]} is not PyTorch's: load it with transformers 4 and save it again."
+    elif graphs := [name for name in _GRAPHS if name in files]:
+        advice = f" {graphs[0]} is a graph: export the checkpoint that it was made from."
+    return CheckpointError(f"{where}: no weights; expected {_SAFETENSORS} or {_PICKLE}.{advice}")
 
 
 def _shards(folder: Path, index: str) -> list[Path]:

@@ -38,13 +38,18 @@ _DEFAULT: tuple[Precision, ...] = ("fp32", "int8")
 def choose(checkpoint: Checkpoint, ways: Sequence[Way]) -> Way:
     """The first way that the architecture allows; only optimum's is open to every architecture.
 
+    A model that runs code of its own may compute anything, so its architecture's family is taken only where optimum
+    cannot be; parity judges it then.
+
     Raises:
         GraphChoiceError: none does.
         MissingExtraError: optimum is needed and not installed.
     """
     architecture = checkpoint.config["model_type"]
     known = ", ".join(FAMILIES)
-    way = next((way for way in ways if way == "optimum" or architecture in FAMILIES), None)
+    traced = checkpoint.runs_own_code and "optimum" in ways and optimum.is_installed()
+    familiar = architecture in FAMILIES and not traced
+    way = next((way for way in ways if way == "optimum" or familiar), None)
     if way is None:
         raise GraphChoiceError(
             f"{checkpoint.folder / 'config.json'}, model_type: expected one of {known}, got {architecture!r}. "

@@ -43,6 +43,8 @@ def answer(model: Any, run: Callable[..., Any], inputs: Tensors, head: GraphKind
         # MobileBERT reads each token with the next one, which is nothing at the end of a text, and not a padding token.
         words = model.base_model.embeddings.word_embeddings(inputs["input_ids"]) * inputs["attention_mask"][..., None]
         inputs = {name: value for name, value in inputs.items() if name != "input_ids"} | {"inputs_embeds": words}
+    if model.base_model is model:  # a body alone: `run` is its own forward pass, which calls no hook
+        return run(**inputs)[0], None
     kept: list[Any] = []
     hook = model.base_model.register_forward_hook(lambda _model, _inputs, outputs: kept.append(outputs[0]))
     try:

@@ -22,6 +22,7 @@ from .writer import Kind, leftovers
 _PLACES = {"bbox", "xpath_tags_seq"}  # inputs of models that read where on a page a token stands
 _TRACED_TOKENS = 48  # of the example that is traced; a graph takes texts of any length
 _POSITIONS = ("max_position_embeddings", "max_encoder_position_embeddings", "max_decoder_position_embeddings")
+_ORIGINAL = "original_max_position_embeddings"
 _SMALL = 1024  # bytes: smaller tensors (shapes, scales) stay in the graph, where onnxruntime reads them at load
 
 
@@ -43,8 +44,8 @@ class OptimumWriter:
         self.outputs = None if logits is None else int(logits.shape[-1])
         self.max_positions = _max_positions(checkpoint, reference)
         self.unread: tuple[str, ...] = ()
-        self.notes = (leftovers(reference.unexpected) if reference.head else ()) + _sparse(
-            reference, self.max_positions
+        self.notes = (leftovers(reference.unexpected) if reference.head else ()) + _notes(
+            reference.model.config, self.max_positions
         )
 
     def graphs(
@@ -83,9 +84,9 @@ class OptimumWriter:
 def _run(checkpoint: Checkpoint, kind: GraphKind) -> tuple[Reference, Floats, Floats | None]:
     """Load the model and run it once: the shapes of its answers are named differently in every config."""
     reference = Reference(checkpoint, None, kind)
-    if kind == "token_classifier" and (places := sorted(_PLACES & reference.inputs)):
+    if places := sorted(_PLACES & reference.inputs):
         raise UnsupportedModelError(
-            f"{checkpoint.folder / 'config.json'}, model_type: expected a model that tags text alone, got "
+            f"{checkpoint.folder / 'config.json'}, model_type: expected a model that reads text alone, got "
             f"{checkpoint.config['model_type']!r}, which also reads where on a page each word stands ({places[0]}). "
             "A bundle takes no such input."
         )
@@ -128,7 +129,8 @@ def _max_positions(checkpoint: Checkpoint, reference: Reference) -> int | None:
     table = getattr(getattr(body, "embeddings", None), "position_embeddings", None)
     unused = getattr(table, "padding_idx", None)
     usable = None if rows is None else rows - (0 if unused is None else unused + 1)
-    return min((most for most in (usable, _fully_attended(config)) if most is not None), default=None)
+    same = _same_steps(config)
+    return min((most for most in (usable, same and same[0]) if most is not None), default=None)
 
 
 def _reads_any_length(config: Mapping[str, Any]) -> bool:
@@ -139,20 +141,30 @@ def _reads_any_length(config: Mapping[str, Any]) -> bool:
     return not config.get("position_biased_input", True) or (turned and plain)  # DeBERTa without its table; RoPE
 
 
-def _fully_attended(config: Any) -> int | None:
-    """The longest text that BigBird reads with full attention; None where that is every text.
+def _same_steps(config: Any) -> tuple[int, str] | None:
+    """The longest text that a model takes the same steps for as for a short one, and why; None where that is any text.
 
-    In longer ones it attends to blocks that are drawn at random for each length, which no graph can do.
+    A graph has the steps of the text that was traced.
     """
-    if getattr(config, "attention_type", None) != "block_sparse":
-        return None
-    return (5 + 2 * int(config.num_random_blocks)) * int(config.block_size)
+    rope = getattr(config, "rope_scaling", None) or getattr(config, "rope_parameters", None) or {}
+    positions = getattr(config, "max_position_embeddings", None)
+    if getattr(config, "attention_type", None) == "block_sparse":  # beyond: blocks drawn at random for each length
+        return (5 + 2 * int(config.num_random_blocks)) * int(config.block_size), (
+            "attention_type block_sparse is full attention. For longer texts set attention_type to original_full in "
+            "config.json"
+        )
+    if "long_factor" in rope:
+        named = (getattr(config, _ORIGINAL, None), rope.get(_ORIGINAL), positions)
+        return min(int(length) for length in named if length), (
+            "LongRoPE turns positions by its short factors. Longer texts are turned by others"
+        )
+    if positions and "dynamic" in str(rope.get("rope_type", rope.get("type"))):
+        return int(positions), "dynamic RoPE turns all positions alike. Longer texts are turned by their own length"
+    return None
 
 
-def _sparse(reference: Reference, longest: int | None) -> tuple[str, ...]:
-    if longest is None or longest != _fully_attended(reference.model.config):
+def _notes(config: Any, longest: int | None) -> tuple[str, ...]:
+    same = _same_steps(config)
+    if same is None or longest != same[0]:
         return ()
-    return (
-        f"cutting texts at {longest} tokens, up to which attention_type block_sparse is full attention. For longer "
-        "texts set attention_type to original_full in config.json",
-    )
+    return (f"cutting texts at {longest} tokens, up to which {same[1]}",)

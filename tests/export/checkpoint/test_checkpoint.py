@@ -20,6 +20,7 @@ from torchless.errors import MissingExtraError
 from torchless_export import ExportReport, export
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, ParityError, UnsupportedModelError
+from torchless_export.writers import optimum
 
 Configure = Callable[..., None]
 Exported = tuple[Path, Path, ExportReport]
@@ -193,7 +194,28 @@ def test_code_that_a_checkpoint_brings_along_is_refused(broken: Path, configure:
     assert not (tmp_path / "ran").exists()
 
 
-def test_code_that_is_trusted_runs_and_must_still_agree(broken: Path, configure: Configure, tmp_path: Path) -> None:
+def test_code_is_refused_with_what_transformers_has_itself(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(auto_map={"AutoConfig": "x.Config"})
+    refused(
+        broken, tmp_path / "out", UnsupportedModelError, r"auto_map: .* Or remove auto_map from a copy: transformers"
+    )
+    configure(auto_map={"AutoConfig": "x.Config"}, model_type="nobodys")
+    with pytest.raises(UnsupportedModelError, match=r"--trust-remote-code\. A bundle"):
+        export(broken, tmp_path / "out")
+
+
+def test_code_in_another_repository_is_fetched_before_a_folder_is_exported(
+    broken: Path, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    configure(auto_map={"AutoModelForSequenceClassification": "other/code--modeling_mine.Mine"})
+    with pytest.raises(CheckpointError, match=r"is in other/code, .*: hf download other/code --include '\*\.py'"):
+        export(broken, tmp_path / "out", trust_remote_code=True)
+
+
+@pytest.fixture
+def with_own_code(broken: Path, configure: Configure) -> Path:
+    """A checkpoint whose own code answers something else than its architecture."""
     configure(auto_map={"AutoModelForSequenceClassification": "modeling_mine.Mine"})
     (broken / "modeling_mine.py").write_text(
         "from transformers import DistilBertForSequenceClassification\n"
@@ -203,9 +225,21 @@ def test_code_that_is_trusted_runs_and_must_still_agree(broken: Path, configure:
         "        answer.logits = answer.logits + 1\n"
         "        return answer\n"
     )
+    return broken
+
+
+def test_code_that_is_trusted_runs_and_must_still_agree(with_own_code: Path, tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="logits differ by 1"):
-        export(broken, tmp_path / "out", trust_remote_code=True)
+        export(with_own_code, tmp_path / "out", trust_remote_code=True, graph="packed")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
+def test_what_code_of_its_own_computes_is_traced(with_own_code: Path, checkpoint: Path, tmp_path: Path) -> None:
+    export(with_own_code, tmp_path / "out", trust_remote_code=True)
+    export(checkpoint, tmp_path / "plain", precisions=["fp32"])
+    ours, plain = (Classifier.load(tmp_path / name).logits(["good"]) for name in ("out", "plain"))
+    np.testing.assert_allclose(ours, plain + 1, atol=1e-4)
 
 
 def test_a_number_of_labels_that_is_null_is_named(broken: Path, configure: Configure, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torchless import Classifier, Encoder
 from torchless_export import export
 from torchless_export.checkpoint import Checkpoint
+from torchless_export.checkpoint.notes import notes
 from torchless_export.errors import UnsupportedModelError
 
 Configure = Callable[..., None]
@@ -46,6 +47,28 @@ def test_a_head_for_something_else_is_refused_and_its_body_exports(
         assert Encoder.load(tmp_path / "body").embed(["good"]).shape == (1, 32)
 
 
+def test_a_model_type_that_is_not_named_is_that_of_the_class(
+    broken: Path, checkpoint: Path, configure: Configure, tmp_path: Path
+) -> None:
+    configure(model_type=None)
+    said: list[str] = []
+    export(broken, tmp_path / "out", precisions=["fp32"], say=said.append)
+    assert [line for line in said if "no model_type: it is taken to be 'distilbert'" in line]
+    export(checkpoint, tmp_path / "plain", precisions=["fp32"])
+    ours, plain = (Classifier.load(tmp_path / name).logits(["good"]) for name in ("out", "plain"))
+    np.testing.assert_array_equal(ours, plain)
+
+
+def test_a_head_of_setfit_is_named_and_its_body_exports(broken: Path, configure: Configure, tmp_path: Path) -> None:
+    configure(architectures=["DistilBertModel"])
+    (broken / "config_setfit.json").write_text('{"labels": ["no", "yes"]}')
+    with pytest.raises(
+        UnsupportedModelError, match=r"config_setfit\.json: .* SetFit's, .*model_head\.pkl.*--encoder-only"
+    ):
+        export(broken, tmp_path / "out")
+    export(broken, tmp_path / "body", encoder_only=True, precisions=["fp32"])
+
+
 @pytest.mark.parametrize("architectures", [None, [], ["DistilBertForSequenceClassification"], ["MyClassifier"]])
 def test_a_head_for_whole_texts_is_what_it_was(
     broken: Path, configure: Configure, tmp_path: Path, architectures: list[str] | None
@@ -55,12 +78,32 @@ def test_a_head_for_whole_texts_is_what_it_was(
     assert len(Classifier.load(tmp_path / "out").labels) == 3
 
 
-def test_a_tagger_that_names_no_class_is_not_taken_for_a_text_classifier(
-    broken: Path, configure: Configure, tmp_path: Path
+@pytest.mark.parametrize("named", [None, "BertCRF", "CrfBert", "DistilBertForNER"])
+def test_a_tagger_that_names_no_class_of_transformers_is_not_taken_for_a_text_classifier(
+    broken: Path, configure: Configure, tmp_path: Path, named: str | None
 ) -> None:
-    configure(architectures=None, id2label={"0": "O", "1": "B-PER", "2": "I-PER"}, label2id=None)
-    with pytest.raises(UnsupportedModelError, match=r"architectures: expected the name of a class, .*, got none"):
+    tags = {"0": "O", "1": "B-PER", "2": "I-PER"}
+    configure(architectures=[named] if named else None, id2label=tags, label2id=None)
+    expected = rf"architectures: expected the name of a class of transformers, .*, got {str(named).lower()}"
+    with pytest.raises(UnsupportedModelError, match=rf"(?i){expected}\."):
         export(broken, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("named", "fields", "expected"),
+    [
+        ("DistilBertForMultiLabelClassification", {}, "sum to 1"),
+        ("BertForMultiLabelSequenceClassification", {"problem_type": "multi_label_classification"}, "each label alone"),
+        ("TFDistilBertForSequenceClassification", {}, None),
+        ("DistilBertForSequenceClassification", {}, None),
+    ],
+)
+def test_a_class_that_transformers_does_not_have_is_named_with_what_is_made_of_its_scores(
+    broken: Path, configure: Configure, named: str, fields: dict[str, Any], expected: str | None
+) -> None:
+    configure(architectures=[named], **fields)
+    said = list(notes(Checkpoint.open(str(broken)), "classifier"))
+    assert [named in line and str(expected) in line for line in said] == ([True] if expected else [])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,66 @@ def test_a_tokenizer_of_python_code_is_refused_by_its_name(broken: Path, tmp_pat
     (broken / "bpe.codes").write_text("g o 5\n")
     edit(broken / "tokenizer_config.json", tokenizer_class="BertweetTokenizer")
     refused(broken, tmp_path / "out", UnsupportedModelError, "tokenizer_class: BertweetTokenizer runs as Python code")
+
+
+def test_python_code_whose_packages_are_missing_is_refused_for_what_it_is(broken: Path, tmp_path: Path) -> None:
+    if find_spec("fugashi"):
+        pytest.skip("its package is here")
+    content = json.loads((broken / "tokenizer.json").read_text(encoding="utf-8"))
+    (broken / "tokenizer.json").unlink()
+    (broken / "vocab.txt").write_text("\n".join(content["model"]["vocab"]) + "\n")
+    edit(broken / "tokenizer_config.json", tokenizer_class="BertJapaneseTokenizer", word_tokenizer_type="mecab")
+    refused(broken, tmp_path / "out", UnsupportedModelError, "tokenizer_class: BertJapaneseTokenizer runs as Python")
+
+
+_DELEGATES = """from pathlib import Path
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizer
+
+
+class Own(PreTrainedTokenizer):
+    def __init__(self, **options):
+        self.backend = Tokenizer.from_file(FILE)
+        super().__init__(**options)
+
+    vocab_size = property(lambda self: self.backend.get_vocab_size())
+
+    def get_vocab(self):
+        return self.backend.get_vocab()
+
+    def _tokenize(self, text):
+        return self.backend.encode(CHANGED, add_special_tokens=False).tokens
+
+    def _convert_token_to_id(self, token):
+        return self.backend.token_to_id(token)
+
+    def _convert_id_to_token(self, index):
+        return self.backend.id_to_token(index)
+
+    def build_inputs_with_special_tokens(self, ids, others=None):
+        return [self.cls_token_id, *ids, self.sep_token_id]
+
+    def save_vocabulary(self, *_, **__):
+        return ()
+"""
+
+
+@pytest.mark.skipif(transformers.__version__ >= "5", reason="transformers 5 reads tokenizer.json first")
+@pytest.mark.parametrize("same", [True, False])
+def test_a_tokenizer_json_beside_python_code_is_taken_where_it_is_proven(
+    same: bool, broken: Path, tmp_path: Path
+) -> None:
+    """As PhoBERT and BERTweet have it: a class of Python code, and a tokenizer.json that it does not read."""
+    file = repr(str(broken / "tokenizer.json"))
+    code = _DELEGATES.replace("FILE", file).replace("CHANGED", "text" if same else "text.replace('oo', 'u')")
+    (broken / "own.py").write_text(code)
+    edit(broken / "tokenizer_config.json", tokenizer_class="Own", auto_map={"AutoTokenizer": ["own.Own", None]})
+    options: dict[str, Any] = {"precisions": ["fp32"], "trust_remote_code": True}
+    if same:
+        assert export(broken, tmp_path / "out", **options).parity.token_ids_equal
+        return
+    with pytest.raises(ParityError, match=r"token ids differ: .*Own runs as Python code alone"):
+        export(broken, tmp_path / "out", **options)
 
 
 def in_python(folder: Path, body: str) -> Path:

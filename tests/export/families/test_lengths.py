@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import transformers
 
-from torchless import Classifier
+from torchless import Bundle, Classifier
+from torchless.cli import main
+from torchless.errors import InputError
 from torchless_export import export
 from torchless_export.errors import UnsupportedModelError
-from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
+from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, RandomCheckpoint, make
+from torchless_export.writers import optimum
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,35 @@ def test_local_layers_turn_and_look_as_the_config_says(
     texts = ["the end of it " * 12, "good"]
     expected, _ = expected_logits(checkpoint, texts)
     np.testing.assert_allclose(Classifier.load(tmp_path / "out").logits(texts), expected, atol=1e-4)
+
+
+def test_a_limit_of_the_caller_s_is_the_bundle_s(tmp_path: Path) -> None:
+    checkpoint = make(RANDOM_CHECKPOINTS["bert"], tmp_path / "checkpoint")
+    assert main(["export", str(checkpoint), str(tmp_path / "out"), "--precision", "fp32", "--max-tokens", "20"]) == 0
+    manifest = Bundle.open(tmp_path / "out").manifest
+    assert (manifest.max_tokens, manifest.quality["parity"]["longest_tokens"]) == (20, 20)
+    with pytest.raises(InputError, match=r"max_tokens: expected 3 to 64 tokens, got 65"):
+        export(checkpoint, tmp_path / "out", max_tokens=65)
+    with pytest.raises(InputError, match=r"max_tokens: expected 3 to 64 tokens, got 2"):
+        export(checkpoint, tmp_path / "out", max_tokens=2)
+
+
+@pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
+def test_a_limit_is_asked_for_where_the_checkpoint_names_none(tmp_path: Path) -> None:
+    sizes = {"d_model": 32, "d_inner": 64, "n_layer": 2, "n_head": 4}
+    xlnet = RandomCheckpoint("xlnet", max_tokens=10**30, settings=sizes)
+    checkpoint = make(xlnet, tmp_path / "checkpoint")
+    with pytest.raises(UnsupportedModelError, match=r"model_max_length: expected .*Name it with --max-tokens"):
+        export(checkpoint, tmp_path / "out")
+    assert export(checkpoint, tmp_path / "out", max_tokens=50).parity.longest_tokens == 50
+
+
+@pytest.mark.skipif(not transformers.__version__.startswith("4."), reason="version 5 reads these fields itself")
+def test_thetas_that_transformers_5_saved_are_compared_with_the_same(tmp_path: Path) -> None:
+    checkpoint = make(RANDOM_CHECKPOINTS["modernbert"], tmp_path / "checkpoint")
+    path = checkpoint / "config.json"
+    config = {name: value for name, value in json.loads(path.read_text()).items() if "rope_theta" not in name}
+    thetas = {"full_attention": 500.0, "sliding_attention": 300.0}
+    layers = {kind: {"rope_theta": theta, "rope_type": "default"} for kind, theta in thetas.items()}
+    path.write_text(json.dumps({**config, "rope_parameters": layers}))
+    assert export(checkpoint, tmp_path / "out", precisions=["fp32"]).parity.texts

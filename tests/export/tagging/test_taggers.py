@@ -269,12 +269,13 @@ def edited() -> Callable[..., Path]:
     return edited
 
 
-def test_a_tagger_that_reads_places_on_a_page_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tagger", [True, False])
+def test_a_model_that_reads_places_on_a_page_is_refused(tagger: bool, tmp_path: Path) -> None:
     pytest.importorskip("optimum.exporters.onnx")
     from torchless_export.families.random_checkpoint import RandomCheckpoint
 
     random = RandomCheckpoint("layoutlm", settings={"max_position_embeddings": 64, **SMALL})
-    checkpoint = make(random, tmp_path / "checkpoint", tagger=True)
+    checkpoint = make(random, tmp_path / "checkpoint", tagger=tagger)
     with pytest.raises(UnsupportedModelError, match=r"'layoutlm', which also reads where on a page .* \(bbox\)"):
         export(checkpoint, tmp_path / "out")
 

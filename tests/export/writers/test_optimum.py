@@ -12,17 +12,18 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoModelForTextEncoding, AutoTokenizer
 
-from torchless import Bundle, Classifier, verify
+from torchless import Bundle, Classifier, Encoder, verify
 from torchless_export import ExportReport, export
 from torchless_export.errors import CheckpointError, UnsupportedModelError
-from torchless_export.families import FAMILIES
+from torchless_export.families import FAMILIES, RandomCheckpoint
 from torchless_export.random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, make
 from torchless_export.writers import GraphName, optimum
 
 Exported = tuple[Path, Path, ExportReport]
 Logits = Callable[..., Any]
+SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
 
 
@@ -101,6 +102,57 @@ def test_a_bigbird_is_cut_where_its_attention_would_be_random(tmp_path: Path) ->
 
 
 @needs_optimum
+@pytest.mark.parametrize(
+    ("architecture", "scaling", "limit"),
+    [
+        ("phi3", {"type": "longrope", "short_factor": [1.0] * 4, "long_factor": [1.0, 2.0, 4.0, 8.0]}, 64),
+        ("llama", {"type": "dynamic", "factor": 4.0}, 128),
+    ],
+)
+def test_positions_that_turn_with_the_length_are_cut_where_that_begins(
+    architecture: str, scaling: dict[str, Any], limit: int, tmp_path: Path
+) -> None:
+    """transformers looks at the longest text in Python, which no trace sees."""
+    lengths = {"max_position_embeddings": 128, "original_max_position_embeddings": 64}
+    settings = {**SIZES, "num_key_value_heads": 4, **lengths, "rope_scaling": scaling}
+    kind = RandomCheckpoint(architecture, max_tokens=256, settings=settings)
+    said: list[str] = []
+    report = export(make(kind, tmp_path / "checkpoint"), tmp_path / "out", say=said.append)
+    assert report.parity.longest_tokens == Bundle.open(tmp_path / "out").manifest.max_tokens == limit
+    assert any(f"cutting texts at {limit} tokens" in line and "RoPE" in line for line in said)
+
+
+@needs_optimum
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"rope_theta": 500.0}, {"rope_theta": 500.0, "rope_type": "default"}),
+        (
+            {"rope_theta": 500.0, "rope_scaling": {"rope_type": "linear", "factor": 4.0}},
+            {"rope_theta": 500.0, "rope_type": "linear", "factor": 4.0},
+        ),
+    ],
+)
+def test_rotary_positions_that_transformers_5_saved_turn_as_it_turns_them(
+    old: dict[str, Any], new: dict[str, Any], tmp_path: Path
+) -> None:
+    """Version 4 does not read rope_parameters, and takes its own defaults."""
+    settings = {**SIZES, "num_key_value_heads": 4, "max_position_embeddings": 64, **old}
+    folder = make(RandomCheckpoint("llama", settings=settings), tmp_path / "checkpoint")
+    export(folder, tmp_path / "old")
+    config = json.loads((folder / "config.json").read_text())
+    kept = {name: value for name, value in config.items() if name not in ("rope_theta", "rope_scaling")}
+    (folder / "config.json").write_text(json.dumps({**kept, "rope_parameters": new}))
+    export(folder, tmp_path / "new")
+    texts = ["good", "a bad film, and it goes on and on"]
+    expected, logits = (Classifier.load(tmp_path / name).logits(texts) for name in ("old", "new"))
+    np.testing.assert_array_equal(logits, expected)
+    (folder / "config.json").write_text(json.dumps({**kept, "rope_parameters": {"full_attention": new}}))
+    with pytest.raises(UnsupportedModelError, match=r"rope_parameters: transformers 4.* does not read these"):
+        export(folder, tmp_path / "none")
+
+
+@needs_optimum
 def test_neighbours_change_nothing_in_a_padded_graph_but_last_digits(foreign: Exported, sentences: list[str]) -> None:
     classifier = Classifier.load(foreign[1])
     alone = np.concatenate([classifier.scores([text]) for text in sentences[:12]])
@@ -148,3 +200,25 @@ def test_what_optimum_cannot_do_is_refused(roformer: Path, tmp_path: Path) -> No
     with pytest.raises(CheckpointError, match=r"missing: classifier\.dense\.bias.*--encoder-only"):
         export(body, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@needs_optimum
+@pytest.mark.parametrize("name", ["roformer", "bart", "gpt2, no padding"])
+def test_a_body_alone_goes_through_optimum(name: str, tmp_path: Path) -> None:
+    checkpoint = make(FOREIGN[name], tmp_path / "checkpoint")
+    assert export(checkpoint, tmp_path / "out", encoder_only=True).parity.longest_tokens == 64
+    assert Encoder.load(tmp_path / "out").embed(["good"]).shape == (1, 32)
+
+
+@needs_optimum
+@pytest.mark.parametrize("architecture", ["t5", "mt5", "umt5"])
+def test_the_body_of_a_t5_is_its_encoder_as_sentence_transformers_loads_it(architecture: str, tmp_path: Path) -> None:
+    sizes = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4}
+    checkpoint = make(RandomCheckpoint(architecture, settings=sizes), tmp_path / "checkpoint")
+    report = export(checkpoint, tmp_path / "out", encoder_only=True)
+    assert report.parity.longest_tokens == 64
+    model = AutoModelForTextEncoding.from_pretrained(checkpoint).eval()
+    with torch.inference_mode():
+        expected = model(**AutoTokenizer.from_pretrained(checkpoint)("a good film", return_tensors="pt"))[0][0]
+    (states,) = Encoder.load(tmp_path / "out").hidden_states(["a good film"])
+    np.testing.assert_allclose(states, expected, atol=1e-4)
