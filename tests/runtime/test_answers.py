@@ -64,6 +64,12 @@ def test_a_graph_that_answers_something_else_is_an_error(
             call(["a", "b"])
 
 
+def test_a_graph_that_answers_a_number_is_refused(tiny_copy: Path, record: Record) -> None:
+    record("classifier.int8.onnx", constant("logits", TensorProto.FLOAT, [], 1.0))
+    with pytest.raises(InferenceError, match=r"output logits: expected an array, got tensor\(float\) without a shape"):
+        Classifier.load(tiny_copy)
+
+
 def test_other_floats_are_float32_to_the_caller(tiny_copy: Path, record: Record) -> None:
     record("classifier.int8.onnx", constant("logits", TensorProto.DOUBLE, [2, 3], 1.5))
     answers = Classifier.load(tiny_copy).logits(["a", "b"])

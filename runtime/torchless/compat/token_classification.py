@@ -18,6 +18,7 @@ from torchless.inputs.arguments import refuse_lone_surrogate, whole_number
 from torchless.inputs.assembly import without_tokens
 from torchless.inputs.text_tokens import TextTokens, delimiter_of, word_places, words_of
 from torchless.inputs.token_windows import Reading
+from torchless.inputs.tokenizer_file import copy_of
 from torchless.inputs.tokens import pieces
 from torchless.running.memory import give_back
 from torchless.token_classifier import OUTSIDE, TokenClassifier
@@ -183,8 +184,7 @@ class TokenClassificationPipeline(Pipeline[TokenClassifier]):
 
     def _with_stride(self, stride: int) -> Any:
         reading = self._reading(stride)
-        parts = self.model.tokenizer.parts
-        cutting = type(parts).from_str(parts.to_str())
+        cutting = copy_of(self.model.tokenizer.parts)
         cutting.enable_truncation(self.model.tokenizer.max_tokens, stride=stride, direction=reading.side)
         return cutting
 

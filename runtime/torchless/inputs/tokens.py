@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from torchless.errors import IncompatibleError, InferenceError, InputError, is_foreign, shown
+from torchless.errors import InferenceError, InputError, is_foreign, shown
 
 from .arguments import Side, Text, characters, text_list, whole_number
+from .tokenizer_file import copy_of, read_tokenizer
 from .windows import Windows
 
 if TYPE_CHECKING:
@@ -131,20 +132,9 @@ class Tokenizer:
             data: its content, where it has been read; None reads it.
 
         Raises:
-            IncompatibleError: `tokenizers` cannot read it.
+            IncompatibleError: `tokenizers` cannot read it, or it adds more special tokens than the model takes.
         """
-        import tokenizers
-
-        kind = tokenizers.Tokenizer
-        try:
-            self._tokenizer: Any = kind.from_file(str(path)) if data is None else kind.from_buffer(data)
-        except BaseException as error:  # the Rust binding raises bare Exception, and its panics
-            if not is_foreign(error):
-                raise
-            raise IncompatibleError(
-                f"{path}: tokenizers {tokenizers.__version__} cannot read it ({error}). "
-                "Upgrade it with: pip install -U tokenizers"
-            ) from error
+        self._tokenizer = read_tokenizer(path, data, max_tokens)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens, direction=truncation_side)
         self.max_tokens = max_tokens
@@ -169,7 +159,7 @@ class Tokenizer:
                 f"max_tokens: expected {special} or more, because a text has {special} special tokens, "
                 f"got {max_tokens}."
             )
-        cutting = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        cutting = copy_of(self._tokenizer)
         cutting.enable_truncation(max_tokens, direction=self.truncation_side)
         other = copy.copy(self)
         vars(other).update(_tokenizer=cutting, max_tokens=max_tokens)
@@ -236,7 +226,7 @@ class Tokenizer:
     @cached_property
     def _untruncated(self) -> Any:
         """A copy that does not truncate; made when it is first used, because most processes never do."""
-        whole = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        whole = copy_of(self._tokenizer)
         whole.no_truncation()
         return whole
 

@@ -43,6 +43,8 @@ _TYPES = {
     12: np.uint32,
     13: np.uint64,
 }
+_MOST_COPIES = 4  # of the weights, in tensors that become part of the graph
+_FREE = 1 << 24  # bytes of those that are always allowed
 _LARGE = 4096  # bytes: smaller tensors become part of the graph, where onnxruntime reads shapes and the like
 
 
@@ -83,6 +85,7 @@ class _Rewriting:
         self.tensors: dict[str, NDArray[Any]] = {}
         self._weights = weights
         self._size = len(weights)
+        self._copied = 0  # bytes of the weights that are part of the graph now
         self._location = location
         self._placeholder = placeholder
 
@@ -130,6 +133,9 @@ class _Rewriting:
             places = {"location": self._placeholder, "offset": "0", "length": str(length)}
             pairs = [_field(1, key.encode()) + _field(2, place.encode()) for key, place in places.items()]
             return b"".join([*kept, *(_field(_EXTERNAL, pair) for pair in pairs), _number(_LOCATION << 3), b"\1"])
+        self._copied += length
+        if self._copied > _MOST_COPIES * self._size + _FREE:
+            raise ValueError(f"its tensors are copies of the weights, more than {_MOST_COPIES} times as large")
         return b"".join([*kept, _field(_RAW_DATA, self._weights[offset : offset + length])])
 
     def _place(self, name: str, kind: int | None, dims: list[int], entries: dict[str, str]) -> tuple[int, int]:

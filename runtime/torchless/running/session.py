@@ -74,7 +74,7 @@ class Session:
         self.budget = BUDGETS[device]
         self.threads: int = self._session.get_session_options().intra_op_num_threads if device == "cpu" else 1
         self._inputs = [node.name for node in self._session.get_inputs()]
-        self.columns: int = self._session.get_outputs()[0].shape[-1]
+        self.columns = _columns(self._session.get_outputs()[0])
 
     @property
     def twin(self) -> Session:
@@ -169,3 +169,10 @@ def _size(batch: Batch) -> str:
         return f"a batch of {len(batch.lengths)} texts, {len(batch.input_ids)} tokens"
     except Exception:  # what a caller made by hand
         return f"what is no batch, {shown(batch)}"
+
+
+def _columns(output: Any) -> int:
+    if not output.shape:
+        raise InferenceError(f"the graph's output {output.name}: expected an array, got {output.type} without a shape.")
+    columns: int = output.shape[-1]
+    return columns

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
+from pathlib import Path
 from typing import Any, Literal
 
 from torchless.answers.numerics import Floats
 from torchless.bundle.bundle import Bundle
 from torchless.bundle.golden import Golden
-from torchless.bundle.manifest import GOLDEN, Manifest, Pooling
+from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Pooling
 from torchless.classifier import Classifier
 from torchless.encoder import Encoder
+from torchless.errors import IncompatibleError
 from torchless.inputs.tokens import Batch
 from torchless.model import Device
 from torchless.shipping.verify import verify_bundle
@@ -21,6 +24,7 @@ from .settings import Settings
 from .token_bound import TokenBound
 
 _BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL, _BYTES_AROUND_A_SPAN = 24, 48, 144  # in JSON
+_MOST_GROWTH = 10_000  # tokens per character; real tokenizers make a few hundred at most
 _BYTES_OF_TWO_LOGITS = 8  # as the model answers them, and as scores
 
 Task = Literal["scores", "logits", "embeddings", "tags"]
@@ -56,7 +60,6 @@ class ServedModel:
             BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
         """
         bundle = Bundle.open(source)
-        verify_bundle(bundle)
         self.name = name
         self.path = bundle.path
         self.device: Device = "cuda" if settings.device == "cuda" else "cpu"
@@ -69,6 +72,8 @@ class ServedModel:
         self.precision = encoder.precision
         self.tokenizer = encoder.tokenizer
         self.token_bound = TokenBound(self.tokenizer)
+        _refuse_growth(self.token_bound, bundle.path)
+        verify_bundle(bundle)  # from here on the tokenizer reads texts
         self.padded, self.budget = encoder.session.padded, encoder.session.budget
         pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
         self.pooling: Pooling = pooling  # type: ignore[assignment]  # Settings checked it
@@ -149,3 +154,12 @@ class ServedModel:
 def describe(model: ServedModel) -> dict[str, str]:
     """What a log line and a metric say about a model."""
     return {"model": model.name, "precision": model.precision, "sha256": model.digest}
+
+
+def _refuse_growth(bound: TokenBound, path: Path) -> None:
+    """Refuse a tokenizer that makes so many tokens of a character that one text would take the server's memory."""
+    most = max(factor for factor in (bound.ascii, bound.other, 1) if math.isfinite(factor))
+    if most > _MOST_GROWTH:
+        raise IncompatibleError(
+            f"{path / TOKENIZER}: expected at most {_MOST_GROWTH:,} tokens for a character of a text, got {most:,.0f}."
+        )

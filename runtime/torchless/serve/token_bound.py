@@ -58,8 +58,9 @@ def _factors(parts: Any) -> tuple[float, float]:
     steps = [*_steps(normalizer, "normalizers"), *_steps(splitter, "pretokenizers")]
     to_bytes = any(step["type"] == "ByteLevel" for step in steps) or parts.token_to_id("<0x00>") is not None
     spaces_lost = any(step["type"] in _SPACES_LOST for step in steps)
-    ascii_factor = math.prod(_growth(step, spaces_lost)[0] for step in steps)
-    other_factor = math.prod(_growth(step, spaces_lost)[1] for step in steps)
+    copies = _copies(_state(parts.post_processor))
+    ascii_factor = copies * math.prod(_growth(step, spaces_lost)[0] for step in steps)
+    other_factor = copies * math.prod(_growth(step, spaces_lost)[1] for step in steps)
     if to_bytes:
         # An ASCII text stays ASCII unless something is added to it, such as SentencePiece's mark for a space.
         ascii_factor *= 1 if all(step["type"] in {"ByteLevel", *_SPLITTING} for step in steps) else _UTF8
@@ -102,8 +103,23 @@ def _steps(state: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
     return [state]
 
 
+def _copies(post_processor: dict[str, Any] | None) -> int:
+    """How often a template repeats a text."""
+    templates = [each for each in _steps(post_processor, "processors") if each.get("type") == "TemplateProcessing"]
+    counts = [sum("Sequence" in piece for piece in each["single"]) for each in templates]
+    return max([1, *counts])
+
+
 def _precompiled(table: bytes) -> tuple[float, float]:
-    """Characters that SentencePiece's table of normal forms makes of one: a trie, and the strings that it leads to."""
+    """Characters that SentencePiece's table of normal forms makes of one; inf of a table that is none."""
+    try:
+        return _longest_forms(table)
+    except (struct.error, IndexError, ValueError):
+        return math.inf, math.inf
+
+
+def _longest_forms(table: bytes) -> tuple[float, float]:
+    """The same of a sound table: a trie, and the strings that it leads to."""
     (size,) = struct.unpack_from("<I", table)
     trie, strings = struct.unpack_from(f"<{size // 4}I", table, 4), table[4 + size :]
     longest = max((len(each.decode("utf-8", "replace")) for each in strings.split(b"\0")), default=1)

@@ -90,6 +90,21 @@ def test_a_tokenizer_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None
         Tokenizer(tmp_path / TOKENIZER, 512)
 
 
+def test_an_id_that_is_far_beyond_the_others_is_refused_before_it_takes_the_memory(mini: Path, tmp_path: Path) -> None:
+    state = json.loads((mini / TOKENIZER).read_bytes())
+    state["model"]["vocab"]["zebra"] = 100_000_000
+    (tmp_path / TOKENIZER).write_text(json.dumps(state))
+    tokenizer = Tokenizer(tmp_path / TOKENIZER, 512)
+    for call in (lambda: tokenizer.limited(9), lambda: tokenizer.encode_windows(["a"], Windows())):
+        with pytest.raises(IncompatibleError, match=r"expected ids of up to 16,777,215, got 100,000,000"):
+            call()
+
+
+def test_more_special_tokens_than_the_model_takes_are_refused(mini: Path) -> None:
+    with pytest.raises(IncompatibleError, match=r"post_processor: expected at most 1 special tokens .* got 2"):
+        Tokenizer(mini / TOKENIZER, 1)
+
+
 def test_spans_say_where_in_the_text_each_token_stands(mini: Path) -> None:
     (spans,) = spans_of_all(Tokenizer(mini / TOKENIZER, 512), ["I hate this so much"])
     assert [span.id for span in spans] == SEED_IDS[1]

@@ -69,6 +69,17 @@ def test_a_tensor_beyond_the_end_is_refused(offset: int) -> None:
         separate(model(external("large", LARGE, offset)).SerializeToString(), FILE, "w")
 
 
+def test_a_graph_of_copies_of_the_weights_is_refused_before_it_takes_the_memory() -> None:
+    """Each of these is small, and all of them lie over the same bytes."""
+    weights = bytes(1 << 22)
+    block = np.zeros(1 << 22, np.uint8)
+    tensors = [external(f"t{number}", block, 0) for number in range(40)]
+    branch = helper.make_graph([], "branch", [], [], tensors)
+    nodes = [helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=helper.make_graph([], "e", [], []))]
+    with pytest.raises(ValueError, match="copies of the weights, more than 4 times as large"):
+        separate(model(nodes=nodes).SerializeToString(), weights, "w")
+
+
 def test_an_enumeration_is_read_as_protobuf_reads_it() -> None:
     """A number of more than 32 bits loses the upper ones there: it must not hide a tensor that names a file."""
     tensor = external("large", LARGE, 0)

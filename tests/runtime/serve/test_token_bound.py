@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tokenizers as tk
-from tokenizers import models, normalizers, pre_tokenizers
+from tokenizers import models, normalizers, pre_tokenizers, processors
 
+from torchless.errors import IncompatibleError
 from torchless.inputs.arguments import TextPair
 from torchless.inputs.tokens import Tokenizer
+from torchless.serve.served_model import ServedModel
+from torchless.serve.settings import Settings
 from torchless.serve.token_bound import TokenBound, _precompiled
 
 TEXTS = [
@@ -44,6 +50,12 @@ def with_parts(tokenizer: tk.Tokenizer, normalizer: Any = None, splitter: Any = 
     return tokenizer
 
 
+def repeated() -> tk.Tokenizer:
+    tokenizer = words()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A $A $A", pair="$A $B:1", special_tokens=[])
+    return tokenizer
+
+
 ALL_BYTES = {each: place for place, each in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
 KINDS = {
     "BERT": with_parts(words(), normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()),
@@ -67,6 +79,7 @@ KINDS = {
     ),
     "Gemma": with_parts(pieces(byte_fallback=True), normalizers.Replace(" ", "\u2581\u2581\u2581")),
     "lower": with_parts(pieces(), normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase()])),
+    "a template that repeats the text": repeated(),
     "regex": with_parts(pieces(), normalizers.Replace(tk.Regex("x?"), "yyy")),
 }
 
@@ -95,7 +108,11 @@ def test_the_bound_counts_special_tokens_and_pairs(tiny: Path) -> None:
 def test_a_part_of_unknown_kind_has_no_bound() -> None:
     part = SimpleNamespace(__getstate__=lambda: b'{"type": "New"}')
     parts = SimpleNamespace(
-        normalizer=part, pre_tokenizer=None, token_to_id=lambda _: None, num_special_tokens_to_add=lambda _: 0
+        normalizer=part,
+        pre_tokenizer=None,
+        post_processor=None,
+        token_to_id=lambda _: None,
+        num_special_tokens_to_add=lambda _: 0,
     )
     assert bound_of(parts).most("a") == math.inf  # type: ignore[arg-type]
 
@@ -117,3 +134,19 @@ def test_a_table_of_normal_forms_is_read_as_sentencepiece_wrote_it() -> None:
     units[300] = 1 << 31 | 0
     table = (len(units) * 4).to_bytes(4, "little") + b"".join(unit.to_bytes(4, "little") for unit in units)
     assert _precompiled(table + b"xyz\0long enough\0") == (3, 11)
+    for broken in (b"", table[:200], table):
+        assert _precompiled(broken) == (math.inf, math.inf)
+
+
+def test_a_tokenizer_that_makes_too_many_tokens_of_a_character_is_refused_before_it_reads_anything(
+    tiny_copy: Path, rewrite: Callable[..., None]
+) -> None:
+    state = json.loads((tiny_copy / "tokenizer.json").read_bytes())
+    step = {"type": "Replace", "pattern": {"String": "e"}, "content": "e" * 200}
+    state["normalizer"] = {"type": "Sequence", "normalizers": [step] * 4}
+    data = json.dumps(state).encode()
+    (tiny_copy / "tokenizer.json").write_bytes(data)
+    entry = {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    rewrite(lambda fields: fields["files"].update({"tokenizer.json": entry}))
+    with pytest.raises(IncompatibleError, match=r"tokenizer\.json: expected at most 10,000 tokens for a character"):
+        ServedModel("m", tiny_copy, Settings())

@@ -175,7 +175,7 @@ async def _zero_shot(
 def _as_read(call: Call, inputs: str | list[str], rows: list[list[Scored]]) -> Ranked | list[Ranked] | list[Scored]:
     """The pipeline's form; of a lone text, what the client reads.
 
-    huggingface_hub since 1.1.5 reads a list of labels and scores, @huggingface/inference before 4.5 a list of answers.
+    huggingface_hub since 1.1.5 reads a list of labels and scores, @huggingface/inference before 4.5 one of answers.
     """
     if not isinstance(inputs, str):
         return [_ranked(text, row) for text, row in zip(inputs, rows, strict=True)]
