@@ -17,6 +17,7 @@ from . import tokenizer
 from .config import head_of, read_config, refuse_setfit
 from .cross_encoder import CrossEncoderSettings, cross_encoder_activation
 from .download import download
+from .files import is_there, refuse_special
 from .front_matter import front_matter
 from .json_files import read_json
 from .own_code import bring_code, is_the_model, refuse_code
@@ -62,6 +63,7 @@ class Checkpoint:
         whole = root_of(folder) or folder
         _refuse_adapter(folder)
         config = read_config(folder)
+        refuse_special(folder)
         if trust_remote_code:
             bring_code(folder, fetch=online)
         else:
@@ -228,7 +230,7 @@ class Checkpoint:
 
 def _refuse_adapter(folder: Path) -> None:
     path = folder / "adapter_config.json"
-    if path.is_file():
+    if is_there(path):
         kind = "Token" if read_json(path).get("task_type") == "TOKEN_CLS" else "Sequence"
         raise CheckpointError(
             f"{folder} is a PEFT adapter, not a whole model. Merge it into its base model first: "

@@ -10,6 +10,7 @@ from typing import Any
 from torchless.bundle.manifest import GraphKind
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
+from .files import is_there
 from .json_files import read_json
 
 _SIZES = (
@@ -35,7 +36,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         UnsupportedModelError: the weights are quantised.
     """
     path = folder / "config.json"
-    if not path.exists():
+    if not is_there(path):
         _refuse_parent(folder)
     config = read_json(path)
     _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
@@ -131,7 +132,7 @@ def refuse_setfit(folder: Path) -> None:
     Raises:
         UnsupportedModelError: the folder has one.
     """
-    found = [name for name in ("config_setfit.json", "model_head.pkl") if (folder / name).is_file()]
+    found = [name for name in ("config_setfit.json", "model_head.pkl") if is_there(folder / name)]
     if found:
         raise UnsupportedModelError(
             f"{folder / found[0]}: expected a head in the model itself, got SetFit's, which is model_head.pkl, a "

@@ -10,6 +10,7 @@ from typing import Any
 from torchless.bundle.manifest import Activation
 from torchless_export.errors import UnsupportedModelError
 
+from .files import is_there
 from .json_files import read_json
 from .sentence import refuse_more_modules, root_of, transformer_folder
 from .transformer_settings import TransformerSettings
@@ -49,7 +50,7 @@ class CrossEncoderSettings:
             CheckpointError: a file is not what it should be.
         """
         root = root_of(folder)
-        saved = read_json(root / _FILE) if root is not None and (root / _FILE).is_file() else {}
+        saved = read_json(root / _FILE) if root is not None and is_there(root / _FILE) else {}
         if root is None or saved.get("model_type") != "CrossEncoder":
             return cls(_activation(_place_in(config), outputs), None)
         _refuse_prompt(root / _FILE, saved)
@@ -93,7 +94,7 @@ def cross_encoder_activation(folder: Path, config: Mapping[str, Any]) -> Activat
     Raises:
         UnsupportedModelError: an activation that Torchless does not have is named.
     """
-    saved = read_json(folder / _FILE) if (folder / _FILE).is_file() else {}
+    saved = read_json(folder / _FILE) if is_there(folder / _FILE) else {}
     nested = config.get("sentence_transformers") or {}
     # In the order that sentence-transformers reads them: a file of its own (5.x), then its fields of config.json.
     places = [

@@ -9,6 +9,7 @@ from typing import get_args
 from torchless.bundle.manifest import Pooling
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
+from .files import is_there
 from .json_files import read_json, read_json_list
 from .transformer_settings import TransformerSettings
 
@@ -44,7 +45,7 @@ class SentenceSettings:
         """
         root = root_of(folder)
         prompts = (root or folder) / "config_sentence_transformers.json"
-        settings = read_json(prompts) if prompts.is_file() else {}
+        settings = read_json(prompts) if is_there(prompts) else {}
         if root is None or settings.get("model_type") == "CrossEncoder":
             return None
         modules = _modules(root)
@@ -88,20 +89,20 @@ def transformer_folder(folder: Path) -> Path:
     Raises:
         CheckpointError: modules.json is not what it should be.
     """
-    if not (folder / _MODULES).is_file():
+    if not is_there(folder / _MODULES):
         return folder
     part = next((folder / path for kind, path in _modules(folder) if kind == "Transformer"), folder)
-    return folder if (folder / "config.json").is_file() and not (part / "config.json").is_file() else part
+    return folder if is_there(folder / "config.json") and not is_there(part / "config.json") else part
 
 
 def root_of(folder: Path) -> Path | None:
     """The folder with the modules.json that a folder, or a part of it, belongs to; None where there is none."""
-    if (folder / _MODULES).is_file():
+    if is_there(folder / _MODULES):
         return folder
     whole = folder.resolve()
     for parent in whole.parents[:2]:
         try:
-            if (parent / _MODULES).is_file() and transformer_folder(parent).resolve() == whole:
+            if is_there(parent / _MODULES) and transformer_folder(parent).resolve() == whole:
                 return parent
         except CheckpointError:  # a file of that name that is not sentence-transformers'
             continue

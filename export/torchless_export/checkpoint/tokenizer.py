@@ -11,6 +11,7 @@ from typing import Any
 from torchless.errors import MissingExtraError
 from torchless_export.errors import CheckpointError, UnsupportedModelError, one_line
 
+from .files import is_there
 from .json_files import read_json
 from .slow_tokenizer import converted, named_code
 from .tokenizer_files import check_tokenizer_files, refuse_interruption
@@ -60,7 +61,7 @@ def load(folder: Path, config: Any | None = None, *, trust_remote_code: bool) ->
         refuse_interruption(error)
         if isinstance(error, ImportError) and (name := named_code(folder)):  # packages that its code asks for
             raise _as_code(folder, name) from error
-        advice = "" if (folder / "tokenizer.json").is_file() else f" {_EXPECTED}"
+        advice = "" if is_there(folder / "tokenizer.json") else f" {_EXPECTED}"
         raise CheckpointError(f"{folder}: no usable tokenizer ({one_line(error)}).{advice}") from error
     slow = None if getattr(tokenizer, "backend_tokenizer", None) is not None else tokenizer
     fast = tokenizer if slow is None else converted(slow, folder)
@@ -79,11 +80,11 @@ def _as_this_version_reads(folder: Path) -> tuple[Any, dict[str, Any]]:
     import transformers
 
     path = folder / "tokenizer_config.json"
-    config = read_json(path) if path.is_file() else {}
+    config = read_json(path) if is_there(path) else {}
     if hasattr(transformers, _FAST_IN_5):
         return transformers.AutoTokenizer, {}
     loader = transformers.AutoTokenizer
-    if config.get("tokenizer_class") == _FAST_IN_5 and (folder / "tokenizer.json").is_file():
+    if config.get("tokenizer_class") == _FAST_IN_5 and is_there(folder / "tokenizer.json"):
         loader = transformers.PreTrainedTokenizerFast
     tokens = config.get("extra_special_tokens")
     if not isinstance(tokens, list):
@@ -201,5 +202,5 @@ def _require_vocabulary(folder: Path) -> None:
 def _require_sentencepiece(folder: Path) -> None:
     """Converting a SentencePiece model to tokenizer.json requires sentencepiece's own package."""
     models = sorted(path.name for path in folder.glob("*.model"))
-    if models and not (folder / "tokenizer.json").is_file() and find_spec("sentencepiece") is None:
+    if models and not is_there(folder / "tokenizer.json") and find_spec("sentencepiece") is None:
         raise MissingExtraError(f"reading {folder / models[0]}", "sentencepiece", "export")

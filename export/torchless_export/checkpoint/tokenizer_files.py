@@ -8,9 +8,12 @@ from typing import Any
 
 from torchless_export.errors import CheckpointError, one_line
 
+from .files import MOST_BYTES_OF_VOCABULARY, is_there, refuse_size
 from .json_files import read_json
 
 _CONFIG, _FAST = "tokenizer_config.json", "tokenizer.json"
+_VOCABULARIES = (_FAST, "vocab.json", "merges.txt", "vocab.txt")
+_OTHERS = ("special_tokens_map.json", "added_tokens.json")
 _SIDES = ("left", "right")
 _TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _SWITCHES = (
@@ -27,9 +30,14 @@ def check_tokenizer_files(folder: Path) -> None:
     Raises:
         CheckpointError: a file is damaged, or a field is not what it should be; the message names both.
     """
-    if (folder / _CONFIG).is_file():
+    for name in _VOCABULARIES:
+        refuse_size(folder / name, MOST_BYTES_OF_VOCABULARY)
+    for name in _OTHERS:
+        if is_there(folder / name):
+            read_json(folder / name)
+    if is_there(folder / _CONFIG):
         _check_fields(folder / _CONFIG, read_json(folder / _CONFIG))
-    if (folder / _FAST).is_file():
+    if is_there(folder / _FAST):
         _check_fast(folder / _FAST)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
+from .files import is_there
 from .json_files import read_json
 
 # The files with the transformer's settings, one name per class that wrote them; the first that exists counts.
@@ -54,7 +55,7 @@ class TransformerSettings:
         Raises:
             CheckpointError: it is not JSON.
         """
-        files = [folder / name for name in _FILES if (folder / name).is_file()]
+        files = [folder / name for name in _FILES if is_there(folder / name)]
         return cls(*next(((path, found) for path in files if (found := read_json(path))), (folder, {})))
 
     @property
