@@ -15,6 +15,7 @@ from torchless.bundle.manifest import GraphKind
 from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
+from .checkpoint.asking import asked
 from .checkpoint.rope import rope_for_this_version
 from .errors import CheckpointError, ExportError, UnsupportedModelError, one_line
 from .samples import built_in
@@ -175,13 +176,13 @@ class Reference:
         Args:
             texts: n texts, or n pairs.
             options: of transformers' tokenizers.
+
+        Raises:
+            CheckpointError: the tokenizer fails on a text.
         """
-        singles = [text for text in texts if isinstance(text, str)]
-        pairs = [text for text in texts if isinstance(text, TextPair)]
-        assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
-        given = ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
         cut = {"truncation": self.max_tokens is not None, "max_length": self.max_tokens}
-        return (self.slow_tokenizer or self.tokenizer)(*given, **{**cut, **options})
+        tokenizer = self.slow_tokenizer or self.tokenizer
+        return asked(lambda some: tokenizer(*_given(some), **{**cut, **options}), texts)
 
     def run(self, texts: Sequence[Text]) -> tuple[Arrays, Arrays | None]:
         """Run texts or pairs without any padding, as the pipeline runs one text: not every model is indifferent to it.
@@ -241,3 +242,11 @@ class Reference:
         if getattr(hidden, "ndim", 0) != 3:
             raise TypeError("its body answers no hidden states")
         return hidden.numpy(), outputs.logits.numpy() if self.head else hidden.numpy()
+
+
+def _given(texts: Sequence[Text]) -> tuple[list[str], ...]:
+    """The arguments that transformers takes texts as, or pairs."""
+    singles = [text for text in texts if isinstance(text, str)]
+    pairs = [text for text in texts if isinstance(text, TextPair)]
+    assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
+    return ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
