@@ -26,6 +26,7 @@ from .parity import check_parity
 from .reference import Reference
 from .reports import ExportReport, Gates, ParityReport, QualityReport
 from .weights import WeightsFile
+from .word_table import note_on_tokens_without_row
 from .write import Draft, replacing_folder
 from .writers import GraphName, Writer
 from .writers.writer import leftovers
@@ -136,6 +137,8 @@ def _reference(
     reference.refuse_unread(writer.unread)
     for note in leftovers(writer.unread, of=""):
         say(note)
+    if unread := note_on_tokens_without_row(reference.tokenizer.backend_tokenizer, reference.model):
+        say(unread)
     return reference
 
 

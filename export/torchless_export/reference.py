@@ -20,6 +20,7 @@ from .checkpoint.rope import rope_for_this_version
 from .errors import CheckpointError, ExportError, UnsupportedModelError, one_line
 from .samples import built_in
 from .tokenizer_texts import of_vocabulary
+from .word_table import refuse_tokens_without_row
 
 _T = TypeVar("_T")
 Arrays = list[NDArray[np.float32]]  # one per text
@@ -60,6 +61,7 @@ class Reference:
 
     Raises:
         UnsupportedModelError: transformers cannot load it; the cause is chained.
+        CheckpointError: the model has no row for a token that its tokenizer gives.
     """
 
     def __init__(self, checkpoint: Checkpoint, max_tokens: int | None, kind: GraphKind) -> None:
@@ -73,6 +75,7 @@ class Reference:
         self.tokenizer: Any = checkpoint.transformers_tokenizer
         self.slow_tokenizer: Any = checkpoint.slow_tokenizer
         self.max_tokens = max_tokens
+        refuse_tokens_without_row(checkpoint.folder, self.tokenizer.backend_tokenizer, self._model)
 
     def _loaded(self) -> Any:
         import torch
