@@ -16,7 +16,7 @@ from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns, format_of
 
-from .conll import is_conll
+from .conll import is_conll, open_file
 from .model_sample import texts_of
 
 CALIBRATION_TEXTS = 2000
@@ -76,7 +76,7 @@ class Columns:
         texts: list[Text] = []
         others: list[list[str]] = []
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 for first, *rest in columns(file, path.name, *wanted):
                     texts.append(TextPair(first, rest.pop(0)) if self.pair else first)
                     others.append(rest)

@@ -20,6 +20,7 @@ from .download import download
 from .files import is_there, refuse_special
 from .front_matter import front_matter
 from .json_files import read_json
+from .labels import labels_of
 from .own_code import bring_code, is_the_model, refuse_code
 from .sentence import root_of, transformer_folder
 from .transformer_settings import TransformerSettings
@@ -119,19 +120,15 @@ class Checkpoint:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does."""
+        """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does.
+
+        Raises:
+            CheckpointError: as in `labels_of`.
+        """
         named = self.config.get("id2label")
         if not named:
             return tuple(f"LABEL_{index}" for index in range(self.config.get("num_labels", 2)))
-        try:
-            by_index = {int(index): str(label) for index, label in named.items()}
-        except (AttributeError, ValueError):
-            by_index = {}
-        if sorted(by_index) != list(range(len(named))):
-            raise CheckpointError(
-                f"{self.folder / 'config.json'}, id2label: expected names for 0 to {len(named) - 1}, got {named}."
-            )
-        return tuple(by_index[index] for index in range(len(named)))
+        return labels_of(self.folder / "config.json", named)
 
     @property
     def activation(self) -> Activation:

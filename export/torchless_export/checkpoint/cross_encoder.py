@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torchless.bundle.manifest import Activation
+from torchless.errors import shown
 from torchless_export.errors import UnsupportedModelError
 
 from .files import is_there
@@ -79,8 +80,8 @@ def _refuse_prompt(path: Path, saved: Mapping[str, Any]) -> None:
     prompt = prompts.get(name) if isinstance(prompts, Mapping) and isinstance(name, str) else name
     if prompt:
         raise UnsupportedModelError(
-            f"{path}, default_prompt_name: expected none, because pairs are read as they are, got {name!r}, which puts "
-            f"{prompt!r} before each query. Remove the field, and put that text there yourself."
+            f"{path}, default_prompt_name: expected none, because pairs are read as they are, got {shown(name)}, which "
+            f"puts {shown(prompt)} before each query. Remove the field, and put that text there yourself."
         )
 
 
@@ -111,7 +112,7 @@ def _known(where: str, named: Any) -> Activation:
     package, _, name = str(named).rpartition(".")
     if not package.startswith("torch.nn") or name not in _ACTIVATIONS:
         raise UnsupportedModelError(
-            f"{where}: expected one of torch's {', '.join(_ACTIVATIONS)}, got {named!r}. Remove the field for "
+            f"{where}: expected one of torch's {', '.join(_ACTIVATIONS)}, got {shown(named)}. Remove the field for "
             "scores as transformers' pipeline makes them."
         )
     return _ACTIVATIONS[name]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from torchless.bundle.manifest import Pooling
+from torchless.errors import shortened, shown
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
 from .files import is_there
@@ -56,7 +57,7 @@ class SentenceSettings:
             raise _unsupported(f"{prompts}, truncate_dim", "null, because vectors are whole", settings["truncate_dim"])
         prompt = settings.get("default_prompt_name")
         if prompt is not None and not _is_empty(settings.get("prompts"), prompt):
-            raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", repr(prompt))
+            raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", shown(prompt))
         return cls(
             pooling=_pooling(root / modules[1][1] / "config.json"),
             normalize="Normalize" in kinds,
@@ -79,7 +80,8 @@ def refuse_more_modules(root: Path) -> None:
     kinds = [kind for kind, _ in _modules(root)]
     if kinds != ["Transformer"]:
         raise UnsupportedModelError(
-            f"{root / _MODULES}: expected sentence-transformers' Transformer alone, got {', '.join(kinds) or 'none'}."
+            f"{root / _MODULES}: expected sentence-transformers' Transformer alone, got "
+            f"{shortened(', '.join(kinds), 80) or 'none'}."
         )
 
 
@@ -115,7 +117,7 @@ def _modules(root: Path) -> list[tuple[str, str]]:
     for each in read_json_list(path):
         place = each.get("path", "")
         if not isinstance(place, str) or Path(place).is_absolute() or ".." in Path(place).parts:
-            raise CheckpointError(f"{path}, path: expected a folder below {root}, got {place!r}.")
+            raise CheckpointError(f"{path}, path: expected a folder below {root}, got {shown(place)}.")
         kind = str(each.get("type"))
         found.append((kind.rpartition(".")[2] if kind.startswith("sentence_transformers.") else kind, place))
     return found
@@ -133,6 +135,6 @@ def _pooling(path: Path) -> Pooling:
 
 def _unsupported(place: object, expected: str, got: object) -> UnsupportedModelError:
     return UnsupportedModelError(
-        f"{place}: expected {expected}, got {got}. Remove modules.json to export the hidden states alone, and pool "
-        "them yourself."
+        f"{place}: expected {expected}, got {shortened(got, 80)}. Remove modules.json to export the hidden "
+        "states alone, and pool them yourself."
     )

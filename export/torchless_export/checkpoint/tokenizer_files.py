@@ -66,7 +66,7 @@ def _check_fields(path: Path, config: Mapping[str, Any]) -> None:
         value = config.get(field)
         given = value is not None or (field == "model_input_names" and field in config)
         if given and not fits(value):
-            raise CheckpointError(f"{path}, {field}: expected {expected}, got {value!r}.")
+            raise CheckpointError(f"{path}, {field}: expected {expected}, got {shown(value)}.")
 
 
 def _is_token(value: Any) -> bool:

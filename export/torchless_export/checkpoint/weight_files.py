@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from torchless.errors import shortened
 from torchless_export.errors import CheckpointError, one_line
 from torchless_export.spec import Floats
 
@@ -56,7 +57,9 @@ def _shards(folder: Path, index: str) -> list[Path]:
         raise CheckpointError(f"{folder / index}, weight_map: expected a file of this folder for each tensor.")
     shards = [folder / name for name in sorted(map(str, names))]
     if missing := [shard.name for shard in shards if not is_there(shard)]:
-        raise CheckpointError(f"{folder}: {index} names shards that are not there: {', '.join(missing)}.")
+        raise CheckpointError(
+            f"{folder}: {index} names shards that are not there: {shortened(', '.join(missing), 300)}."
+        )
     return shards
 
 
@@ -142,7 +145,7 @@ def _pickled(path: Path) -> Iterator[tuple[str, Any]]:
     named = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}
     if not named:
         nested = [name for name, value in tensors.items() if isinstance(value, Mapping)]
-        got = f"mappings under {', '.join(map(repr, nested))}" if nested else type(content).__name__
+        got = f"mappings under {shortened(', '.join(map(repr, nested)))}" if nested else type(content).__name__
         raise CheckpointError(
             f"{path}: expected tensors by their names, got {got}. Load it into the model that it was trained in, and "
             "save that with save_pretrained."
