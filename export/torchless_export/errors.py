@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from torchless.errors import InputError, TorchlessError, shortened
 
+from .remedy import text_is_missing
+
 if TYPE_CHECKING:
     from torchless.bundle.manifest import Precision
 
@@ -77,8 +79,6 @@ class QualityError(GateError):
     """The fp16 or int8 graph is further from fp32 than its gates allow."""
 
     def __init__(self, precision: Precision, report: QualityReport, findings: Sequence[str]) -> None:
-        from .remedy import text_is_missing  # which knows the samples, and they know these errors
-
         self.precision = precision
         self.report = report
         missing = text_is_missing(precision, report)

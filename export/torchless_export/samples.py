@@ -18,10 +18,10 @@ from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns, fo
 
 from .conll import is_conll, open_file
 from .model_sample import texts_of
+from .remedy import BUILT_IN
 
 CALIBRATION_TEXTS = 2000
 _COMPARED_TEXTS = 1000
-BUILT_IN = "the built-in sample"
 
 
 def built_in() -> list[str]:
