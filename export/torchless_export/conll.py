@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
 from torchless.inputs.lines import lines
 
 T = TypeVar("T")
@@ -83,7 +83,20 @@ def opened(path: Path, reader: Callable[[Iterable[bytes], str], Iterator[T]]) ->
         InputError: the file cannot be opened or read, or the reader refuses it.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             yield from reader(file, path.name)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}.") from error
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A file, open for reading.
+
+    Raises:
+        InputError: no file can have such a name.
+        OSError: it cannot be opened.
+    """
+    try:
+        return path.open("rb")
+    except ValueError as error:  # a NUL, or a character that the system's names cannot have
+        raise InputError(f"{shown(str(path))}: expected the name of a file ({error}).") from error

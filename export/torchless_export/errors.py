@@ -27,14 +27,20 @@ if TYPE_CHECKING:
 
     from .reports import ParityReport, QualityReport
 
+_MOST_CHARACTERS = 4000  # of a message
+
 
 def one_line(error: BaseException) -> str:
-    """What another library's error says, without its line ends and cut where it is long."""
-    return shortened(" ".join(str(error).split()), 500)
+    """What another library's error says: on one line, cut, and without characters that move a terminal."""
+    text = shortened(" ".join(str(error)[:_MOST_CHARACTERS].split()), 500)
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 class ExportError(TorchlessError):
     """A checkpoint did not become a bundle."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message, _MOST_CHARACTERS))  # names and values of a checkpoint can be of any length
 
 
 class CheckpointError(ExportError, ValueError):

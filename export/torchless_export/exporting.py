@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ from typing import Literal
 import torchless
 from torchless import Bundle
 from torchless.bundle.manifest import GOLDEN, TOKENIZER, GraphKind, Manifest, Precision
-from torchless.errors import InferenceError, InputError
+from torchless.errors import InferenceError, InputError, shown
 
 from . import file_names, old_spellings, samples, writers
 from .card import model_card
@@ -26,6 +27,7 @@ from .parity import check_parity
 from .reference import Reference
 from .reports import ExportReport, Gates, ParityReport, QualityReport
 from .weights import WeightsFile
+from .word_table import note_on_tokens_without_row
 from .write import Draft, replacing_folder
 from .writers import GraphName, Writer
 from .writers.writer import leftovers
@@ -136,6 +138,8 @@ def _reference(
     reference.refuse_unread(writer.unread)
     for note in leftovers(writer.unread, of=""):
         say(note)
+    if unread := note_on_tokens_without_row(reference.tokenizer.backend_tokenizer, reference.model):
+        say(unread)
     return reference
 
 
@@ -200,7 +204,8 @@ def _labels(checkpoint: Checkpoint, outputs: int) -> tuple[str, ...]:
         )
     if len(set(labels)) != len(labels):
         raise CheckpointError(
-            f"{checkpoint.folder / 'config.json'}, id2label: expected labels that differ, got {', '.join(labels)}."
+            f"{checkpoint.folder / 'config.json'}, id2label: expected labels that differ, got "
+            f"{shown(Counter(labels).most_common(1)[0][0])} more than once."
         )
     return labels
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from .checkpoint.asking import asked
+
 ENGLISH = "en"
 # Tokens per character, spaces included, up to which a tokenizer reads a language. Tokenizers that were trained on one
 # are at 0.2 to 0.3 in alphabets, and at 0.5 to 1 where a character is a syllable or a word; others are far above.
@@ -34,6 +36,9 @@ def texts_of(tokenizer: Any, english: Sequence[str]) -> tuple[list[str], str]:
     Args:
         tokenizer: of `tokenizers`.
         english: lines of everyday English.
+
+    Raises:
+        CheckpointError: the tokenizer fails on a text.
     """
     costs = {ENGLISH: _cost(tokenizer, english), **{name: _cost(tokenizer, lines) for name, lines in _lines().items()}}
     read = [name for name, cost in costs.items() if cost is not None and cost <= _limit(name)]
@@ -73,13 +78,18 @@ def _cost(tokenizer: Any, lines: Sequence[str]) -> float | None:
     """Tokens per character; None where the tokenizer does not know the characters."""
     unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "")
     known = tokens = characters = 0
-    for line, encoding in zip(lines, tokenizer.encode_batch(list(lines), add_special_tokens=False), strict=True):
+    for line, encoding in zip(lines, _encoded(tokenizer, lines), strict=True):
         pieces = zip(encoding.ids, encoding.offsets, strict=True)
         places = {place for index, span in pieces if index != unknown for place in range(*span)}
         letters = {place for place, letter in enumerate(line) if not letter.isspace()}
         known, characters = known + len(places & letters), characters + len(letters)
         tokens += len(encoding.ids)
     return tokens / sum(map(len, lines)) if known >= _LEAST_KNOWN * characters else None
+
+
+def _encoded(tokenizer: Any, texts: Sequence[str]) -> list[Any]:
+    encodings: list[Any] = asked(lambda some: tokenizer.encode_batch(list(some), add_special_tokens=False), texts)
+    return encodings
 
 
 def _made(tokenizer: Any) -> Iterator[str]:
@@ -100,9 +110,8 @@ def _whole_words(tokenizer: Any) -> Iterator[str]:
     """Entries of the vocabulary that are a word of letters, and one token where they stand alone."""
     added = tokenizer.get_added_tokens_decoder()
     ids = [index for index in sorted(tokenizer.get_vocab().values()) if index not in added][:_WORDS_OF_VOCABULARY]
-    words = [text.strip() for text in tokenizer.decode_batch([[index] for index in ids])]
-    encodings = tokenizer.encode_batch(words, add_special_tokens=False)
-    for index, word, encoding in zip(ids, words, encodings, strict=True):
+    words = [text.strip() for text in asked(lambda _: tokenizer.decode_batch([[index] for index in ids]), [])]
+    for index, word, encoding in zip(ids, words, _encoded(tokenizer, words), strict=True):
         long = len(word) > 2 or (word and _script(word[0]) not in ("LATIN", "CYRILLIC", "GREEK"))
         if long and word.isalpha() and encoding.ids == [index]:
             yield word

@@ -10,6 +10,7 @@ from typing import Any
 from torchless.bundle.manifest import Manifest, Precision
 
 from .checkpoint import Checkpoint
+from .checkpoint.files import is_there
 from .checkpoint.json_files import read_json
 from .file_names import CONFIG, POOLING, SPECIAL_TOKENS, TOKENIZER_CONFIG, main_graph
 
@@ -24,7 +25,7 @@ def files_for_other_servers(source: Checkpoint, manifest: Manifest) -> Iterator[
     """Names and contents, once the manifest says which variants there are."""
     yield CONFIG, _json(_config(source, manifest))
     yield TOKENIZER_CONFIG, _json(_tokenizer_config(source, manifest))
-    if (source.folder / SPECIAL_TOKENS).is_file():
+    if is_there(source.folder / SPECIAL_TOKENS):
         yield SPECIAL_TOKENS, (source.folder / SPECIAL_TOKENS).read_bytes()
     if not manifest.labels:
         # Text Embeddings Inference reads the mode here, and does not start without it.
@@ -61,7 +62,7 @@ def _tokenizer_config(source: Checkpoint, manifest: Manifest) -> dict[str, Any]:
     to padding before its text.
     """
     path = source.folder / TOKENIZER_CONFIG
-    if path.is_file() and source.slow_tokenizer is None:
+    if is_there(path) and source.slow_tokenizer is None:
         settings = read_json(path)
     else:
         tokenizer = source.transformers_tokenizer

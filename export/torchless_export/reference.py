@@ -15,10 +15,12 @@ from torchless.bundle.manifest import GraphKind
 from torchless.inputs.arguments import Text, TextPair
 
 from .checkpoint import Checkpoint
+from .checkpoint.asking import asked
 from .checkpoint.rope import rope_for_this_version
 from .errors import CheckpointError, ExportError, UnsupportedModelError, one_line
 from .samples import built_in
 from .tokenizer_texts import of_vocabulary
+from .word_table import refuse_tokens_without_row
 
 _T = TypeVar("_T")
 Arrays = list[NDArray[np.float32]]  # one per text
@@ -59,6 +61,7 @@ class Reference:
 
     Raises:
         UnsupportedModelError: transformers cannot load it; the cause is chained.
+        CheckpointError: the model has no row for a token that its tokenizer gives.
     """
 
     def __init__(self, checkpoint: Checkpoint, max_tokens: int | None, kind: GraphKind) -> None:
@@ -72,6 +75,7 @@ class Reference:
         self.tokenizer: Any = checkpoint.transformers_tokenizer
         self.slow_tokenizer: Any = checkpoint.slow_tokenizer
         self.max_tokens = max_tokens
+        refuse_tokens_without_row(checkpoint.folder, self.tokenizer.backend_tokenizer, self._model)
 
     def _loaded(self) -> Any:
         import torch
@@ -175,13 +179,13 @@ class Reference:
         Args:
             texts: n texts, or n pairs.
             options: of transformers' tokenizers.
+
+        Raises:
+            CheckpointError: the tokenizer fails on a text.
         """
-        singles = [text for text in texts if isinstance(text, str)]
-        pairs = [text for text in texts if isinstance(text, TextPair)]
-        assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
-        given = ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)
         cut = {"truncation": self.max_tokens is not None, "max_length": self.max_tokens}
-        return (self.slow_tokenizer or self.tokenizer)(*given, **{**cut, **options})
+        tokenizer = self.slow_tokenizer or self.tokenizer
+        return asked(lambda some: tokenizer(*_given(some), **{**cut, **options}), texts)
 
     def run(self, texts: Sequence[Text]) -> tuple[Arrays, Arrays | None]:
         """Run texts or pairs without any padding, as the pipeline runs one text: not every model is indifferent to it.
@@ -241,3 +245,11 @@ class Reference:
         if getattr(hidden, "ndim", 0) != 3:
             raise TypeError("its body answers no hidden states")
         return hidden.numpy(), outputs.logits.numpy() if self.head else hidden.numpy()
+
+
+def _given(texts: Sequence[Text]) -> tuple[list[str], ...]:
+    """The arguments that transformers takes texts as, or pairs."""
+    singles = [text for text in texts if isinstance(text, str)]
+    pairs = [text for text in texts if isinstance(text, TextPair)]
+    assert not (singles and pairs), "transformers takes texts or pairs, not both at once"
+    return ([pair.first for pair in pairs], [pair.second for pair in pairs]) if pairs else (singles,)

@@ -16,14 +16,14 @@ from torchless.errors import InputError
 from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.text_files import LABEL_COLUMNS, TEXT_COLUMNS, columns, format_of
 
-from .conll import is_conll
+from .conll import is_conll, open_file
 from .model_sample import texts_of
+from .remedy import BUILT_IN
 
 T = TypeVar("T")
 
 CALIBRATION_TEXTS = 2000
 _COMPARED_TEXTS = 1000
-BUILT_IN = "the built-in sample"
 
 
 def built_in() -> list[str]:
@@ -78,7 +78,7 @@ class Columns:
         texts: list[Text] = []
         others: list[list[str]] = []
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 for first, *rest in columns(file, path.name, *wanted):
                     texts.append(TextPair(first, rest.pop(0)) if self.pair else first)
                     others.append(rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,13 @@ from torchless.inputs.arguments import Text, TextPair
 from torchless.inputs.tokens import Batch, Tokenizer
 
 from . import samples, tokenizer_texts
+from .checkpoint.asking import asked, shown_text
 from .checkpoint.tokenizer import AS_CODE
-from .checkpoint.tokenizer_files import refuse_interruption
-from .errors import CheckpointError
 from .reference import Reference
 
 _WINDOW, _STRIDE = 24, 4  # tokens
 _BATCH_TEXTS = 512
-_SHOWN = 12  # token ids, and characters around a difference
+_SHOWN = 12  # token ids
 
 Rows = list[tuple[list[int], list[int]]]  # of each text, or of each window: token ids and types
 Answers = tuple[list[Text], Rows, Rows]  # the text of each row, ours, and transformers'
@@ -63,11 +62,11 @@ def _long_known(letter: str) -> bool:
 
 def _cut(tokenizer: Tokenizer, reference: Reference, texts: Sequence[Text]) -> Answers:
     """Texts at the limit."""
-    expected = _asked(reference.tokens, texts)
+    expected = asked(reference.tokens, texts)
     rows = _rows(expected)
     read = [(text, row) for text, row in zip(texts, rows, strict=True) if row[0]]  # without tokens there is no answer
     kept = [text for text, _ in read]
-    batch = _asked(tokenizer.encode, kept)
+    batch = asked(tokenizer.encode, kept)
     return kept, _split(batch, expected), [row for _, row in read]
 
 
@@ -75,37 +74,20 @@ def _windows(tokenizer: Tokenizer, reference: Reference, texts: Sequence[Text], 
     """Texts in windows that overlap, far below the limit; of pairs those whose second text leaves room."""
     size = min(limit, _WINDOW)
     bare = [TextPair("", text.second) if isinstance(text, TextPair) else "" for text in texts]  # what every window has
-    asked = zip(texts, _ids(reference, texts), _ids(reference, bare), strict=True)
-    kept = [text for text, ids, around in asked if ids and len(around) + _STRIDE < size]
+    both = zip(texts, _ids(reference, texts), _ids(reference, bare), strict=True)
+    kept = [text for text, ids, around in both if ids and len(around) + _STRIDE < size]
     if not kept:
         return
     options = {"truncation": "only_first", "max_length": size, "stride": _STRIDE, "return_overflowing_tokens": True}
-    expected = _asked(lambda asked: reference.tokens(asked, **options), kept)
+    expected = asked(lambda some: reference.tokens(some, **options), kept)
     windows = Windows(stride=_STRIDE, size=size)
-    batch = _asked(lambda asked: tokenizer.encode_windows(asked, windows).batch, kept)
+    batch = asked(lambda some: tokenizer.encode_windows(some, windows).batch, kept)
     yield [kept[place] for place in expected["overflow_to_sample_mapping"]], _split(batch, expected), _rows(expected)
 
 
 def _ids(reference: Reference, texts: Sequence[Text]) -> list[list[int]]:
-    ids: list[list[int]] = _asked(reference.tokens, texts)["input_ids"] if texts else []
+    ids: list[list[int]] = asked(reference.tokens, texts)["input_ids"] if texts else []
     return ids
-
-
-def _asked(ask: Callable[[Sequence[Text]], Any], texts: Sequence[Text]) -> Any:
-    """What a tokenizer answers to texts; where it fails, the text that it fails on alone is named."""
-    try:
-        return ask(texts)
-    except BaseException as error:  # transformers and `tokenizers` raise whatever they like
-        refuse_interruption(error)
-        for text in texts:
-            try:
-                ask([text])
-            except BaseException as cause:
-                refuse_interruption(cause)
-                raise CheckpointError(
-                    f"tokenizer.json: the tokenizer fails on {_shown(text)} ({cause}). Mend the checkpoint's tokenizer."
-                ) from error
-        raise
 
 
 def _rows(encoded: Any) -> Rows:
@@ -134,7 +116,7 @@ def _named(texts: Sequence[Text], ours: Rows, expected: Rows) -> str:
     shortest = min(len(mine), len(theirs))
     where = next((index for index in range(shortest) if mine[index] != theirs[index]), shortest)
     return (
-        f"{_shown(texts[place])} has the {('ids', 'types')[kind]} {_part(theirs, where)} in transformers, "
+        f"{shown_text(texts[place])} has the {('ids', 'types')[kind]} {_part(theirs, where)} in transformers, "
         f"{_part(mine, where)} here (from token {where} of {len(theirs)} and {len(mine)} on). {_ADVICE}"
     )
 
@@ -147,9 +129,3 @@ _ADVICE = (
 
 def _part(ids: list[int], start: int) -> str:
     return str(ids[start : start + _SHOWN])[:-1] + (", …]" if len(ids) > start + _SHOWN else "]")
-
-
-def _shown(text: Text) -> str:
-    if isinstance(text, TextPair):
-        return f"the pair of {_shown(text.first)} and {_shown(text.second)}"
-    return ascii(text) if len(text) <= 8 * _SHOWN else f"{text[: 8 * _SHOWN]!a}… of {len(text)} characters"

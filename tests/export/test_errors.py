@@ -33,6 +33,16 @@ EXAMPLES = [
 ]
 
 
+def test_what_another_library_says_is_on_one_line_and_moves_no_terminal() -> None:
+    found = errors.one_line(ValueError("a\n\x1b[2Jb \x00" + "c" * 10_000_000))
+    assert found.startswith("a \\x1b[2Jb \\x00ccc")
+    assert len(found) < 600
+
+
+def test_a_message_has_an_end_however_long_a_checkpoint_s_names_are() -> None:
+    assert len(str(errors.CheckpointError("x" * 10_000_000))) == 4000
+
+
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_crosses_from_one_process_to_another(error: errors.ExportError) -> None:
     copy = pickle.loads(pickle.dumps(error))

@@ -8,7 +8,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from torchless_export import model_sample
-from torchless_export.samples import BUILT_IN, built_in, of_model
+from torchless_export.remedy import BUILT_IN
+from torchless_export.samples import built_in, of_model
 
 
 def lines_in(*languages: str) -> list[str]:

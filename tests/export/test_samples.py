@@ -121,3 +121,10 @@ def test_a_score_error_is_a_share_of_the_spread() -> None:
     assert score_error(exact, exact + 0.5) == pytest.approx(0.25)
     assert score_error(exact, exact) == 0
     assert score_error(exact[:1], exact[:1] + 1) == np.inf
+
+
+@pytest.mark.parametrize("name", ["a\0.csv", "a\0.txt", "\ud800.jsonl"])
+def test_a_name_that_no_file_can_have_is_no_traceback(tmp_path: Path, name: str) -> None:
+    for read in (samples.calibration, lambda path: samples.labelled(path, ["a", "b"])):
+        with pytest.raises(InputError, match="expected the name of a file"):
+            read(tmp_path / name)

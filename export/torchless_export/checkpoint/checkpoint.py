@@ -17,8 +17,10 @@ from . import tokenizer
 from .config import head_of, read_config, refuse_setfit
 from .cross_encoder import CrossEncoderSettings, cross_encoder_activation
 from .download import download
+from .files import is_there, refuse_special
 from .front_matter import front_matter
 from .json_files import read_json
+from .labels import labels_of
 from .own_code import bring_code, is_the_model, refuse_code
 from .sentence import root_of, transformer_folder
 from .transformer_settings import TransformerSettings
@@ -62,6 +64,7 @@ class Checkpoint:
         whole = root_of(folder) or folder
         _refuse_adapter(folder)
         config = read_config(folder)
+        refuse_special(folder)
         if trust_remote_code:
             bring_code(folder, fetch=online)
         else:
@@ -117,19 +120,15 @@ class Checkpoint:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does."""
+        """Label names by index; LABEL_0, LABEL_1, … where the config names none, as transformers does.
+
+        Raises:
+            CheckpointError: as in `labels_of`.
+        """
         named = self.config.get("id2label")
         if not named:
             return tuple(f"LABEL_{index}" for index in range(self.config.get("num_labels", 2)))
-        try:
-            by_index = {int(index): str(label) for index, label in named.items()}
-        except (AttributeError, ValueError):
-            by_index = {}
-        if sorted(by_index) != list(range(len(named))):
-            raise CheckpointError(
-                f"{self.folder / 'config.json'}, id2label: expected names for 0 to {len(named) - 1}, got {named}."
-            )
-        return tuple(by_index[index] for index in range(len(named)))
+        return labels_of(self.folder / "config.json", named)
 
     @property
     def activation(self) -> Activation:
@@ -228,7 +227,7 @@ class Checkpoint:
 
 def _refuse_adapter(folder: Path) -> None:
     path = folder / "adapter_config.json"
-    if path.is_file():
+    if is_there(path):
         kind = "Token" if read_json(path).get("task_type") == "TOKEN_CLS" else "Sequence"
         raise CheckpointError(
             f"{folder} is a PEFT adapter, not a whole model. Merge it into its base model first: "

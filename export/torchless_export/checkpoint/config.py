@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from torchless.bundle.manifest import GraphKind
+from torchless.errors import shortened, shown
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
+from .files import is_there
 from .json_files import read_json
 
 _SIZES = (
@@ -35,7 +37,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         UnsupportedModelError: the weights are quantised.
     """
     path = folder / "config.json"
-    if not path.exists():
+    if not is_there(path):
         _refuse_parent(folder)
     config = read_json(path)
     _check(path, config, "architectures", _is_list_of_texts, "a list of class names")
@@ -89,15 +91,15 @@ def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:
     if others := [name for name in named if _OTHER_HEADS.search(name)]:
         raise UnsupportedModelError(
             f"{folder / 'config.json'}, architectures: expected a class for whole texts (…ForSequenceClassification) "
-            f"or tokens (…ForTokenClassification), got {others[0]}, whose head answers something else. Fine-tune the "
-            "model for one of the two first, or export the body alone with --encoder-only."
+            f"or tokens (…ForTokenClassification), got {shortened(others[0], 80)}, whose head answers something else. "
+            "Fine-tune the model for one of the two first, or export the body alone with --encoder-only."
         )
     if _are_tags(config.get("id2label") or {}):
         raise UnsupportedModelError(
             f"{folder / 'config.json'}, architectures: expected the name of a class of transformers, because the "
-            f"labels are those of a token classifier, got {', '.join(named) or 'none'}. Name the class that the "
-            "checkpoint was trained as, such as BertForTokenClassification; what another class adds to it (a CRF) is "
-            "left out then."
+            f"labels are those of a token classifier, got {shortened(', '.join(named), 80) or 'none'}. Name "
+            "the class that the checkpoint was trained as, such as BertForTokenClassification; what another class adds "
+            "to it (a CRF) is left out then."
         )
     return "classifier"
 
@@ -131,7 +133,7 @@ def refuse_setfit(folder: Path) -> None:
     Raises:
         UnsupportedModelError: the folder has one.
     """
-    found = [name for name in ("config_setfit.json", "model_head.pkl") if (folder / name).is_file()]
+    found = [name for name in ("config_setfit.json", "model_head.pkl") if is_there(folder / name)]
     if found:
         raise UnsupportedModelError(
             f"{folder / found[0]}: expected a head in the model itself, got SetFit's, which is model_head.pkl, a "
@@ -149,7 +151,7 @@ def _are_tags(names: Mapping[str, Any]) -> bool:
 def _require_text(path: Path, config: Mapping[str, Any], field: str) -> None:
     value = config.get(field)
     if not isinstance(value, str):
-        got = "nothing" if value is None else repr(value)
+        got = "nothing" if value is None else shown(value)
         raise CheckpointError(f"{path}, {field}: expected a string, got {got}.")
 
 
@@ -157,7 +159,7 @@ def _check(path: Path, config: Mapping[str, Any], field: str, fits: Any, expecte
     """Refuse a field that is there, but not what it should be; null stands for a field that is not there."""
     value = config.get(field)
     if value is not None and not fits(value):
-        raise CheckpointError(f"{path}, {field}: expected {expected}, got {value!r}.")
+        raise CheckpointError(f"{path}, {field}: expected {expected}, got {shown(value)}.")
 
 
 def _check_heads(path: Path, config: Mapping[str, Any]) -> None:
@@ -165,7 +167,8 @@ def _check_heads(path: Path, config: Mapping[str, Any]) -> None:
     for size, heads in (("hidden_size", "num_attention_heads"), ("dim", "n_heads")):
         if config.get(size) and config.get(heads) and config[size] % config[heads]:
             raise CheckpointError(
-                f"{path}, {heads}: expected a divisor of {size}, which is {config[size]}, got {config[heads]}."
+                f"{path}, {heads}: expected a divisor of {size}, which is {shown(config[size])}, got "
+                f"{shown(config[heads])}."
             )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from torchless.bundle.manifest import Activation
+from torchless.errors import shown
 from torchless_export.errors import UnsupportedModelError
 
+from .files import is_there
 from .json_files import read_json
 from .sentence import refuse_more_modules, root_of, transformer_folder
 from .transformer_settings import TransformerSettings
@@ -49,7 +51,7 @@ class CrossEncoderSettings:
             CheckpointError: a file is not what it should be.
         """
         root = root_of(folder)
-        saved = read_json(root / _FILE) if root is not None and (root / _FILE).is_file() else {}
+        saved = read_json(root / _FILE) if root is not None and is_there(root / _FILE) else {}
         if root is None or saved.get("model_type") != "CrossEncoder":
             return cls(_activation(_place_in(config), outputs), None)
         _refuse_prompt(root / _FILE, saved)
@@ -78,8 +80,8 @@ def _refuse_prompt(path: Path, saved: Mapping[str, Any]) -> None:
     prompt = prompts.get(name) if isinstance(prompts, Mapping) and isinstance(name, str) else name
     if prompt:
         raise UnsupportedModelError(
-            f"{path}, default_prompt_name: expected none, because pairs are read as they are, got {name!r}, which puts "
-            f"{prompt!r} before each query. Remove the field, and put that text there yourself."
+            f"{path}, default_prompt_name: expected none, because pairs are read as they are, got {shown(name)}, which "
+            f"puts {shown(prompt)} before each query. Remove the field, and put that text there yourself."
         )
 
 
@@ -93,7 +95,7 @@ def cross_encoder_activation(folder: Path, config: Mapping[str, Any]) -> Activat
     Raises:
         UnsupportedModelError: an activation that Torchless does not have is named.
     """
-    saved = read_json(folder / _FILE) if (folder / _FILE).is_file() else {}
+    saved = read_json(folder / _FILE) if is_there(folder / _FILE) else {}
     nested = config.get("sentence_transformers") or {}
     # In the order that sentence-transformers reads them: a file of its own (5.x), then its fields of config.json.
     places = [
@@ -110,7 +112,7 @@ def _known(where: str, named: Any) -> Activation:
     package, _, name = str(named).rpartition(".")
     if not package.startswith("torch.nn") or name not in _ACTIVATIONS:
         raise UnsupportedModelError(
-            f"{where}: expected one of torch's {', '.join(_ACTIVATIONS)}, got {named!r}. Remove the field for "
+            f"{where}: expected one of torch's {', '.join(_ACTIVATIONS)}, got {shown(named)}. Remove the field for "
             "scores as transformers' pipeline makes them."
         )
     return _ACTIVATIONS[name]

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from .files import content_of
+
+_MOST_BYTES = 64 << 10  # what follows is no header
+
 
 def front_matter(card: Path) -> dict[str, str]:
     """The scalars of a model card's YAML header, without quotes and comments; a list of them joined by commas.
 
     Only one line of it is read (the licence), so no YAML parser is required. Empty where there is no header.
+
+    Raises:
+        CheckpointError: something that is no file has the card's name.
     """
     try:
-        lines = card.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = content_of(card, _MOST_BYTES, cut=True).decode(errors="replace").splitlines()
+    except OSError:
         return {}
     if not lines or lines[0].strip() != "---" or "---" not in lines[1:]:
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torchless.errors import InputError
+from torchless.errors import InputError, shown
 from torchless_export.errors import UnsupportedModelError
 
 from .checkpoint import Checkpoint
@@ -35,13 +35,13 @@ def max_tokens(
         around = f", of which {special} are special tokens" if special else ""
         raise UnsupportedModelError(
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, "
-            f"{least} or more{around}, got {stated!r}."
+            f"{least} or more{around}, got {shown(stated)}."
         )
     trained = None if transformer is None else transformer.trained_length(checkpoint.config, tokenizer)
     if max_positions is None and trained is None and stated > MOST_TOKENS and asked is None:
         raise UnsupportedModelError(
             "tokenizer_config.json, model_max_length: expected the longest text in tokens, because the model's config "
-            f"names no max_position_embeddings, got {stated:g}. Name it with --max-tokens."
+            f"names no max_position_embeddings, got {min(stated, 1e300):g}. Name it with --max-tokens."
         )
     # sentence-transformers cuts at its own length, whatever the tokenizer's is.
     longest = int(min(limit for limit in (trained or stated, max_positions) if limit is not None))

@@ -9,6 +9,7 @@ from typing import Any
 from torchless.bundle.hub import client
 from torchless_export.errors import CheckpointError, UnsupportedModelError, one_line
 
+from .files import is_there
 from .json_files import read_json
 
 _FILES = ("config.json", "tokenizer_config.json")
@@ -74,7 +75,7 @@ def code_from_elsewhere(folder: Path) -> Iterator[str]:
 
 def _elsewhere(folder: Path) -> Iterator[tuple[str, str]]:
     """Other repositories that hold code, each with a file of it."""
-    found = [read_json(folder / name) for name in _FILES if (folder / name).is_file()]
+    found = [read_json(folder / name) for name in _FILES if is_there(folder / name)]
     named = [each.partition("--") for config in found for each in _classes(config)]
     yield from {repository: f"{place.partition('.')[0]}.py" for repository, dashes, place in named if dashes}.items()
 

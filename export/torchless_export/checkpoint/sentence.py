@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import get_args
 
 from torchless.bundle.manifest import Pooling
+from torchless.errors import shortened, shown
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
+from .files import is_there
 from .json_files import read_json, read_json_list
 from .transformer_settings import TransformerSettings
 
@@ -44,7 +46,7 @@ class SentenceSettings:
         """
         root = root_of(folder)
         prompts = (root or folder) / "config_sentence_transformers.json"
-        settings = read_json(prompts) if prompts.is_file() else {}
+        settings = read_json(prompts) if is_there(prompts) else {}
         if root is None or settings.get("model_type") == "CrossEncoder":
             return None
         modules = _modules(root)
@@ -55,7 +57,7 @@ class SentenceSettings:
             raise _unsupported(f"{prompts}, truncate_dim", "null, because vectors are whole", settings["truncate_dim"])
         prompt = settings.get("default_prompt_name")
         if prompt is not None and not _is_empty(settings.get("prompts"), prompt):
-            raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", repr(prompt))
+            raise _unsupported(prompts, "no default_prompt_name, because texts are read as they are", shown(prompt))
         return cls(
             pooling=_pooling(root / modules[1][1] / "config.json"),
             normalize="Normalize" in kinds,
@@ -78,7 +80,8 @@ def refuse_more_modules(root: Path) -> None:
     kinds = [kind for kind, _ in _modules(root)]
     if kinds != ["Transformer"]:
         raise UnsupportedModelError(
-            f"{root / _MODULES}: expected sentence-transformers' Transformer alone, got {', '.join(kinds) or 'none'}."
+            f"{root / _MODULES}: expected sentence-transformers' Transformer alone, got "
+            f"{shortened(', '.join(kinds), 80) or 'none'}."
         )
 
 
@@ -88,20 +91,20 @@ def transformer_folder(folder: Path) -> Path:
     Raises:
         CheckpointError: modules.json is not what it should be.
     """
-    if not (folder / _MODULES).is_file():
+    if not is_there(folder / _MODULES):
         return folder
     part = next((folder / path for kind, path in _modules(folder) if kind == "Transformer"), folder)
-    return folder if (folder / "config.json").is_file() and not (part / "config.json").is_file() else part
+    return folder if is_there(folder / "config.json") and not is_there(part / "config.json") else part
 
 
 def root_of(folder: Path) -> Path | None:
     """The folder with the modules.json that a folder, or a part of it, belongs to; None where there is none."""
-    if (folder / _MODULES).is_file():
+    if is_there(folder / _MODULES):
         return folder
     whole = folder.resolve()
     for parent in whole.parents[:2]:
         try:
-            if (parent / _MODULES).is_file() and transformer_folder(parent).resolve() == whole:
+            if is_there(parent / _MODULES) and transformer_folder(parent).resolve() == whole:
                 return parent
         except CheckpointError:  # a file of that name that is not sentence-transformers'
             continue
@@ -114,7 +117,7 @@ def _modules(root: Path) -> list[tuple[str, str]]:
     for each in read_json_list(path):
         place = each.get("path", "")
         if not isinstance(place, str) or Path(place).is_absolute() or ".." in Path(place).parts:
-            raise CheckpointError(f"{path}, path: expected a folder below {root}, got {place!r}.")
+            raise CheckpointError(f"{path}, path: expected a folder below {root}, got {shown(place)}.")
         kind = str(each.get("type"))
         found.append((kind.rpartition(".")[2] if kind.startswith("sentence_transformers.") else kind, place))
     return found
@@ -132,6 +135,6 @@ def _pooling(path: Path) -> Pooling:
 
 def _unsupported(place: object, expected: str, got: object) -> UnsupportedModelError:
     return UnsupportedModelError(
-        f"{place}: expected {expected}, got {got}. Remove modules.json to export the hidden states alone, and pool "
-        "them yourself."
+        f"{place}: expected {expected}, got {shortened(got, 80)}. Remove modules.json to export the hidden "
+        "states alone, and pool them yourself."
     )

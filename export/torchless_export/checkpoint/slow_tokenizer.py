@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .files import is_there
 from .json_files import read_json
 
 # What each algorithm's tokenizers hold, whatever their class: what its converter reads.
@@ -23,7 +24,7 @@ def named_code(folder: Path) -> str | None:
     import transformers
 
     path = folder / "tokenizer_config.json"
-    name = read_json(path).get("tokenizer_class") if path.is_file() else None
+    name = read_json(path).get("tokenizer_class") if is_there(path) else None
     kind: Any = getattr(transformers, name, None) if isinstance(name, str) else None
     fast = getattr(transformers, f"{name}Fast", kind)  # version 5 answers the same class
     return name if kind and fast is kind and not issubclass(kind, transformers.PreTrainedTokenizerFast) else None
@@ -58,5 +59,5 @@ def _backends(slow: Any, folder: Path) -> Iterator[Callable[[], Any]]:
     names += [name for name, fields in _ALGORITHMS if all(hasattr(slow, field) for field in fields)]
     for convert in (SLOW_TO_FAST_CONVERTERS[name] for name in names if name in SLOW_TO_FAST_CONVERTERS):
         yield partial(lambda kind: kind(slow).converted(), convert)
-    if (folder / "tokenizer.json").is_file():
+    if is_there(folder / "tokenizer.json"):
         yield partial(Tokenizer.from_file, str(folder / "tokenizer.json"))

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from torchless.errors import MissingExtraError
+from torchless.inputs.arguments import TextPair
 from torchless_export.errors import CheckpointError, UnsupportedModelError, one_line
 
+from .asking import asked, refuse_interruption
+from .files import is_there
 from .json_files import read_json
 from .slow_tokenizer import converted, named_code
-from .tokenizer_files import check_tokenizer_files, refuse_interruption
+from .tokenizer_answers import require_answers
+from .tokenizer_files import check_tokenizer_files
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "bpe.codes")
 _EXPECTED = (
@@ -25,7 +29,6 @@ AS_CODE = (
     "ids exists, save it into this folder with save_pretrained, and export again."
 )
 _FAST_IN_5 = "TokenizersBackend"  # what transformers 5 calls PreTrainedTokenizerFast
-_RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all of these
 _NO_TEXT = "\U0010fffe"  # a code point that stands for no character
 
 
@@ -60,13 +63,15 @@ def load(folder: Path, config: Any | None = None, *, trust_remote_code: bool) ->
         refuse_interruption(error)
         if isinstance(error, ImportError) and (name := named_code(folder)):  # packages that its code asks for
             raise _as_code(folder, name) from error
-        advice = "" if (folder / "tokenizer.json").is_file() else f" {_EXPECTED}"
+        advice = "" if is_there(folder / "tokenizer.json") else f" {_EXPECTED}"
         raise CheckpointError(f"{folder}: no usable tokenizer ({one_line(error)}).{advice}") from error
     slow = None if getattr(tokenizer, "backend_tokenizer", None) is not None else tokenizer
     fast = tokenizer if slow is None else converted(slow, folder)
     if fast is None:
         raise _as_code(folder, type(slow).__name__)
-    _require_one_answer(folder, fast.backend_tokenizer)
+    fast.backend_tokenizer.no_padding()  # which would pad what is encoded below; transformers sets it for each call
+    fast.backend_tokenizer.no_truncation()
+    require_answers(folder, fast.backend_tokenizer)
     return fast, slow
 
 
@@ -79,11 +84,11 @@ def _as_this_version_reads(folder: Path) -> tuple[Any, dict[str, Any]]:
     import transformers
 
     path = folder / "tokenizer_config.json"
-    config = read_json(path) if path.is_file() else {}
+    config = read_json(path) if is_there(path) else {}
     if hasattr(transformers, _FAST_IN_5):
         return transformers.AutoTokenizer, {}
     loader = transformers.AutoTokenizer
-    if config.get("tokenizer_class") == _FAST_IN_5 and (folder / "tokenizer.json").is_file():
+    if config.get("tokenizer_class") == _FAST_IN_5 and is_there(folder / "tokenizer.json"):
         loader = transformers.PreTrainedTokenizerFast
     tokens = config.get("extra_special_tokens")
     if not isinstance(tokens, list):
@@ -139,11 +144,16 @@ def why_no_pairs(tokenizer: Any, type_count: int) -> str | None:
         return "the tokenizer puts nothing between two texts"
     if not type_count:
         return None
-    word = next((text for text in _words(backend) if backend.encode(text, add_special_tokens=False).ids), "")
-    given = max(backend.encode(word, word).type_ids)
+    word = asked(lambda _: next((text for text in _words(backend) if _ids(backend, text)), ""), [])
+    given = max(asked(lambda _: backend.encode(word, word).type_ids, [TextPair(word, word)]))
     if not given or (given < type_count and passes_types(tokenizer)):
         return None
     return f"the tokenizer gives a pair's second text the type {given}, and type_vocab_size is {type_count}"
+
+
+def _ids(backend: Any, text: str) -> list[int]:
+    ids: list[int] = backend.encode(text, add_special_tokens=False).ids
+    return ids
 
 
 def _words(backend: Any) -> Iterator[str]:
@@ -171,27 +181,6 @@ def _without_special_words(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "added_tokens": list(added())}
 
 
-def _require_one_answer(folder: Path, backend: Any) -> None:
-    """Refuse a tokenizer that has no answer to some texts, or another one each time."""
-    if dropout := getattr(backend.model, "dropout", None):
-        raise UnsupportedModelError(
-            f"{folder / 'tokenizer.json'}, model.dropout: expected null, got {dropout:g}, with which the same text has "
-            "other token ids each time. Set it to null, and export again."
-        )
-    unknown = "Give it an unk_token that is in its vocabulary, and export again."
-    for text, field, what, advice in (
-        ("", "post_processor", "the empty text", "Save the tokenizer again with save_pretrained."),
-        (_RARE, "model", "characters that it does not know", unknown),
-    ):
-        try:
-            backend.encode(text)
-        except BaseException as error:
-            refuse_interruption(error)
-            raise CheckpointError(
-                f"{folder / 'tokenizer.json'}, {field}: the tokenizer fails on {what} ({one_line(error)}). {advice}"
-            ) from error
-
-
 def _require_vocabulary(folder: Path) -> None:
     # Without one, transformers 5 raises nothing but makes a tokenizer without words.
     if not [path for kind in _VOCABULARIES for path in folder.glob(kind)]:
@@ -201,5 +190,5 @@ def _require_vocabulary(folder: Path) -> None:
 def _require_sentencepiece(folder: Path) -> None:
     """Converting a SentencePiece model to tokenizer.json requires sentencepiece's own package."""
     models = sorted(path.name for path in folder.glob("*.model"))
-    if models and not (folder / "tokenizer.json").is_file() and find_spec("sentencepiece") is None:
+    if models and not is_there(folder / "tokenizer.json") and find_spec("sentencepiece") is None:
         raise MissingExtraError(f"reading {folder / models[0]}", "sentencepiece", "export")

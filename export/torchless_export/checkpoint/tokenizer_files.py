@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from torchless.errors import shown
 from torchless_export.errors import CheckpointError, one_line
 
+from .asking import refuse_interruption
+from .files import MOST_BYTES_OF_VOCABULARY, content_of, is_there, refuse_size
 from .json_files import read_json
 
 _CONFIG, _FAST = "tokenizer_config.json", "tokenizer.json"
+_MOST_GAPS = 1 << 20  # ids without a token; a vocabulary from which tokens were taken out has them
+_VOCABULARIES = (_FAST, "vocab.json", "merges.txt", "vocab.txt")
+_OTHERS = ("special_tokens_map.json", "added_tokens.json")
 _SIDES = ("left", "right")
 _TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _SWITCHES = (
@@ -27,20 +34,17 @@ def check_tokenizer_files(folder: Path) -> None:
     Raises:
         CheckpointError: a file is damaged, or a field is not what it should be; the message names both.
     """
-    if (folder / _CONFIG).is_file():
+    for name in _VOCABULARIES:
+        refuse_size(folder / name, MOST_BYTES_OF_VOCABULARY)
+    for name in _OTHERS:
+        if is_there(folder / name):
+            read_json(folder / name)
+    if is_there(folder / _CONFIG):
         _check_fields(folder / _CONFIG, read_json(folder / _CONFIG))
-    if (folder / _FAST).is_file():
+    if is_there(folder / _FAST):
         _check_fast(folder / _FAST)
-
-
-def refuse_interruption(error: BaseException) -> None:
-    """Raise an error again that no library means; Rust's panics, which `tokenizers` raises, are no Exception.
-
-    Raises:
-        BaseException: the error, where it is an interruption or too little memory.
-    """
-    if isinstance(error, MemoryError) or not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
-        raise error
+    elif is_there(folder / "vocab.json"):
+        _check_vocabulary(folder / "vocab.json")
 
 
 def _check_fields(path: Path, config: Mapping[str, Any]) -> None:
@@ -62,7 +66,7 @@ def _check_fields(path: Path, config: Mapping[str, Any]) -> None:
         value = config.get(field)
         given = value is not None or (field == "model_input_names" and field in config)
         if given and not fits(value):
-            raise CheckpointError(f"{path}, {field}: expected {expected}, got {value!r}.")
+            raise CheckpointError(f"{path}, {field}: expected {expected}, got {shown(value)}.")
 
 
 def _is_token(value: Any) -> bool:
@@ -85,10 +89,31 @@ def _check_fast(path: Path) -> None:
     import tokenizers
 
     try:
-        tokenizers.Tokenizer.from_file(str(path))
+        vocabulary = tokenizers.Tokenizer.from_file(str(path)).get_vocab()
     except BaseException as error:
         refuse_interruption(error)
         raise CheckpointError(
             f"{path}: not a tokenizer that `tokenizers` {tokenizers.__version__} reads ({one_line(error)}). "
             "Download or save it again."
         ) from error
+    _refuse_ids(f"{path}, model.vocab", vocabulary)
+
+
+def _check_vocabulary(path: Path) -> None:
+    try:
+        vocabulary = json.loads(content_of(path, MOST_BYTES_OF_VOCABULARY))
+    except (OSError, ValueError, RecursionError):  # transformers may not read it, or says what it misses
+        return
+    if isinstance(vocabulary, dict):
+        _refuse_ids(str(path), {token: index for token, index in vocabulary.items() if isinstance(index, int)})
+
+
+def _refuse_ids(where: str, vocabulary: Mapping[str, int]) -> None:
+    """`tokenizers` walks over and prints all ids up to the largest when it writes itself down."""
+    most = len(vocabulary) + _MOST_GAPS
+    token = max(vocabulary, key=lambda name: vocabulary[name], default="")
+    if token and vocabulary[token] > most:
+        raise CheckpointError(
+            f"{where}: expected ids up to {most:,}, because it has {len(vocabulary):,} tokens, got "
+            f"{shown(vocabulary[token])} for {shown(token)}."
+        )

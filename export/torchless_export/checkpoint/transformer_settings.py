@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torchless.errors import shortened, shown
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 
+from .files import is_there
 from .json_files import read_json
 
 # The files with the transformer's settings, one name per class that wrote them; the first that exists counts.
@@ -54,7 +56,7 @@ class TransformerSettings:
         Raises:
             CheckpointError: it is not JSON.
         """
-        files = [folder / name for name in _FILES if (folder / name).is_file()]
+        files = [folder / name for name in _FILES if is_there(folder / name)]
         return cls(*next(((path, found) for path in files if (found := read_json(path))), (folder, {})))
 
     @property
@@ -69,7 +71,7 @@ class TransformerSettings:
         field, limit = next(((field, limit) for field, limit in named if limit is not None), ("", None))
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 4):
             raise CheckpointError(
-                f"{self.path}, {field}: expected a whole number of 4 or more, or null, got {limit!r}."
+                f"{self.path}, {field}: expected a whole number of 4 or more, or null, got {shown(limit)}."
             )
         return limit
 
@@ -111,23 +113,23 @@ class TransformerSettings:
         """Refuse fields that make something else of a text, and those that nobody here knows."""
         for field, known in _OTHERS.items():
             if (given := self.fields.get(field)) not in known:
-                raise self._unsupported(field, f"one of {', '.join(map(str, known[1:]))}", repr(given))
+                raise self._unsupported(field, f"one of {', '.join(map(str, known[1:]))}", shown(given))
         modalities = self._section(_MODALITIES)
         plain = [{"method": "forward", "method_output_name": output} for output in _OUTPUTS]
         if modalities and (set(modalities) != {"text"} or modalities["text"] not in plain):
-            raise self._unsupported(_MODALITIES, f"text alone, and of it {_OUTPUTS[0]}", repr(dict(modalities)))
+            raise self._unsupported(_MODALITIES, f"text alone, and of it {_OUTPUTS[0]}", shown(dict(modalities)))
         for field, value in self.fields.items():
             if field not in _FIELDS and value is not None:
-                raise self._unsupported(field, "no such field, which nothing here reads", repr(value))
+                raise self._unsupported(field, "no such field, which nothing here reads", shown(value))
 
     def _section(self, name: str) -> Mapping[str, Any]:
         section = self.fields.get(name) or {}
         if not isinstance(section, Mapping):
-            raise CheckpointError(f"{self.path}, {name}: expected an object, got {section!r}.")
+            raise CheckpointError(f"{self.path}, {name}: expected an object, got {shown(section)}.")
         return section
 
     def _unsupported(self, field: str, expected: str, got: str) -> UnsupportedModelError:
         return UnsupportedModelError(
-            f"{self.path}, {field}: expected {expected}, got {got}. Change the field if the model was not trained so, "
-            "or remove modules.json to export the hidden states alone."
+            f"{self.path}, {field}: expected {expected}, got {shortened(got, 80)}. Change the field if the model was "
+            "not trained so, or remove modules.json to export the hidden states alone."
         )

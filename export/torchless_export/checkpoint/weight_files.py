@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from torchless.errors import shortened
 from torchless_export.errors import CheckpointError, one_line
 from torchless_export.spec import Floats
 
+from .files import is_there
 from .json_files import read_json
 
 _SAFETENSORS, _PICKLE = "model.safetensors", "pytorch_model.bin"
@@ -23,22 +25,19 @@ def weight_files(folder: Path) -> list[Path]:
     """The files with the tensors; safetensors come first where a checkpoint has both kinds.
 
     Raises:
-        CheckpointError: there are none, or a shard is missing.
+        CheckpointError: there are none, a shard is missing, or something that is no file has the name of one.
     """
     for name in (_SAFETENSORS, _PICKLE):
-        if (folder / name).is_file():
+        if is_there(folder / name):
             return [folder / name]
-        if (folder / f"{name}.index.json").is_file():
+        if is_there(folder / f"{name}.index.json"):
             return _shards(folder, f"{name}.index.json")
-    found = [name for name in (_SAFETENSORS, _PICKLE) if (folder / name).exists()]
-    if found:
-        raise CheckpointError(f"{folder / found[0]}: expected a file, got a folder.")
     raise no_weights(str(folder), [name for name in (*_OF_OTHERS, *_GRAPHS) if (folder / name).exists()])
 
 
 def has_safetensors(folder: Path) -> bool:
     """Whether a folder has weights as safetensors, in one file or in shards."""
-    return any((folder / name).is_file() for name in (_SAFETENSORS, f"{_SAFETENSORS}.index.json"))
+    return any(is_there(folder / name) for name in (_SAFETENSORS, f"{_SAFETENSORS}.index.json"))
 
 
 def no_weights(where: str, files: Collection[str]) -> CheckpointError:
@@ -57,8 +56,10 @@ def _shards(folder: Path, index: str) -> list[Path]:
     if not all(isinstance(name, str) and Path(name).name == name for name in names):
         raise CheckpointError(f"{folder / index}, weight_map: expected a file of this folder for each tensor.")
     shards = [folder / name for name in sorted(map(str, names))]
-    if missing := [shard.name for shard in shards if not shard.is_file()]:
-        raise CheckpointError(f"{folder}: {index} names shards that are not there: {', '.join(missing)}.")
+    if missing := [shard.name for shard in shards if not is_there(shard)]:
+        raise CheckpointError(
+            f"{folder}: {index} names shards that are not there: {shortened(', '.join(missing), 300)}."
+        )
     return shards
 
 
@@ -144,7 +145,7 @@ def _pickled(path: Path) -> Iterator[tuple[str, Any]]:
     named = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}
     if not named:
         nested = [name for name, value in tensors.items() if isinstance(value, Mapping)]
-        got = f"mappings under {', '.join(map(repr, nested))}" if nested else type(content).__name__
+        got = f"mappings under {shortened(', '.join(map(repr, nested)))}" if nested else type(content).__name__
         raise CheckpointError(
             f"{path}: expected tensors by their names, got {got}. Load it into the model that it was trained in, and "
             "save that with save_pretrained."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +23,7 @@ from .settings import Settings
 from .token_bound import TokenBound
 
 _BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL, _BYTES_AROUND_A_SPAN = 24, 48, 144  # in JSON
-_MOST_GROWTH = 10_000  # tokens per character; real tokenizers make a few hundred at most
+_MOST_INSERTED = 10_000  # characters for one of a text; real tokenizers put in a dozen at most
 _BYTES_OF_TWO_LOGITS = 8  # as the model answers them, and as scores
 
 Task = Literal["scores", "logits", "embeddings", "tags"]
@@ -157,9 +156,9 @@ def describe(model: ServedModel) -> dict[str, str]:
 
 
 def _refuse_growth(bound: TokenBound, path: Path) -> None:
-    """Refuse a tokenizer that makes so many tokens of a character that one text would take the server's memory."""
-    most = max(factor for factor in (bound.ascii, bound.other, 1) if math.isfinite(factor))
-    if most > _MOST_GROWTH:
+    """Refuse a tokenizer that makes so much of a character that one text would take the server's memory."""
+    if bound.inserted > _MOST_INSERTED:
         raise IncompatibleError(
-            f"{path / TOKENIZER}: expected at most {_MOST_GROWTH:,} tokens for a character of a text, got {most:,.0f}."
+            f"{path / TOKENIZER}, normalizer: expected at most {_MOST_INSERTED:,} characters for one of a text, got "
+            f"{bound.inserted:,.0f}, by what Replace and Prepend put in."
         )

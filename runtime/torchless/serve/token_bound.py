@@ -21,6 +21,7 @@ _UTF8 = 4  # most bytes of a character
 # Characters that one character can become (Unicode Standard Annex 15, "Maximum Expansion Factors"), ASCII ones never.
 _NORMAL_FORMS = {"NFC": 3, "NFD": 4, "NFKC": 18, "NFKD": 18}
 _SHRINKING = {"Strip", "StripAccents", "Nmt", None}
+_INSERTING = {"Prepend", "Replace"}
 _SPACES_LOST = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 _SPLITTING = {"Digits", "Punctuation", "CharDelimiterSplit", "Split", "UnicodeScripts", "FixedLength", *_SPACES_LOST}
 
@@ -32,6 +33,7 @@ class TokenBound:
         special: tokens that are added to a text.
         ascii: most tokens per character of a text that is ASCII; inf where the tokenizer has a part of unknown kind.
         other: most tokens per character of any other text.
+        inserted: characters for one of a text, by what steps put in: marks for spaces, and the like.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -40,6 +42,8 @@ class TokenBound:
         self.special = self._special[0]
         factors: tuple[float, float] = _factors(parts)
         self.ascii, self.other = factors
+        steps = _steps(_state(parts.normalizer), "normalizers")
+        self.inserted = math.prod(_growth(step, spaces_lost=True)[1] for step in steps if step["type"] in _INSERTING)
 
     def most(self, text: Text) -> float:
         """Most tokens that the text can have, if it is not cut; special ones included."""
@@ -83,7 +87,7 @@ def _growth(step: dict[str, Any], spaces_lost: bool) -> tuple[float, float]:
         return (2, 2) if step.get("add_prefix_space") else (1, 1)
     if kind == "Metaspace":  # a mark before every piece
         return 2, 2
-    if kind in {"Prepend", "Replace"}:
+    if kind in _INSERTING:
         added = len(step.get("prepend") or step.get("content") or "")
         return 1 + added, 1 + added
     if kind == "Precompiled":

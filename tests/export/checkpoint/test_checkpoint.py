@@ -150,6 +150,37 @@ def test_a_checkpoint_without_weights_is_named(broken: Path, tmp_path: Path) -> 
     refused(broken, tmp_path / "out", CheckpointError, r"no weights; expected model\.safetensors or pytorch_model\.bin")
 
 
+@pytest.mark.parametrize(
+    ("labels", "complaint"),
+    [
+        ({"00": "a", "1": "b", "2": "c"}, "got none for 0, and one for '00'"),
+        ({"0": "a", " 1 ": "b", "2": "c"}, "got none for 1, and one for ' 1 '"),
+        ({"0": "a", "1": "b", "\u0662": "c"}, "got none for 2, and one for"),
+        ({"0": "a", "1": "b", "1" * 5000: "c"}, "got none for 2, and one for '11"),
+        ({str(index + 1): "x" * 1000 for index in range(10_000)}, "got none for 0, and one for '10000'"),
+        ({"0": None, "1": "b", "2": "c"}, r"\.0: expected a name, got None"),
+        ({"0": "a", "1": ["b"], "2": "c"}, r"\.1: expected a name, got \['b'\]"),
+        (
+            {"0": "a", "1": "b" * 10**6, "2": "c"},
+            r"\.1: expected a name of at most 1,000 characters, got 1,000,000",
+        ),
+    ],
+    ids=["zeros", "blanks", "digits", "long", "many", "null", "list", "name"],
+)
+def test_label_names_are_named_where_they_are_none(
+    broken: Path, configure: Configure, labels: dict[str, Any], complaint: str
+) -> None:
+    configure(id2label=labels)
+    with pytest.raises(CheckpointError, match=rf"config\.json, id2label.*{complaint}") as caught:
+        Checkpoint.open(str(broken)).labels  # noqa: B018
+    assert len(str(caught.value)) < 500
+
+
+def test_numbers_are_names_of_labels_too(broken: Path, configure: Configure) -> None:
+    configure(id2label={"1": 1, "0": 0.5, "2": True})
+    assert Checkpoint.open(str(broken)).labels == ("0.5", "1", "True")
+
+
 @pytest.mark.parametrize("labels", [{"0": "a", "1": "b"}, {"0": "a", "2": "b", "3": "c"}, {"x": "a"}])
 def test_labels_that_do_not_fit_are_refused(
     broken: Path, configure: Configure, tmp_path: Path, labels: dict[str, str]

@@ -47,6 +47,13 @@ def test_a_field_of_the_wrong_type_is_named(
         Checkpoint.open(str(broken))
 
 
+def test_a_value_of_any_length_is_shown_in_part(broken: Path, configure: Configure) -> None:
+    configure(problem_type="x" * 1_000_000)
+    with pytest.raises(CheckpointError, match=r"problem_type: expected one of .*, got 'xxx") as caught:
+        Checkpoint.open(str(broken))
+    assert len(str(caught.value)) < 500
+
+
 @pytest.mark.parametrize("content", ["[]", "null", '"bert"', "[" * 100_000, "\x00", '{"id2label": {"0": "\\ud800"}}'])
 def test_a_config_that_is_no_object_is_named(broken: Path, content: str) -> None:
     (broken / "config.json").write_text(content)

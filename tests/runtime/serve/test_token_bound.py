@@ -148,5 +148,5 @@ def test_a_tokenizer_that_makes_too_many_tokens_of_a_character_is_refused_before
     (tiny_copy / "tokenizer.json").write_bytes(data)
     entry = {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     rewrite(lambda fields: fields["files"].update({"tokenizer.json": entry}))
-    with pytest.raises(IncompatibleError, match=r"tokenizer\.json: expected at most 10,000 tokens for a character"):
+    with pytest.raises(IncompatibleError, match=r"normalizer: expected at most 10,000 characters for one"):
         ServedModel("m", tiny_copy, Settings())
