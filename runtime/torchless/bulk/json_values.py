@@ -28,7 +28,7 @@ def json_value(value: Any) -> Any:
         return {str(name): json_value(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [json_value(each) for each in value]
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return str(value)
 
 
 def cell(value: Any) -> str:
