@@ -83,7 +83,9 @@ class Reference:
 
         config = self._checkpoint.config
         name = _LOADERS[self.kind]
-        loader = getattr(transformers, name if self.head else _ENCODERS.get(config["model_type"], name))
+        if not self.head and not self._checkpoint.runs_own_code:
+            name = _ENCODERS.get(config["model_type"], name)
+        loader = getattr(transformers, name)
         settings = {name: value for name, value in _OVERRULED.items() if config.get(name, value) != value}
         settings |= rope_for_this_version(config)
         if self.head:

@@ -96,7 +96,7 @@ def head_of(folder: Path, config: Mapping[str, Any]) -> GraphKind:
         )
     if _are_tags(config.get("id2label") or {}):
         raise UnsupportedModelError(
-            f"{folder / 'config.json'}, architectures: expected the name of a class of transformers, because the "
+            f"{folder / 'config.json'}, architectures: expected a class of transformers with a head, because the "
             f"labels are those of a token classifier, got {shortened(', '.join(named), 80) or 'none'}. Name "
             "the class that the checkpoint was trained as, such as BertForTokenClassification; what another class adds "
             "to it (a CRF) is left out then."

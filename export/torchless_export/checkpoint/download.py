@@ -48,10 +48,16 @@ def download(name: str, revision: str | None, *, code: bool) -> tuple[Path, str]
         raise CheckpointError(
             f"no checkpoint {name}: there is no such folder, and the Hub did not give one ({one_line(error)})."
         ) from error
-    if not has_safetensors(folder / part) and not list((folder / part).glob(_PICKLES)):
+    if _lacks_weights(folder / part):
         names = [file.removeprefix(inner) for file in _listed(hub, name, folder.name)]
         raise no_weights(name, names)
     return folder, folder.name  # the Hub cache names a snapshot's folder by its commit
+
+
+def _lacks_weights(folder: Path) -> bool:
+    """Whether a model has none; what is an adapter, or no checkpoint at all, has an error of its own."""
+    is_model = (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file()
+    return is_model and not has_safetensors(folder) and not list(folder.glob(_PICKLES))
 
 
 def _listed(hub: Any, name: str, revision: str) -> list[str]:

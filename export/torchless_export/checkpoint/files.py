@@ -13,7 +13,12 @@ from torchless_export.errors import CheckpointError
 
 MOST_BYTES_OF_SETTINGS = 16 << 20  # as a bundle's manifest
 MOST_BYTES_OF_VOCABULARY = 256 << 20  # the largest tokenizer.json of models in use have 40 MB
-_TEXT_FILES = {".json", ".txt", ".model", ".jinja", ".codes"}  # what transformers reads beside the weights
+# What transformers reads beside the weights, by how a name begins.
+_READ = (
+    *("config", "tokenizer", "vocab", "merges", "special_tokens_map", "added_tokens", "chat_template", "bpe.codes"),
+    *("spiece", "spm", "sentencepiece", "source", "target", "emoji", "dict", "generation_config"),
+)
+_SUFFIXES = {".json", ".txt", ".model", ".jinja", ".codes"}
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -82,7 +87,7 @@ def refuse_special(folder: Path) -> None:
         CheckpointError: there is one; the message names it.
     """
     for path in sorted(folder.iterdir()):
-        if path.suffix in _TEXT_FILES:
+        if path.suffix in _SUFFIXES and path.name.startswith(_READ) and not (path.is_dir() and path.suffix != ".json"):
             is_there(path)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from torchless_export.errors import CheckpointError
+
 from .files import content_of
 
 _MOST_BYTES = 64 << 10  # what follows is no header
@@ -14,13 +16,10 @@ def front_matter(card: Path) -> dict[str, str]:
     """The scalars of a model card's YAML header, without quotes and comments; a list of them joined by commas.
 
     Only one line of it is read (the licence), so no YAML parser is required. Empty where there is no header.
-
-    Raises:
-        CheckpointError: something that is no file has the card's name.
     """
     try:
         lines = content_of(card, _MOST_BYTES, cut=True).decode(errors="replace").splitlines()
-    except OSError:
+    except (OSError, CheckpointError):  # no model needs its card
         return {}
     if not lines or lines[0].strip() != "---" or "---" not in lines[1:]:
         return {}

@@ -81,6 +81,7 @@ def _elsewhere(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _classes(config: Mapping[str, Any]) -> list[str]:
-    """What auto_map names; of a tokenizer two classes, or one and null."""
-    values = (config.get("auto_map") or {}).values()
+    """What auto_map names; of a tokenizer two classes, or one and null. Once a tokenizer's was a list of them."""
+    named = config.get("auto_map") or {}
+    values = named.values() if isinstance(named, Mapping) else [named]
     return [str(name) for value in values for name in (value if isinstance(value, list) else [value]) if name]

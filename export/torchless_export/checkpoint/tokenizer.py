@@ -148,6 +148,8 @@ def why_no_pairs(tokenizer: Any, type_count: int) -> str | None:
     given = max(asked(lambda _: backend.encode(word, word).type_ids, [TextPair(word, word)]))
     if not given or (given < type_count and passes_types(tokenizer)):
         return None
+    if given < type_count:
+        return "the tokenizer tells two texts apart by types, and model_input_names says that the model gets none"
     return f"the tokenizer gives a pair's second text the type {given}, and type_vocab_size is {type_count}"
 
 

@@ -36,11 +36,11 @@ def check_tokenizer_files(folder: Path) -> None:
     """
     for name in _VOCABULARIES:
         refuse_size(folder / name, MOST_BYTES_OF_VOCABULARY)
+    config = read_json(folder / _CONFIG) if is_there(folder / _CONFIG) else {}
+    _check_fields(folder / _CONFIG, config)
     for name in _OTHERS:
-        if is_there(folder / name):
+        if is_there(folder / name) and "added_tokens_decoder" not in config:  # else they are of the past
             read_json(folder / name)
-    if is_there(folder / _CONFIG):
-        _check_fields(folder / _CONFIG, read_json(folder / _CONFIG))
     if is_there(folder / _FAST):
         _check_fast(folder / _FAST)
     elif is_there(folder / "vocab.json"):

@@ -77,6 +77,11 @@ class RecordedLines:
         """Whether so much is held that no more lines come until some are taken or put back."""
         return self._held > self.most_bytes
 
+    @property
+    def second(self) -> str:
+        """The second of the lines that have not been taken; empty where there is none."""
+        return self._given[1][0] if len(self._given) > 1 else ""
+
     def put_back(self) -> None:
         """Return all lines but the first that have not been taken: they will come again."""
         while len(self._given) > 1:

@@ -5,28 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from torchless.errors import InputError
-
 from .columns import Column
 from .input_files import InputFile
 from .rows import Origin
 
 
 def folder_columns(files: Sequence[InputFile], present: Collection[str]) -> list[Column]:
-    """Those of all files, without those that the files hold too.
-
-    Raises:
-        InputError: two files lie in folders of other columns.
-    """
+    """Those that all files have, without those that the files hold too; none where folders are named in other ways."""
     names = [name for name, _ in files[0].folders]
-    for file in files:
-        found = [name for name, _ in file.folders]
-        if found != names:
-            said = [", ".join(f"{name}=…" for name in each) or "none" for each in (names, found)]
-            raise InputError(
-                f"{file.name}: expected folders named like those of {files[0].name} ({said[0]}), got {said[1]}. Give a "
-                "folder or a pattern of files with the same columns."
-            )
+    if any([name for name, _ in file.folders] != names for file in files):
+        return []
     return [Column(name, "string") for name in dict.fromkeys(names) if name not in present]
 
 

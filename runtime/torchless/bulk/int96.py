@@ -25,7 +25,10 @@ def kinds(arrow: Any, file: Any) -> set[str] | None:
     """
     fine = arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit="ns")
     columns = map(fine.schema.column, range(len(fine.schema)))
-    names = sorted({column.path.partition(".")[0] for column in columns if column.physical_type == "INT96"})
+    paths = [column.path for column in columns if column.physical_type == "INT96"]
+    names = [
+        name for name in fine.schema_arrow.names if any(path == name or path.startswith(f"{name}.") for path in paths)
+    ]
     if not names:
         return None
     readers = [fine, arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit="us")]

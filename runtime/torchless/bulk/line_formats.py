@@ -45,13 +45,14 @@ class Found(NamedTuple):
 def _from_csv(lines: RecordedLines) -> Iterator[Found]:
     csv.field_size_limit(min(_LONGEST_FIELD, sys.maxsize))
     reader = csv.reader(lines, strict=True)
+    width = 0  # of the header
     while True:
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            if lines.full and lines.skip(_is_last):
+            if lines.full and not _is_row(lines.second, width) and lines.skip(_is_last):
                 fields, said = [LEFT_OUT], f"a row of more than {lines.most_bytes:,} bytes"
             else:
                 lines.put_back()  # the record is given up, and all but its first line is read again
@@ -60,8 +61,17 @@ def _from_csv(lines: RecordedLines) -> Iterator[Found]:
             yield Found(Record(None, fields), lines.number, wrong or said, raw)
             continue
         raw, wrong = lines.take(lines.number)
+        width = width or len(fields)
         if fields or wrong:  # a blank line is no row, as to csv.DictReader
             yield Found(Record(tsv.without_end(raw), fields), lines.number, wrong, raw)
+
+
+def _is_row(line: str, width: int) -> bool:
+    """Whether a line behind an open quote looks like a row itself: then nothing closes the quote."""
+    try:
+        return width > 1 and [len(row) for row in csv.reader([line], strict=True)] == [width]
+    except csv.Error:
+        return False
 
 
 def _is_last(line: str) -> bool | None:

@@ -80,8 +80,10 @@ def run(
             tokens = _answer_all(job, begun, loaded, status)
             for file in begun.files:
                 file.refuse_change()
+        except StoppedError:
+            raise
         except InputError as error:
-            raise error if isinstance(error, StoppedError) else StoppedError(str(error)) from error
+            raise StoppedError(str(error)) from error
         totals = begun.kept.totals
         errors = _complete(begun)
     except BaseException:

@@ -53,7 +53,7 @@ class ServedModel:
     """
 
     def __init__(self, name: str, source: str | os.PathLike[str], settings: Settings) -> None:
-        """Verify a bundle, load both of its graphs and run each once.
+        """Load both graphs of a bundle, verify it, and run each graph once.
 
         Raises:
             BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.

@@ -21,7 +21,6 @@ _UTF8 = 4  # most bytes of a character
 # Characters that one character can become (Unicode Standard Annex 15, "Maximum Expansion Factors"), ASCII ones never.
 _NORMAL_FORMS = {"NFC": 3, "NFD": 4, "NFKC": 18, "NFKD": 18}
 _SHRINKING = {"Strip", "StripAccents", "Nmt", None}
-_INSERTING = {"Prepend", "Replace"}
 _SPACES_LOST = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 _SPLITTING = {"Digits", "Punctuation", "CharDelimiterSplit", "Split", "UnicodeScripts", "FixedLength", *_SPACES_LOST}
 
@@ -42,8 +41,7 @@ class TokenBound:
         self.special = self._special[0]
         factors: tuple[float, float] = _factors(parts)
         self.ascii, self.other = factors
-        steps = _steps(_state(parts.normalizer), "normalizers")
-        self.inserted = math.prod(_growth(step, spaces_lost=True)[1] for step in steps if step["type"] in _INSERTING)
+        self.inserted = math.prod(map(_inserted, _steps(_state(parts.normalizer), "normalizers")))
 
     def most(self, text: Text) -> float:
         """Most tokens that the text can have, if it is not cut; special ones included."""
@@ -87,12 +85,20 @@ def _growth(step: dict[str, Any], spaces_lost: bool) -> tuple[float, float]:
         return (2, 2) if step.get("add_prefix_space") else (1, 1)
     if kind == "Metaspace":  # a mark before every piece
         return 2, 2
-    if kind in _INSERTING:
+    if kind in {"Prepend", "Replace"}:
         added = len(step.get("prepend") or step.get("content") or "")
         return 1 + added, 1 + added
     if kind == "Precompiled":
         return _precompiled(base64.b64decode(step["precompiled_charsmap"]))
     return math.inf, math.inf
+
+
+def _inserted(step: dict[str, Any]) -> float:
+    """Characters for one, by the text that a step puts in: in front of all, or in the place of what it finds."""
+    if "prepend" in step:
+        return 1 + len(step["prepend"])
+    replaced = len(step.get("pattern", {}).get("String") or "x")  # a regular expression finds one character or more
+    return max(len(step.get("content") or "") / replaced, 1)
 
 
 def _state(part: Any) -> dict[str, Any] | None:

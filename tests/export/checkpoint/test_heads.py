@@ -84,7 +84,7 @@ def test_a_tagger_that_names_no_class_of_transformers_is_not_taken_for_a_text_cl
 ) -> None:
     tags = {"0": "O", "1": "B-PER", "2": "I-PER"}
     configure(architectures=[named] if named else None, id2label=tags, label2id=None)
-    expected = rf"architectures: expected the name of a class of transformers, .*, got {str(named).lower()}"
+    expected = rf"architectures: expected a class of transformers with a head, .*, got {str(named).lower()}"
     with pytest.raises(UnsupportedModelError, match=rf"(?i){expected}\."):
         export(broken, tmp_path / "out")
 

@@ -14,7 +14,7 @@ from torchless_export.checkpoint.tokenizer_files import check_tokenizer_files
 from torchless_export.errors import CheckpointError
 
 _NAMES = (
-    *("config.json", "README.md", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"),
+    *("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"),
     *("model.safetensors", "modules.json", "adapter_config.json", "config_sentence_transformers.json"),
 )
 
@@ -48,6 +48,8 @@ def test_what_is_no_file_is_named_and_not_opened(broken: Path, name: str, kind: 
 def test_json_that_transformers_could_not_read_is_named(
     broken: Path, name: str, content: bytes, complaint: str
 ) -> None:
+    if name == "added_tokens.json":  # of the past where tokenizer_config.json has its tokens
+        (broken / "tokenizer_config.json").write_text("{}")
     (broken / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=rf"{name}: .*{complaint}"):
         Checkpoint.open(str(broken)).transformers_tokenizer  # noqa: B018
@@ -66,6 +68,19 @@ def test_of_a_card_only_the_beginning_is_read(tmp_path: Path) -> None:
         file.write("---\nlicense: mit\n---\n" + "é" * 40_000)
         file.truncate(8 << 30)
     assert front_matter(card) == {"license": "mit"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_what_no_model_needs_may_be_anything(broken: Path) -> None:
+    """Tools that fetch large files later leave links to nothing."""
+    fields = json.loads((broken / "tokenizer_config.json").read_text())
+    (broken / "tokenizer_config.json").write_text(json.dumps({**fields, "added_tokens_decoder": {}}))
+    (broken / "added_tokens.json").write_text("")
+    (broken / "logs.txt").mkdir()
+    (broken / "trainer_state.json").symlink_to("nowhere")
+    os.mkfifo(broken / "README.md")
+    assert Checkpoint.open(str(broken)).source.license is None
+    check_tokenizer_files(broken)
 
 
 def test_settings_of_a_usual_depth_are_read(broken: Path) -> None:

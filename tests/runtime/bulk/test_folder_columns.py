@@ -59,17 +59,16 @@ def test_columns_that_the_files_hold_are_theirs(score: Any, tmp_path: Path) -> N
     assert [row["id"] for row in read(tmp_path / "out.csv")] == ["0"] * 25 + ["1"] * 25
 
 
-@pytest.mark.parametrize(
-    ("names", "complaint"),
-    [
-        (["date=1", "day=2"], r"\(date=…\), got day=…"),
-        (["date=1", "b"], r"\(none\), got date=…"),
-        (["label=1"], "a column label already"),
-    ],
-)
-def test_names_that_make_no_table_are_refused(score: Any, tmp_path: Path, names: list[str], complaint: str) -> None:
+@pytest.mark.parametrize("names", [["date=1", "day=2"], ["date=1", "b"]])
+def test_names_that_make_no_table_are_names_alone(score: Any, tmp_path: Path, names: list[str]) -> None:
     files(tmp_path / "in", "csv", names)
-    with pytest.raises(InputError, match=complaint):
+    score(tmp_path / "in", tmp_path / "out.csv")
+    assert list(read(tmp_path / "out.csv")[0]) == ["id", "text", "label", "score", "truncated"]
+
+
+def test_a_folder_s_column_with_the_name_of_a_new_one_is_refused(score: Any, tmp_path: Path) -> None:
+    files(tmp_path / "in", "csv", ["label=1"])
+    with pytest.raises(InputError, match="a column label already"):
         score(tmp_path / "in", tmp_path / "out.csv")
 
 

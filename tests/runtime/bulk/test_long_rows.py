@@ -88,6 +88,14 @@ def test_a_quote_that_nothing_closes_takes_its_own_row_alone(
     assert {each["reason"] for each in problems} <= {"a quote that nothing closes", "not CSV (',' expected after '\"')"}
 
 
+def test_a_stray_quote_takes_no_rows_though_a_later_one_could_close_it(score: Any, tmp_path: Path) -> None:
+    rows = "".join(f"{row},a text without quotes\n" for row in range(2000))
+    (tmp_path / "in.csv").write_text(f'id,text\n0,"6 inch\n{rows}7,12"\n8,good\n')
+    done = score(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert done.totals.rows == 2003
+    assert [each["row"] for each in listed(done)] == [1]
+
+
 def packed(path: Path, content: str) -> None:
     data = content.encode()
     if path.suffix == ".gz":

@@ -138,6 +138,11 @@ def test_a_table_of_normal_forms_is_read_as_sentencepiece_wrote_it() -> None:
         assert _precompiled(broken) == (math.inf, math.inf)
 
 
+def test_steps_that_replace_one_character_by_another_insert_nothing() -> None:
+    steps = [normalizers.Replace(each, "'") for each in "\u201c\u201d\u2018\u2019\u201e\u2026" * 4]
+    assert bound_of(with_parts(pieces(), normalizers.Sequence(steps))).inserted == 1
+
+
 def test_a_tokenizer_that_makes_too_many_tokens_of_a_character_is_refused_before_it_reads_anything(
     tiny_copy: Path, rewrite: Callable[..., None]
 ) -> None:
