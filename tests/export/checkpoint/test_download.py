@@ -72,6 +72,13 @@ def test_a_pickle_is_fetched_where_there_is_nothing_else(hub: Any, broken: Path,
     assert main(["export", "someone/classifier", str(tmp_path / "out"), "--precision", "fp32"]) == 0
 
 
+def test_an_adapter_of_the_hub_is_told_to_be_merged(hub: Any, tmp_path: Path) -> None:
+    files = {"adapter_config.json": b'{"task_type": "SEQ_CLS"}', "adapter_model.safetensors": b"x"}
+    hub.repositories["someone/adapter"].commit(files, "main")
+    with pytest.raises(CheckpointError, match="is a PEFT adapter"):
+        export("someone/adapter", tmp_path / "out")
+
+
 @pytest.mark.parametrize(("file", "advice"), [("tf_model.h5", "is not PyTorch's"), ("onnx/model.onnx", "is a graph")])
 def test_weights_of_others_are_named(hub: Any, broken: Path, tmp_path: Path, file: str, advice: str) -> None:
     (broken / "model.safetensors").unlink()
