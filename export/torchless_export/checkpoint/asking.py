@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torchless.errors import TorchlessError, is_foreign
 from torchless.inputs.arguments import Text, TextPair
 from torchless_export.errors import CheckpointError, one_line
 
@@ -45,7 +46,7 @@ def refuse_interruption(error: BaseException) -> None:
     Raises:
         BaseException: the error, where it is an interruption or too little memory.
     """
-    if isinstance(error, MemoryError) or not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+    if isinstance(error, MemoryError) or not (isinstance(error, TorchlessError) or is_foreign(error)):
         raise error
 
 

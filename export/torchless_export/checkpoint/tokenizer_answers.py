@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from torchless.inputs.normalizer_growth import MOST_INSERTED, inserted
 from torchless_export.errors import CheckpointError, UnsupportedModelError, one_line
 
 from .asking import refuse_interruption
 
 _RARE = "a ᚠ 가 � 🧿 嶲"  # no vocabulary of words or pieces holds all of these
-_MOST_GROWTH = 10_000  # characters; a normal form makes 18 of one at most, a mark for a space one more
 
 
 def require_answers(folder: Path, backend: Any) -> None:
@@ -49,28 +47,12 @@ def require_answers(folder: Path, backend: Any) -> None:
 
 def _refuse_growth(path: Path, normalizer: Any) -> None:
     """A few characters of a text would fill the memory of whoever reads it."""
-    growth = 1.0
-    for step in _steps(json.loads(normalizer.__getstate__()) if normalizer is not None else {}):
-        growth *= _growth(step)
-    if growth > _MOST_GROWTH:
+    growth = inserted(normalizer)
+    if growth > MOST_INSERTED:
         raise CheckpointError(
-            f"{path}, normalizer: expected at most {_MOST_GROWTH:,} characters for one of a text, got {growth:.3g}, by "
-            "what Replace and Prepend put in. Make their texts shorter."
+            f"{path}, normalizer: expected at most {MOST_INSERTED:,} characters for one of a text, got {growth:.3g}, "
+            "by what Replace and Prepend put in. Make their texts shorter."
         )
-
-
-def _steps(state: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for step in state.get("normalizers", [state]):
-        yield from _steps(step) if "normalizers" in step else [step]
-
-
-def _growth(step: dict[str, Any]) -> float:
-    """Characters that a step makes of one, by the text that it puts in."""
-    if "prepend" in step:
-        return 1 + len(step["prepend"])
-    added = len(step.get("content") or "")
-    replaced = len(step.get("pattern", {}).get("String", "x"))  # a regular expression takes one character or more
-    return max(added / replaced, 1) if replaced else 1 + added
 
 
 def _require_the_text(path: Path, backend: Any) -> None:

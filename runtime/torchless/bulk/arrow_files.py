@@ -10,6 +10,7 @@ from typing import Any
 
 from .dictionaries import bytes_of
 from .input_files import InputFile
+from .int96 import columns_of
 
 _BATCH_ROWS, _BATCH_BYTES, _SAMPLE = 1024, 16 << 20, 8
 _BUFFER = 1 << 20  # bytes read at once of each column: without it whole columns of a row group are held
@@ -29,6 +30,10 @@ class OpenedFile:
     def groups(self) -> list[tuple[int, int]]:
         """Of each group of rows its number, and how many rows it holds."""
         raise NotImplementedError
+
+    def int96_names(self) -> list[str]:
+        """The columns with INT96 timestamps, which Parquet alone has."""
+        return []
 
     def read(self, group: int) -> Iterator[Any]:
         """The batches of a group."""
@@ -51,6 +56,9 @@ class _Parquet(OpenedFile):
     def groups(self) -> list[tuple[int, int]]:
         found = self._reader.metadata
         return [(place, found.row_group(place).num_rows) for place in range(found.num_row_groups)]
+
+    def int96_names(self) -> list[str]:
+        return columns_of(self._reader)
 
     def read(self, group: int) -> Iterator[Any]:
         # What the file says of its size is that of values that may be written once for many rows.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from torchless.errors import InputError
+from torchless.errors import InputError, TorchlessError
 from torchless.inputs.column_names import first_present
 
 from . import int96
@@ -60,16 +60,23 @@ class ArrowSource:
         self._arrow = pyarrow(f"reading {files[0].name}")
         self._files = files
         self._wanted = wanted
-        self._unit: str | None = None
-        self._unit = self._int96_unit()
+        self._unit: str | None = None  # of INT96 timestamps; None where there are none
         self._groups: list[list[tuple[int, int]]] = []  # of each file
-        for place, file in enumerate(files):
+        kinds: set[str] | None = None  # of INT96 timestamps
+        schemas = []
+        for file in files:
             with self._opened(file) as opened:
-                if place == 0:
-                    self.schema = opened.schema
-                elif not opened.schema.equals(self.schema):
-                    raise InputError(f"{file.name}: expected the columns and types of {files[0].name}, got others.")
+                schemas.append(opened.schema)
                 self._groups.append(opened.groups())
+                if names := opened.int96_names():
+                    kinds = (kinds or set()) | int96.kinds(self._arrow, opened.file, names)
+        if kinds is not None:
+            self._unit = int96.unit(kinds, files[0].name)
+            schemas = [self._schema_of(file) for file in files]
+        self.schema = schemas[0]
+        for file, schema in zip(files, schemas, strict=True):
+            if not schema.equals(self.schema):
+                raise InputError(f"{file.name}: expected the columns and types of {files[0].name}, got others.")
         self.rows: int | None = sum(rows for groups in self._groups for _, rows in groups)
         self.names: list[str] = list(self.schema.names)
         name = files[0].name
@@ -77,18 +84,9 @@ class ArrowSource:
         for key in self._keys:
             refuse_no_strings(self._arrow, self.schema, key, name)
 
-    def _int96_unit(self) -> str | None:
-        """The unit of INT96 timestamps, which is the same for all files; None where there are none.
-
-        Raises:
-            InputError: no unit holds all of them, or a file cannot be read.
-        """
-        found = []
-        for file in self._files if self._files[0].format.kind == "parquet" else ():
-            with self._opened(file) as opened:
-                found.append(int96.kinds(self._arrow, opened.file))
-        present = [each for each in found if each is not None]
-        return int96.unit(set().union(*present), self._files[0].name) if present else None
+    def _schema_of(self, file: InputFile) -> Any:
+        with self._opened(file) as opened:
+            return opened.schema
 
     def blocks(self, skip: int) -> Generator[Block, None, None]:
         """All rows after the first `skip`, in blocks.
@@ -139,7 +137,7 @@ class ArrowSource:
             with file.opened() as (plain, _), open_file(self._arrow, plain, file, self._unit) as opened:
                 yield opened
         except (self._arrow.ArrowException, OSError, OverflowError) as error:
-            if isinstance(error, InputError) or type(error).__module__.startswith("torchless"):
+            if isinstance(error, TorchlessError):
                 raise
             raise InputError(f"{file.name}: cannot be read as {file.format.kind}: {_first_line(error)}.") from error
 

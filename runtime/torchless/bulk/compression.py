@@ -7,7 +7,7 @@ import io
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from torchless.errors import InputError, MissingExtraError
+from torchless.errors import InputError, TorchlessError
 
 from .arrow import pyarrow
 
@@ -36,7 +36,7 @@ def reading(file: IO[bytes], compression: str | None, name: str) -> Iterator[IO[
             with _zstd_reader(file) as plain:
                 yield plain
     except (EOFError, OSError, ValueError) as error:
-        if isinstance(error, (InputError, MissingExtraError)) or type(error).__module__.startswith("torchless"):
+        if isinstance(error, TorchlessError):
             raise
         what = f"cannot be read ({compression})" if compression else "cannot be read"
         raise InputError(f"{name}: {what}: {str(getattr(error, 'strerror', None) or error).rstrip('.')}.") from error

@@ -16,24 +16,27 @@ _ROWS = 1 << 16
 _FARTHEST = (2**63 - 1) // 1000  # microseconds, on both sides of 1970
 
 
-def kinds(arrow: Any, file: Any) -> set[str] | None:
-    """Which of FINE and FAR the INT96 timestamps of a file are; None where it has none.
+def columns_of(file: Any) -> list[str]:
+    """The columns of a pyarrow ParquetFile that hold such timestamps, at any depth."""
+    leaves = map(file.schema.column, range(len(file.schema)))
+    paths = [leaf.path for leaf in leaves if leaf.physical_type == "INT96"]
+    return [
+        name for name in file.schema_arrow.names if any(path == name or path.startswith(f"{name}.") for path in paths)
+    ]
+
+
+def kinds(arrow: Any, file: Any, names: list[str]) -> set[str]:
+    """Which of FINE and FAR the INT96 timestamps of a file are.
 
     Args:
         arrow: pyarrow.
         file: an open Parquet file.
+        names: the columns that hold them.
     """
-    fine = arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit="ns")
-    columns = map(fine.schema.column, range(len(fine.schema)))
-    paths = [column.path for column in columns if column.physical_type == "INT96"]
-    names = [
-        name for name in fine.schema_arrow.names if any(path == name or path.startswith(f"{name}.") for path in paths)
-    ]
-    if not names:
-        return None
-    readers = [fine, arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit="us")]
+    readers = [arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit=unit) for unit in ("ns", "us")]
+    pairs = zip(*(each.iter_batches(_ROWS, columns=names, use_threads=False) for each in readers), strict=True)
     found = set()
-    for batches in zip(*(each.iter_batches(_ROWS, columns=names, use_threads=False) for each in readers), strict=True):
+    for batches in pairs:
         for column in zip(*(batch.columns for batch in batches), strict=True):
             for nanoseconds, microseconds in zip(*(_counts(arrow, each) for each in column), strict=True):
                 if (nanoseconds != microseconds * 1000).any():  # both wrap around

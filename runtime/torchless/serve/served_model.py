@@ -13,7 +13,8 @@ from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Pooling
 from torchless.classifier import Classifier
 from torchless.encoder import Encoder
 from torchless.errors import IncompatibleError
-from torchless.inputs.tokens import Batch
+from torchless.inputs.normalizer_growth import MOST_INSERTED, inserted
+from torchless.inputs.tokens import Batch, Tokenizer
 from torchless.model import Device
 from torchless.shipping.verify import verify_bundle
 from torchless.token_classifier import TokenClassifier
@@ -23,7 +24,6 @@ from .settings import Settings
 from .token_bound import TokenBound
 
 _BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL, _BYTES_AROUND_A_SPAN = 24, 48, 144  # in JSON
-_MOST_INSERTED = 10_000  # characters for one of a text; real tokenizers put in a dozen at most
 _BYTES_OF_TWO_LOGITS = 8  # as the model answers them, and as scores
 
 Task = Literal["scores", "logits", "embeddings", "tags"]
@@ -71,7 +71,7 @@ class ServedModel:
         self.precision = encoder.precision
         self.tokenizer = encoder.tokenizer
         self.token_bound = TokenBound(self.tokenizer)
-        _refuse_growth(self.token_bound, bundle.path)
+        _refuse_growth(self.tokenizer, bundle.path)
         verify_bundle(bundle)  # from here on the tokenizer reads texts
         self.padded, self.budget = encoder.session.padded, encoder.session.budget
         pooling = self.manifest.pooling if settings.pooling == "auto" else settings.pooling
@@ -155,10 +155,11 @@ def describe(model: ServedModel) -> dict[str, str]:
     return {"model": model.name, "precision": model.precision, "sha256": model.digest}
 
 
-def _refuse_growth(bound: TokenBound, path: Path) -> None:
+def _refuse_growth(tokenizer: Tokenizer, path: Path) -> None:
     """Refuse a tokenizer that makes so much of a character that one text would take the server's memory."""
-    if bound.inserted > _MOST_INSERTED:
+    most = inserted(tokenizer.parts.normalizer)
+    if most > MOST_INSERTED:
         raise IncompatibleError(
-            f"{path / TOKENIZER}, normalizer: expected at most {_MOST_INSERTED:,} characters for one of a text, got "
-            f"{bound.inserted:,.0f}, by what Replace and Prepend put in."
+            f"{path / TOKENIZER}, normalizer: expected at most {MOST_INSERTED:,} characters for one of a text, got "
+            f"{most:,.0f}, by what Replace and Prepend put in."
         )

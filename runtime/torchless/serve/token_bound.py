@@ -32,7 +32,6 @@ class TokenBound:
         special: tokens that are added to a text.
         ascii: most tokens per character of a text that is ASCII; inf where the tokenizer has a part of unknown kind.
         other: most tokens per character of any other text.
-        inserted: characters for one of a text, by what steps put in: marks for spaces, and the like.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -41,7 +40,6 @@ class TokenBound:
         self.special = self._special[0]
         factors: tuple[float, float] = _factors(parts)
         self.ascii, self.other = factors
-        self.inserted = math.prod(map(_inserted, _steps(_state(parts.normalizer), "normalizers")))
 
     def most(self, text: Text) -> float:
         """Most tokens that the text can have, if it is not cut; special ones included."""
@@ -91,14 +89,6 @@ def _growth(step: dict[str, Any], spaces_lost: bool) -> tuple[float, float]:
     if kind == "Precompiled":
         return _precompiled(base64.b64decode(step["precompiled_charsmap"]))
     return math.inf, math.inf
-
-
-def _inserted(step: dict[str, Any]) -> float:
-    """Characters for one, by the text that a step puts in: in front of all, or in the place of what it finds."""
-    if "prepend" in step:
-        return 1 + len(step["prepend"])
-    replaced = len(step.get("pattern", {}).get("String") or "x")  # a regular expression finds one character or more
-    return max(len(step.get("content") or "") / replaced, 1)
 
 
 def _state(part: Any) -> dict[str, Any] | None:

@@ -40,6 +40,11 @@ def children(server: Server) -> list[int]:
     return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
+def relabel(rewrite: Callable[..., None]) -> None:
+    """Make another bundle of the copied one."""
+    rewrite(lambda fields: fields.update({"labels": ["a", "b", "c"][: len(fields["labels"])]}))
+
+
 def gone(pid: int) -> bool:
     try:
         return ") Z " in Path(f"/proc/{pid}/stat").read_text()
@@ -166,7 +171,7 @@ def test_all_processes_end_up_with_the_same_bundle_or_keep_the_old(
         return found
 
     (old,) = digests()
-    rewrite(lambda fields: fields.update({"labels": ["a", "b", "c"][: len(fields["labels"])]}))
+    relabel(rewrite)
     status, _, answer = server.request("POST", "/admin/reload", {}, KEY)
     assert status == 200, answer
     (new,) = digests()
@@ -190,7 +195,7 @@ def test_a_process_that_finds_another_bundle_does_not_serve_it(
 ) -> None:
     server = start(tiny_copy, "--processes", 2)
     (old,) = {model["sha256"] for model in server.get("/info")["models"]}
-    rewrite(lambda fields: fields.update({"labels": ["a", "b", "c"][: len(fields["labels"])]}))
+    relabel(rewrite)
     os.kill(children(server)[0], signal.SIGKILL)
     until(lambda: any("another bundle" in str(event.get("error")) for event in server.events()))
     assert {server.get("/info")["models"][0]["sha256"] for _ in range(10)} == {old}
@@ -204,7 +209,7 @@ def test_once_no_process_serves_the_old_bundle_the_new_one_is_served(
 ) -> None:
     server = start(tiny_copy, "--processes", 2)
     (old,) = {model["sha256"] for model in server.get("/info")["models"]}
-    rewrite(lambda fields: fields.update({"labels": ["a", "b", "c"][: len(fields["labels"])]}))
+    relabel(rewrite)
     for pid in children(server):
         os.kill(pid, signal.SIGKILL)
     until(lambda: server.metric("torchless_replaced_processes") == 2)
