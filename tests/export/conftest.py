@@ -22,10 +22,16 @@ from torchless_bench.exactness.bodies import write_as
 from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
+from torchless_export.writers import optimum
 
 Exported = tuple[Path, Path, ExportReport]  # checkpoint, bundle, what the export said
 # int8 of random weights agrees on nothing in particular
 ANY_LABEL = Gates(max_disagreement=1, max_score_error=1, max_accuracy_drop=1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("optimum") and not optimum.is_installed():
+        pytest.skip("optimum holds transformers at 4.57")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,10 +8,8 @@ import pytest
 
 from torchless_export.coverage_table import TABLE, main, row_of, what_happens
 from torchless_export.families import FAMILIES
-from torchless_export.writers import optimum
 
 ROOT = Path(__file__).parent.parent.parent
-needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
 
 
 def test_rows_are_put_in_their_place() -> None:
@@ -27,14 +25,14 @@ def test_rows_are_put_in_their_place() -> None:
     ]
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_what_cannot_be_traced_says_why() -> None:
     row = what_happens("fnet")
     assert row["graph"] == "refused"
     assert "fft" in row["why not"]
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_a_row_is_measured(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"{TABLE.header}\n|---|\n")

@@ -63,7 +63,7 @@ def _side_by_side(session: Session, parts: Sequence[Part]) -> Iterator[tuple[NDA
     """Threads of our own: an executor of Python's takes no work once the main thread has ended, and loses the rest."""
     from queue import SimpleQueue  # here, because most processes never send a long list
 
-    twin, waiting = session.twin, deque(parts)
+    narrow, waiting = session.with_threads(1), deque(parts)
     answered: SimpleQueue[tuple[NDArray[np.intp], Batch, Rows] | BaseException] = SimpleQueue()
 
     def work() -> None:
@@ -73,7 +73,7 @@ def _side_by_side(session: Session, parts: Sequence[Part]) -> Iterator[tuple[NDA
                     places, part = waiting.popleft()
                 except IndexError:
                     return
-                answered.put((places, part, twin.run(part)))
+                answered.put((places, part, narrow.run(part)))
         except BaseException as error:  # raised where the answers are taken
             answered.put(error)
 

@@ -64,8 +64,8 @@ class Session:
         self._padding_id = padding_id
         self._rows = rows
         self._device = device
-        self._make_twin = partial(Session, graph, device=device, threads=1, padding_id=padding_id, rows=rows)
-        self._twin: Session | None = None
+        self._make_another = partial(Session, graph, device=device, padding_id=padding_id, rows=rows)
+        self._others: dict[int, Session] = {}
         self._make = partial(_created, graph, device, threads=threads, as_written=not self.padded)
         self._session = self._make()
         self._runs = Runs(survive_forks=device == "cpu")
@@ -76,19 +76,20 @@ class Session:
         self._inputs = [node.name for node in self._session.get_inputs()]
         self.columns = _columns(self._session.get_outputs()[0])
 
-    @property
-    def twin(self) -> Session:
-        """The same graph with one thread a run, for callers side by side; loaded when it is first asked for.
+    def with_threads(self, threads: int) -> Session:
+        """The same graph with so many threads a run; loaded when it is first asked for, and kept.
 
         It maps the same weights, and packs them once more. onnxruntime fixes the threads of a session for good.
 
         Raises:
             InferenceError: onnxruntime cannot load the graph; the cause is chained.
         """
-        if self._twin is None:
+        if threads == self.threads:
+            return self
+        if threads not in self._others:
             with self._runs.lock:
-                self._twin = self._twin or self._make_twin()
-        return self._twin
+                self._others[threads] = self._others.get(threads) or self._make_another(threads=threads)
+        return self._others[threads]
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Run one batch.

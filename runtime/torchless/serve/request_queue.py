@@ -23,6 +23,8 @@ from .condition import LastFirst
 from .errors import NotReadyError, OverloadedError, TimedOutError, TooLargeError
 from .long_texts import LongRequest, LongTexts
 from .queued_request import QueuedRequest, SpansRequest, TagRequest
+from .quiet import Quiet
+from .rate import Rate
 from .settings import Settings
 from .whole import Cell, Row, Whole
 
@@ -31,7 +33,6 @@ Taken = list[tuple[QueuedRequest, list[int]]]  # requests, and which texts of ea
 _TOKENISE_TEXTS = 64  # tokenised in one call: enough to save calls, too few to delay the first
 _LONG_CHARACTERS = 20_000  # about 10 ms of tokenising
 _SHARES = 16
-_KEPT = 0.95  # of what earlier batches count in the measured rate, at each one
 SHUTTING_DOWN = "the server is shutting down"
 
 
@@ -55,9 +56,9 @@ class RequestQueue:
         self._waiting: deque[QueuedRequest] = deque()  # tokenised
         self._queued_tokens = 0
         self._ready_tokens = 0  # of those, tokenised
-        self._idle = 0  # workers that wait
+        self._quiet = Quiet(self._row, workers)
         self._closed = False
-        self._lately = [0.0, 0.0]  # tokens and seconds of the last batches, earlier ones counting less
+        self._rate = Rate()
 
     # Reports, for any thread.
 
@@ -107,8 +108,7 @@ class RequestQueue:
         if not request.texts:
             return
         self._admit(request)
-        limit_s = self._settings.request_timeout_s
-        limit_s = limit_s if timeout_s is None else min(timeout_s, limit_s)
+        limit_s = min(self._settings.request_timeout_s, math.inf if timeout_s is None else timeout_s)
         timer = request.loop.call_later(max(0.0, limit_s - spent_s), self._expire, request, limit_s)
         try:
             await request.answered()
@@ -174,13 +174,18 @@ class RequestQueue:
 
     # Workers.
 
+    def is_quiet(self) -> bool:
+        """Whether the worker that asks is, and has for a while been, the only one of the server that has work."""
+        with self._changed:
+            return self._quiet.look(perf_counter(), waits=bool(self._arrived or self._waiting))
+
     def wait(self) -> bool:
         """Wait until there is something to tokenise or to run; False when the server shuts down."""
         with self._changed:
-            self._idle += 1
+            self._quiet.rest()
             while not (self._arrived or self._waiting or self._closed):
                 self._changed.wait()
-            self._idle -= 1
+            self._quiet.work()
             return not self._closed
 
     def arrivals(self) -> list[QueuedRequest]:
@@ -227,9 +232,8 @@ class RequestQueue:
         now_s = perf_counter()
         with self._changed:
             complete = [request for request in owners if request.count_answer(now_s)]
-            all_tokens, all_seconds = self._lately
-            self._lately = [_KEPT * all_tokens + tokens, _KEPT * all_seconds + seconds]
-            self._row.set(Cell.TOKENS_PER_S, self._lately[0] / self._lately[1] * self.workers)
+            self._rate.add(tokens, seconds)
+            self._row.set(Cell.TOKENS_PER_S, self._rate.tokens_per_s * self.workers)
         return complete
 
     def _share(self) -> int:
@@ -239,7 +243,7 @@ class RequestQueue:
         with idle workers only.
         """
         few = self._ready_tokens <= plan.BUDGETS[self._settings.device].tokens
-        return min(self._settings.budget_tokens, self._ready_tokens // (self.workers if few else self._idle + 1))
+        return min(self._settings.budget_tokens, self._ready_tokens // (self.workers if few else self._quiet.idle + 1))
 
     def _subtract(self, tokens: int) -> None:
         self._count(-tokens)

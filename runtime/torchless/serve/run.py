@@ -14,9 +14,9 @@ from torchless.running.threads import available_threads
 from .handover import Handover
 from .listening import listen_tcp, listen_unix
 from .logs import flush, log, log_error, use_json
-from .process_count import process_count
 from .server import serve_here
 from .settings import Settings, is_service_link, variable
+from .sizing import process_count
 from .supervisor import Supervisor
 
 _OTHER_FILES = 256  # beside connections

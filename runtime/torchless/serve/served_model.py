@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torchless.answers.numerics import Floats
 from torchless.bundle.bundle import Bundle
@@ -15,7 +16,8 @@ from torchless.encoder import Encoder
 from torchless.errors import IncompatibleError
 from torchless.inputs.normalizer_growth import MOST_INSERTED, inserted
 from torchless.inputs.tokens import Batch, Tokenizer
-from torchless.model import Device
+from torchless.model import Device, Model
+from torchless.running.forks import keep
 from torchless.shipping.verify import verify_bundle
 from torchless.token_classifier import TokenClassifier
 
@@ -26,6 +28,7 @@ from .token_bound import TokenBound
 _BYTES_PER_NUMBER, _BYTES_AROUND_A_LABEL, _BYTES_AROUND_A_SPAN = 24, 48, 144  # in JSON
 _BYTES_OF_TWO_LOGITS = 8  # as the model answers them, and as scores
 
+M = TypeVar("M", bound=Model)
 Task = Literal["scores", "logits", "embeddings", "tags"]
 
 
@@ -38,6 +41,7 @@ class ServedModel:
         encoder: the graph without the head.
         classifier: the graph with a head for texts; None in a bundle without one.
         tagger: the graph with a head for tokens; None in a bundle without one.
+        lone: the one of these that the bundle was exported for, with more threads; None if it is not to have more.
         manifest: the bundle's contract.
         digest: sha256 of the manifest, which vouches for every other file.
         tokenizer: texts to tokens, for both graphs.
@@ -52,8 +56,14 @@ class ServedModel:
             "embeddings" alone. The answer of "tags" has so many bytes and numbers for each token.
     """
 
-    def __init__(self, name: str, source: str | os.PathLike[str], settings: Settings) -> None:
+    def __init__(self, name: str, source: str | os.PathLike[str], settings: Settings, lone_threads: int = 1) -> None:
         """Load both graphs of a bundle, verify it, and run each graph once.
+
+        Args:
+            name: as the attribute.
+            source: a folder, an installed package or a Hub id.
+            settings: how to serve it.
+            lone_threads: CPU threads of a batch that runs alone.
 
         Raises:
             BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
@@ -91,12 +101,10 @@ class ServedModel:
             self.tagger.tokenizer = self.tokenizer
             self.tagger.run(warming)
             self.columns |= {"tags": len(self.manifest.labels)}
-        names = sum(_BYTES_AROUND_A_LABEL + len(label.encode()) for label in self.manifest.labels)
-        vector = self.manifest.hidden_size * _BYTES_PER_NUMBER
-        self.answer_bytes: dict[Task, int] = {"scores": names, "logits": names, "embeddings": vector}
-        longest = max((len(label.encode()) for label in self.manifest.labels), default=0)
-        logits = len(self.manifest.labels) * _BYTES_OF_TWO_LOGITS
-        self.answer_bytes["tags"] = _BYTES_AROUND_A_SPAN + longest + logits
+        self.lone = _with_threads(self.classifier or self.tagger or encoder, lone_threads)
+        if self.lone is not None:
+            self.lone.session.run(warming)
+        self.answer_bytes = _answer_bytes(self.manifest)
 
     def require(self, task: Task) -> None:
         """Refuse a task that the bundle has no graph for.
@@ -115,20 +123,30 @@ class ServedModel:
                 f"with --pooling {self.manifest.pooling}"
             )
 
-    def run(self, task: Task, batch: Batch) -> Floats | list[Floats]:
+    def run(self, task: Task, batch: Batch, *, alone: bool = False) -> Floats | list[Floats]:
         """Answer a batch: float32 (texts, columns); for "tags" each text's logits, float32 (tokens, labels).
 
-        "scores" are under the bundle's own activation, "embeddings" are pooled and not normalised.
+        "scores" are under the bundle's own activation, "embeddings" are pooled and not normalised. A batch
+        that is alone runs on more threads, if the model has been given them and the task is what it was exported for.
 
         Raises:
             InferenceError: onnxruntime refused the batch, or the model answered NaN.
             InvalidError: as `require`.
         """
         if task == "embeddings":
-            return self.encoder.pool(batch, pooling=self.pooling)
+            return self._on(self.encoder, alone).pool(batch, pooling=self.pooling)
         if task == "tags":
-            return self.require_tagger().run(batch)
-        return self._head().score(batch, activation=None if task == "scores" else "none")
+            return self._on(self.require_tagger(), alone).run(batch)
+        return self._on(self._head(), alone).score(batch, activation=None if task == "scores" else "none")
+
+    def leave_threads(self) -> None:
+        """In a forked process, which has not the threads of `lone`."""
+        if self.lone is not None:
+            keep(self.lone.session)
+            self.lone = None
+
+    def _on(self, model: M, alone: bool) -> M:
+        return self.lone if alone and isinstance(self.lone, type(model)) else model
 
     def require_tagger(self) -> TokenClassifier:
         """The graph with a head for tokens.
@@ -148,6 +166,22 @@ class ServedModel:
                 raise InvalidError(f"{self.name} labels tokens, not texts; send the texts to /tag")
             raise InvalidError(f"{self.name} has no classification head; it only makes embeddings")
         return self.classifier
+
+
+def _answer_bytes(manifest: Manifest) -> dict[Task, int]:
+    names = sum(_BYTES_AROUND_A_LABEL + len(label.encode()) for label in manifest.labels)
+    vector = manifest.hidden_size * _BYTES_PER_NUMBER
+    longest = max((len(label.encode()) for label in manifest.labels), default=0)
+    tags = _BYTES_AROUND_A_SPAN + longest + len(manifest.labels) * _BYTES_OF_TWO_LOGITS
+    return {"scores": names, "logits": names, "embeddings": vector, "tags": tags}
+
+
+def _with_threads(model: M, threads: int) -> M | None:
+    if threads <= model.session.threads:
+        return None
+    other = copy(model)
+    other.session = model.session.with_threads(threads)
+    return other
 
 
 def describe(model: ServedModel) -> dict[str, str]:

@@ -27,9 +27,10 @@ from .reloads import Prepared, Reloads
 from .request_queue import RequestQueue
 from .served_model import ServedModel, describe
 from .settings import Settings
+from .sizing import lone_threads, worker_count
 from .watch import hang_s
 from .whole import Cell, Row, State, Whole
-from .workers import Workers, default_workers
+from .workers import Workers
 
 _IN_LIBRARIES = ("torchless-load", "torchless-worker", "torchless-tokeniser")  # threads that call libraries
 
@@ -76,6 +77,7 @@ class Service:
         self.forked = False
         self.row = row or Whole().row()
         self.supervisor: Channel | None = None
+        self._lone_threads = lone_threads(map(str, self.sources.values()), settings, self.row.whole.processes)
         self._prepared = Prepared[dict[str, ServedModel]]()
         self._beginning: asyncio.Future[None] | None = None
         self._begin()
@@ -85,8 +87,7 @@ class Service:
     def _begin(self) -> None:
         """Make what threads share, and start them."""
         settings = self.settings
-        count = settings.workers or default_workers(settings, self.row.whole.processes)
-        self.queue = RequestQueue(settings, count, self.row)
+        self.queue = RequestQueue(settings, worker_count(settings, self.row.whole.processes), self.row)
         self._watch = Workers(self.queue, self.metrics).watch
         self._loading = threading.Lock()
         self._reloads = Reloads(self.reload)
@@ -114,6 +115,8 @@ class Service:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads too are gone
         self.row = Whole().row()  # that of the process that it is forked from is shared
         self._begin()
+        for model in self.models.values():
+            model.leave_threads()
         if self.settings.threads > 1 or self.settings.device != "cpu":  # a session's threads, or its GPU
             # Kept for ever: a session that is freed waits for the end of threads that this process does not have.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.models))
@@ -166,8 +169,7 @@ class Service:
             BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
         """
         with self._loading:
-            models = {name: ServedModel(name, source, self.settings) for name, source in self.sources.items()}
-            self.models = models
+            self.models = models = self._fresh(None)
             self._tidy()
         for model in models.values():
             log("model loaded", **describe(model))
@@ -189,7 +191,7 @@ class Service:
 
     def _fresh(self, name: str | None) -> dict[str, ServedModel]:
         names = [name] if name is not None else list(self.sources)
-        return {each: ServedModel(each, self.sources[each], self.settings) for each in names}
+        return {each: ServedModel(each, self.sources[each], self.settings, self._lone_threads) for each in names}
 
     def _swap(self, fresh: dict[str, ServedModel]) -> list[ServedModel]:
         self.models = {**self.models, **fresh}

@@ -69,6 +69,13 @@ class Settings:
         shown="CPUs / processes / threads, on a GPU 2",
     )
     threads: int = _option(1, "CPU threads per batch", least=1)
+    lone_threads: int | None = _option(
+        None,
+        "CPU threads for a batch while nothing else runs or waits; no more than --threads saves the memory of a second "
+        "copy of the weights",
+        least=1,
+        shown="workers x threads, with several processes 4 or more; as far as the CPUs and half of the memory allow",
+    )
     budget_tokens: int = _option(1024, "most tokens that a free worker takes from the queue at a time", least=1)
     max_queue_tokens: int = _option(
         32768,

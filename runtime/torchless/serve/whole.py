@@ -27,7 +27,8 @@ class Cell(IntEnum):
     ANSWERED_TEXTS = 6
     DROPPED_LINES = 7
     WORKERS = 8
-    BEAT_S = 9  # its heartbeat: time.monotonic() when its event loop last wrote this row
+    BUSY = 9  # workers that have something to do
+    BEAT_S = 10  # its heartbeat: time.monotonic() when its event loop last wrote this row
 
 
 class State(IntEnum):

@@ -17,7 +17,6 @@ import numpy as np
 from torchless.inputs.text_tokens import TextTokens
 from torchless.inputs.tokens import Batch, spans_of
 from torchless.running import plan
-from torchless.running.threads import available_threads
 
 from .errors import InvalidError, as_error
 from .long_texts import LongRequest
@@ -25,7 +24,6 @@ from .metrics import Metrics
 from .queued_request import QueuedRequest, SpansRequest, TagRequest, Tokens, call_in_loop
 from .request_queue import RequestQueue, Taken
 from .served_model import ServedModel
-from .settings import Settings
 from .watch import Watch
 
 T = TypeVar("T")
@@ -186,7 +184,7 @@ class Workers:
         begun_s = perf_counter()
         first = owners[0][0]
         try:
-            rows = first.model.run(first.task, batch)
+            rows = first.model.run(first.task, batch, alone=self._queue.is_quiet())
         except BaseException as error:
             if len(owners) == 1:
                 first.fail_soon(as_error(error))
@@ -220,10 +218,3 @@ def _select(batch: Batch, texts: list[int]) -> Batch:
 def _answer(requests: list[QueuedRequest]) -> None:
     for request in requests:
         request.answer()
-
-
-def default_workers(settings: Settings, processes: int) -> int:
-    """Workers of one process."""
-    if settings.device != "cpu":
-        return 2  # one has the GPU, the other tokenises
-    return max(1, available_threads() // (settings.threads * processes))

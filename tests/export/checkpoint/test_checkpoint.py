@@ -20,7 +20,6 @@ from torchless.errors import MissingExtraError
 from torchless_export import ExportReport, export
 from torchless_export.checkpoint import Checkpoint
 from torchless_export.errors import CheckpointError, ParityError, UnsupportedModelError
-from torchless_export.writers import optimum
 
 Configure = Callable[..., None]
 Exported = tuple[Path, Path, ExportReport]
@@ -265,7 +264,7 @@ def test_code_that_is_trusted_runs_and_must_still_agree(with_own_code: Path, tmp
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
+@pytest.mark.optimum
 def test_what_code_of_its_own_computes_is_traced(with_own_code: Path, checkpoint: Path, tmp_path: Path) -> None:
     export(with_own_code, tmp_path / "out", trust_remote_code=True)
     export(checkpoint, tmp_path / "plain", precisions=["fp32"])

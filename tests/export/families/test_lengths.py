@@ -18,7 +18,6 @@ from torchless.errors import InputError
 from torchless_export import export
 from torchless_export.errors import UnsupportedModelError
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, RandomCheckpoint, make
-from torchless_export.writers import optimum
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_a_limit_of_the_caller_s_is_the_bundle_s(tmp_path: Path) -> None:
         export(checkpoint, tmp_path / "out", max_tokens=2)
 
 
-@pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
+@pytest.mark.optimum
 def test_a_limit_is_asked_for_where_the_checkpoint_names_none(tmp_path: Path) -> None:
     sizes = {"d_model": 32, "d_inner": 64, "n_layer": 2, "n_head": 4}
     xlnet = RandomCheckpoint("xlnet", max_tokens=10**30, settings=sizes)

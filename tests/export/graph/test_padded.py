@@ -19,13 +19,10 @@ from torchless.errors import OutputError
 from torchless_export import ExportReport, export
 from torchless_export.file_names import POOLING
 from torchless_export.quality import Gates
-from torchless_export.writers import optimum
 
 LENIENT = Gates(max_disagreement=1, max_score_error=1, max_accuracy_drop=1)
 Exported = tuple[Path, Path, ExportReport]
 Logits = Callable[..., Any]
-
-needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
 
 
 @pytest.fixture(scope="module", params=["bert", "distilbert", "roberta", "modernbert, mean", "deberta-v3"])
@@ -139,7 +136,7 @@ def test_an_older_padded_bundle_is_replaced(padded: Exported, tmp_path: Path) ->
         export(padded[0], tmp_path / "out", graph="padded", precisions=["fp32"])
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_optimum_loads_a_padded_bundle_and_agrees(
     padded: Exported, expected_logits: Logits, sentences: list[str]
 ) -> None:

@@ -18,10 +18,8 @@ from torchless_export import ExportReport, export
 from torchless_export.families import FAMILIES
 from torchless_export.families.random_checkpoint import RandomCheckpoint
 from torchless_export.random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, TAGS, make
-from torchless_export.writers import optimum
 
 Exported = tuple[Path, Path, ExportReport]
-needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
 # Without a family; each with something of its own in the way of tracing it.
 OTHERS = {
     **{name: FOREIGN[name] for name in ("mobilebert", "longformer", "gpt2, no padding")},
@@ -80,7 +78,7 @@ def test_a_padded_tagger_says_what_it_is(padded: tuple[Path, Path], sentences: l
     assert Encoder.load(bundle).embed(["good"]).shape == (1, 32)
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_optimum_loads_a_padded_tagger_and_agrees(padded: tuple[Path, Path], sentences: list[str]) -> None:
     from optimum.onnxruntime import ORTModelForTokenClassification
 
@@ -92,7 +90,7 @@ def test_optimum_loads_a_padded_tagger_and_agrees(padded: tuple[Path, Path], sen
         np.testing.assert_allclose(row[mask == 1], pytorch(checkpoint, text), atol=2e-5)
 
 
-@needs_optimum
+@pytest.mark.optimum
 @pytest.mark.parametrize("name", OTHERS)
 def test_an_architecture_without_a_family_tags_through_optimum(name: str, tmp_path: Path, sentences: list[str]) -> None:
     assert OTHERS[name].model_type not in FAMILIES
@@ -105,7 +103,7 @@ def test_an_architecture_without_a_family_tags_through_optimum(name: str, tmp_pa
         np.testing.assert_allclose(logits, pytorch(checkpoint, text), atol=1e-4)
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_a_family_s_tagger_through_optimum_is_the_same(
     exported_tagger: Callable[[str], Exported], tmp_path: Path, sentences: list[str]
 ) -> None:

@@ -269,9 +269,9 @@ def edited() -> Callable[..., Path]:
     return edited
 
 
+@pytest.mark.optimum
 @pytest.mark.parametrize("tagger", [True, False])
 def test_a_model_that_reads_places_on_a_page_is_refused(tagger: bool, tmp_path: Path) -> None:
-    pytest.importorskip("optimum.exporters.onnx")
     from torchless_export.families.random_checkpoint import RandomCheckpoint
 
     random = RandomCheckpoint("layoutlm", settings={"max_position_embeddings": 64, **SMALL})

@@ -19,12 +19,11 @@ from torchless_export import ExportReport, export
 from torchless_export.errors import CheckpointError, UnsupportedModelError
 from torchless_export.families import FAMILIES, RandomCheckpoint
 from torchless_export.random_checkpoints import FOREIGN, RANDOM_CHECKPOINTS, make
-from torchless_export.writers import GraphName, optimum
+from torchless_export.writers import GraphName
 
 Exported = tuple[Path, Path, ExportReport]
 Logits = Callable[..., Any]
 SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-needs_optimum = pytest.mark.skipif(not optimum.is_installed(), reason="optimum holds transformers at 4.57")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def foreign(roformer: Path, tmp_path_factory: pytest.TempPathFactory) -> Exporte
     return roformer, out, export(roformer, out)
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_an_architecture_without_a_family_goes_through_optimum(
     foreign: Exported, expected_logits: Logits, sentences: list[str]
 ) -> None:
@@ -56,7 +55,7 @@ def test_an_architecture_without_a_family_goes_through_optimum(
     )
 
 
-@needs_optimum
+@pytest.mark.optimum
 @pytest.mark.parametrize("graph", ["auto", "padded"])
 def test_a_setting_that_a_family_does_not_implement_goes_through_optimum(
     graph: GraphName, broken: Path, configure: Callable[..., None], tmp_path: Path, expected_logits: Logits
@@ -71,7 +70,7 @@ def test_a_setting_that_a_family_does_not_implement_goes_through_optimum(
     np.testing.assert_allclose(classifier.logits(texts), expected_logits(broken, texts)[0], atol=1e-4)
 
 
-@needs_optimum
+@pytest.mark.optimum
 @pytest.mark.parametrize("name", [name for name in FOREIGN if name != "roformer"])
 def test_a_text_answers_alone_and_in_a_batch_as_the_pipeline_does(name: str, tmp_path: Path) -> None:
     """Also where transformers refuses such a batch: rows with other numbers of <eos>, a model without padding."""
@@ -92,7 +91,7 @@ def test_a_text_answers_alone_and_in_a_batch_as_the_pipeline_does(name: str, tmp
     np.testing.assert_allclose(np.concatenate([classifier.logits([text]) for text in texts]), expected, atol=1e-4)
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_a_bigbird_is_cut_where_its_attention_would_be_random(tmp_path: Path) -> None:
     settings = {"max_position_embeddings": 128, "block_size": 4, "num_random_blocks": 1}
     said: list[str] = []
@@ -101,7 +100,7 @@ def test_a_bigbird_is_cut_where_its_attention_would_be_random(tmp_path: Path) ->
     assert any("cutting texts at 28 tokens" in line and "original_full" in line for line in said)
 
 
-@needs_optimum
+@pytest.mark.optimum
 @pytest.mark.parametrize(
     ("architecture", "scaling", "limit"),
     [
@@ -122,7 +121,7 @@ def test_positions_that_turn_with_the_length_are_cut_where_that_begins(
     assert any(f"cutting texts at {limit} tokens" in line and "RoPE" in line for line in said)
 
 
-@needs_optimum
+@pytest.mark.optimum
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -152,14 +151,14 @@ def test_rotary_positions_that_transformers_5_saved_turn_as_it_turns_them(
         export(folder, tmp_path / "none")
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_neighbours_change_nothing_in_a_padded_graph_but_last_digits(foreign: Exported, sentences: list[str]) -> None:
     classifier = Classifier.load(foreign[1])
     alone = np.concatenate([classifier.scores([text]) for text in sentences[:12]])
     np.testing.assert_allclose(classifier.scores(sentences[:12]), alone, atol=1e-5)
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_optimum_writes_a_known_architecture_when_asked(
     tmp_path: Path, expected_logits: Logits, sentences: list[str]
 ) -> None:
@@ -170,7 +169,7 @@ def test_optimum_writes_a_known_architecture_when_asked(
     np.testing.assert_allclose(Classifier.load(tmp_path / "out").logits(sentences[:12]), expected, atol=2e-5)
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_other_programs_pad_where_parity_was_proven(tmp_path: Path) -> None:
     """After padding on the left, as this checkpoint's tokenizer says, absolute positions are others."""
     checkpoint = make(RANDOM_CHECKPOINTS["bert"], tmp_path / "bert")
@@ -188,7 +187,7 @@ def test_other_programs_pad_where_parity_was_proven(tmp_path: Path) -> None:
     np.testing.assert_allclose(logits, expected, atol=2e-5)
 
 
-@needs_optimum
+@pytest.mark.optimum
 def test_what_optimum_cannot_do_is_refused(roformer: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="int8 needs an architecture with a family"):
         export(roformer, tmp_path / "out", precisions=["int8"])
@@ -202,7 +201,7 @@ def test_what_optimum_cannot_do_is_refused(roformer: Path, tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
-@needs_optimum
+@pytest.mark.optimum
 @pytest.mark.parametrize("name", ["roformer", "bart", "gpt2, no padding"])
 def test_a_body_alone_goes_through_optimum(name: str, tmp_path: Path) -> None:
     checkpoint = make(FOREIGN[name], tmp_path / "checkpoint")
@@ -210,7 +209,7 @@ def test_a_body_alone_goes_through_optimum(name: str, tmp_path: Path) -> None:
     assert Encoder.load(tmp_path / "out").embed(["good"]).shape == (1, 32)
 
 
-@needs_optimum
+@pytest.mark.optimum
 @pytest.mark.parametrize("architecture", ["t5", "mt5", "umt5"])
 def test_the_body_of_a_t5_is_its_encoder_as_sentence_transformers_loads_it(architecture: str, tmp_path: Path) -> None:
     sizes = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4}

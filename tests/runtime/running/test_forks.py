@@ -84,19 +84,19 @@ answers_in_a_fork()
     assert forked(tiny, lines) == ["0"]
 
 
-def test_a_twin_that_was_being_made_is_made_in_the_child(tiny: Path) -> None:
+def test_a_session_with_other_threads_that_was_being_made_is_made_in_the_child(tiny: Path) -> None:
     lines = """
-made = model.session._make_twin
-def make():
+made = model.session._make_another
+def make(threads):
     if not inside.is_set():
         inside.set()
         leave.wait()
-    return made()
-model.session._make_twin = make
+    return made(threads=threads)
+model.session._make_another = make
 batch = model.tokenizer.encode(texts)
-question = lambda: model.session.twin.run(batch)
-expected = made().run(batch)
-while_another_does(lambda: model.session.twin)
+question = lambda: model.session.with_threads(1).run(batch)
+expected = made(threads=1).run(batch)
+while_another_does(lambda: model.session.with_threads(1))
 """
     assert forked(tiny, lines) == ["0"]
 

@@ -129,15 +129,17 @@ def test_a_refused_batch_is_named_with_its_size(lookup: Lookup, batch_of: BatchO
 def test_a_session_has_the_threads_and_the_budget_it_was_given(tiny: Path) -> None:
     session = Session(tiny / "encoder.fp32.onnx", device="cpu", threads=3)
     assert (session.threads, session.budget) == (3, BUDGETS["cpu"])
-    assert session.twin.threads == 1
-    assert session.twin is session.twin
+    assert session.with_threads(1).threads == 1
+    assert session.with_threads(1) is session.with_threads(1)
 
 
 @pytest.mark.parametrize("layout", ["packed", "padded"])
-def test_a_twin_answers_the_same(lookup: Lookup, batch_of: BatchOf, layout: str) -> None:
+def test_a_session_with_other_threads_answers_the_same(lookup: Lookup, batch_of: BatchOf, layout: str) -> None:
     session = session_of(lookup(layout, WORDS, KINDS), padding_id=None if layout == "packed" else 0)
-    assert session.twin.padded == session.padded
-    np.testing.assert_array_equal(session.twin.run(batch_of([2, 1])), session.run(batch_of([2, 1])))
+    for threads in (1, 2):
+        other = session.with_threads(threads)
+        assert (other.threads, other.padded) == (threads, session.padded)
+        np.testing.assert_array_equal(other.run(batch_of([2, 1])), session.run(batch_of([2, 1])))
 
 
 def test_a_large_run_answers_as_its_parts_do(tiny_classifier: Classifier, long_text: str) -> None:

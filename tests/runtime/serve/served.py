@@ -35,11 +35,13 @@ class FakeServedModel:
         self.padded = False
         self.budget = BUDGETS["cpu"]
         self.batches: list[tuple[str, list[int]]] = []
+        self.alone: list[bool] = []  # of each batch
         self.gate = threading.Event()
         self.gate.set()
         self.refused_token: int | None = None
 
-    def run(self, task: str, batch: Batch) -> NDArray[np.float32]:
+    def run(self, task: str, batch: Batch, *, alone: bool = False) -> NDArray[np.float32]:
+        self.alone.append(alone)
         self.gate.wait(10)
         self.batches.append((task, batch.lengths.tolist()))
         if self.refused_token is not None and (batch.input_ids == self.refused_token).any():

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,13 @@ from torchless import Classifier
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 PROGRAM = """
-import os, socket, sys
+import os, socket, sys, time
 import uvicorn
 from torchless.serve import create_app
 from torchless.serve.settings import Settings
-application = create_app({"m": sys.argv[1]}, Settings(threads=int(sys.argv[2]), request_timeout_s=10.0))
+application = create_app({"m": sys.argv[1]}, Settings(threads=int(sys.argv[2]), request_timeout_s=10.0, api_key="key"))
 listening = socket.create_server(("127.0.0.1", 0))
+time.sleep(0.5)  # until the threads of sessions sleep
 if os.fork() == 0:
     uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="off")).run(sockets=[listening])
     os._exit(0)
@@ -48,12 +50,16 @@ def forked(model: Path, threads: int) -> Iterator[int]:
         process.stdout.close()  # type: ignore[union-attr]
 
 
-def post(port: int, inputs: list[list[str]]) -> list[list[dict[str, object]]]:
-    body = json.dumps({"inputs": inputs}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"})
+def ask(port: int, path: str, body: dict[str, object]) -> Any:
+    headers = {"content-type": "application/json", "authorization": "Bearer key"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
-        found: list[list[dict[str, object]]] = json.loads(answer.read())
-        return found
+        return json.loads(answer.read())
+
+
+def post(port: int, inputs: list[list[str]]) -> list[list[dict[str, object]]]:
+    found: list[list[dict[str, object]]] = ask(port, "/predict", {"inputs": inputs})
+    return found
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -66,6 +72,15 @@ def test_it_answers_in_the_child(mini: Path, threads: int) -> None:
             for got, wanted in zip(answer, expected, strict=True):
                 assert [each["label"] for each in got] == [each.label for each in wanted]
                 assert [each["score"] for each in got] == pytest.approx([each.score for each in wanted], abs=1e-6)
+
+
+def test_it_can_be_loaded_again_in_the_child(mini: Path) -> None:
+    """The session for what is alone has threads, which the child has not; freeing it would wait for them for ever."""
+    with forked(mini, 1) as port:
+        for _ in range(2):
+            assert post(port, [["good"]])
+            assert ask(port, "/admin/reload", {})
+        assert post(port, [["good"]])
 
 
 def test_the_socket_is_not_needed_by_the_parent(mini: Path) -> None:

@@ -19,13 +19,14 @@ from typing import Any
 import pytest
 
 from torchless.errors import InputError
-from torchless.serve import process_count as counting
+from torchless.serve import sizing
 from torchless.serve.byte_budget import ByteBudget, Share
 from torchless.serve.errors import OverloadedError
 from torchless.serve.handover import Handover, Ways
 from torchless.serve.metrics import Metrics, merged
-from torchless.serve.process_count import process_count
+from torchless.serve.quiet import Quiet
 from torchless.serve.settings import Settings
+from torchless.serve.sizing import lone_threads, process_count
 from torchless.serve.whole import Cell, State, Whole
 
 from .conftest import Server
@@ -267,7 +268,7 @@ def test_a_number_of_processes_that_cannot_be_is_an_error(monkeypatch: pytest.Mo
         process_count([], Settings(processes=2, device="cuda"))
     with pytest.raises(InputError, match="processes: expected a number of 1 or more"):
         Settings(processes=0)
-    monkeypatch.setattr("torchless.serve.process_count._CAN_FORK", False)
+    monkeypatch.setattr("torchless.serve.sizing._CAN_FORK", False)
     assert process_count([], Settings(processes=1)) == 1
     with pytest.raises(InputError, match="processes: expected 1 on "):
         process_count([], Settings(processes=2))
@@ -291,21 +292,59 @@ def test_a_number_of_processes_that_cannot_be_is_an_error(monkeypatch: pytest.Mo
 def test_by_default_there_are_processes_for_the_cpus_and_the_memory(
     cpus: int, gib: float, settings: dict[str, Any], expected: int, mini: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "available_threads", lambda: cpus)
-    monkeypatch.setattr(counting, "available_bytes", lambda: gib * 2**30)
+    monkeypatch.setattr(sizing, "available_threads", lambda: cpus)
+    monkeypatch.setattr(sizing, "available_bytes", lambda: gib * 2**30)
     assert process_count([str(mini)], Settings(**settings)) == expected
 
 
+@pytest.mark.parametrize(
+    ("settings", "processes", "gib", "expected"),
+    [
+        ({}, 1, 8, 8),
+        ({}, 2, 8, 4),
+        ({}, 4, 8, 4),  # which is more than the two of its own
+        ({}, 16, 8, 4),
+        ({"threads": 2}, 2, 8, 4),
+        ({"workers": 3}, 1, 8, 3),
+        ({"workers": 1, "threads": 8}, 1, 0, 8),
+        ({}, 1, 0.5, 8),
+        ({}, 2, 0.5, 1),  # half of it is too little for two processes with three sessions each
+        ({"lone_threads": 2}, 1, 0, 2),
+        ({"device": "cuda"}, 1, 8, 1),
+    ],
+)
+def test_a_batch_that_is_alone_has_the_threads_of_all_workers_if_there_is_memory_for_its_session(
+    settings: dict[str, Any], processes: int, gib: float, expected: int, mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizing, "available_threads", lambda: 8)
+    monkeypatch.setattr(sizing, "available_bytes", lambda: gib * 2**30)
+    assert lone_threads([str(mini)], Settings(**settings), processes) == expected
+
+
 def test_a_model_that_is_not_in_a_folder_counts_as_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "available_threads", lambda: 64)
-    monkeypatch.setattr(counting, "available_bytes", lambda: 16 * 2**30)
+    monkeypatch.setattr(sizing, "available_threads", lambda: 64)
+    monkeypatch.setattr(sizing, "available_bytes", lambda: 16 * 2**30)
     assert process_count(["org/model"], Settings()) == 5
 
 
 def test_on_other_systems_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "available_threads", lambda: 64)
-    monkeypatch.setattr("torchless.serve.process_count.sys.platform", "darwin")
+    monkeypatch.setattr(sizing, "available_threads", lambda: 64)
+    monkeypatch.setattr("torchless.serve.sizing.sys.platform", "darwin")
     assert process_count([], Settings()) == 1
+
+
+def test_a_worker_is_not_alone_while_another_process_works_and_for_a_while_after() -> None:
+    whole = Whole(2)
+    here, there = (Quiet(whole.row(place), workers=1) for place in range(2))
+    assert here.look(10.0, waits=False)
+    assert not here.look(10.0, waits=True)
+    assert here.look(11.5, waits=False)
+    there.rest()
+    there.work()
+    assert not here.look(20.0, waits=False)
+    there.rest()
+    assert not here.look(20.5, waits=False)
+    assert here.look(21.5, waits=False)
 
 
 def test_connections_go_to_the_process_with_the_fewest_that_lives() -> None:

@@ -160,7 +160,7 @@ def test_a_small_backlog_is_shared_with_a_worker_that_is_still_busy(model: FakeS
     first, second = threading.Event(), threading.Event()
     entered: list[threading.Event] = []
 
-    def run(task: str, batch: Batch) -> NDArray[np.float32]:
+    def run(task: str, batch: Batch, **_: bool) -> NDArray[np.float32]:
         model.batches.append((task, batch.lengths.tolist()))
         if len(model.batches) <= 2:
             entered.append(gate := [first, second][len(entered)])

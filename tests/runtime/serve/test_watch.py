@@ -93,7 +93,7 @@ from torchless.serve.served_model import ServedModel
 
 watch._LEAST_HANG_S = 0.5
 run = ServedModel.run
-ServedModel.run = lambda self, task, batch: time.sleep(60) if task == "embeddings" else run(self, task, batch)
+ServedModel.run = lambda *given, **how: time.sleep(60) if given[1] == "embeddings" else run(*given, **how)
 """
 
 

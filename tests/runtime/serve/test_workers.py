@@ -16,7 +16,7 @@ from torchless.errors import InferenceError
 from torchless.inputs.token_windows import Reading
 from torchless.inputs.tokens import Batch
 from torchless.running.plan import BUDGETS
-from torchless.serve import workers
+from torchless.serve import quiet, workers
 from torchless.serve.errors import TooLargeError
 from torchless.serve.queued_request import TagRequest
 from torchless.serve.request_queue import RequestQueue
@@ -45,6 +45,37 @@ def test_what_waited_is_run_together_sorted_and_in_batches_of_the_plan(
     assert len(model.batches) < 6
 
 
+def test_a_batch_is_alone_while_the_other_workers_have_long_had_nothing_to_do(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = FakeServedModel(tiny)
+
+    async def meet(queue: RequestQueue) -> None:
+        """Two requests that run at the same time."""
+        model.gate.clear()
+        first = asyncio.ensure_future(ask(queue, model, [words(1)]))
+        await until(lambda: len(model.alone) == 2)
+        second = asyncio.ensure_future(ask(queue, model, [words(1)]))
+        await until(lambda: len(model.alone) == 3)
+        model.gate.set()
+        await asyncio.gather(first, second)
+        await until(lambda: queue._quiet.idle == 2)
+
+    async def scenario(queue: RequestQueue) -> None:
+        await until(lambda: queue._quiet.idle == 2)
+        await ask(queue, model, [words(1)])
+        await until(lambda: queue._quiet.idle == 2)
+        await meet(queue)
+        await ask(queue, model, [words(1)])  # soon after
+        await until(lambda: queue._quiet.idle == 2)
+        monkeypatch.setattr(quiet, "_QUIET_S", 0.0)  # as if much later
+        await ask(queue, model, [words(1)])
+
+    with running(workers=2) as queue:
+        asyncio.run(scenario(queue))
+    assert model.alone == [True, True, False, False, True]
+
+
 def test_idle_threads_keep_no_model(tiny: Path) -> None:
     """Or after a reload the memory of the old one would stay for as long as few requests come."""
 
@@ -52,10 +83,10 @@ def test_idle_threads_keep_no_model(tiny: Path) -> None:
         model.gate.clear()
         asked = [asyncio.ensure_future(ask(queue, model, [words(1)])) for _ in range(2)]
         long = asyncio.ensure_future(ask(queue, model, [words(1), words(20_000)]))
-        await until(lambda: queue._idle == 0)
+        await until(lambda: queue._quiet.idle == 0)
         model.gate.set()
         await asyncio.gather(*asked, long)
-        await until(lambda: queue._idle == 2)
+        await until(lambda: queue._quiet.idle == 2)
 
     with running(workers=2) as queue:
         model = FakeServedModel(tiny)
@@ -90,7 +121,7 @@ def test_no_request_waits_while_a_very_long_text_is_tokenised(queue: RequestQueu
 
     model.tokenizer.encode = slow  # type: ignore[method-assign, assignment]
     model.gate.clear()
-    model.run = lambda _, batch: batch.lengths.astype(np.float32)[:, None]  # type: ignore[method-assign, assignment]
+    model.run = lambda _, batch, **__: batch.lengths.astype(np.float32)[:, None]  # type: ignore[method-assign, assignment]
 
     async def scenario() -> None:
         long = asyncio.ensure_future(ask(queue, model, [words(20_000)]))
@@ -131,11 +162,11 @@ def test_a_panic_ends_one_request_and_no_thread(
     text = "? " * 15_000 if long else "?"
     mark = int(model.tokenizer.encode(["?"]).input_ids[1])
 
-    def panics(*arguments: Any) -> Any:
+    def panics(*arguments: Any, **how: Any) -> Any:
         given = arguments[-1]
         if (mark in given.input_ids) if part == "run" else any("?" in each for each in given):
             raise Panic("a secret text")
-        return works(*arguments)
+        return works(*arguments, **how)
 
     setattr(owner, part, panics)
 

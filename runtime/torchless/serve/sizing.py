@@ -1,4 +1,4 @@
-"""How many processes a server has: as many as event loops are needed to keep the CPUs busy, if memory allows it."""
+"""How many processes, workers and threads a server has: as many as keep the CPUs busy, as far as memory allows it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _CAN_FORK = hasattr(os, "fork") and hasattr(socket, "AF_UNIX")
 _CPUS = 4  # that one event loop feeds: it takes 0.3 to 0.4 ms per request of one text, a small model 1.5 to 2
 _SHARE = 0.5  # of the memory that is available
 _PROCESS_BYTES, _TIMES_WEIGHTS = 64 << 20, 3  # each process packs the weights of both graphs for its own use
+_LONE_TIMES_WEIGHTS = 1.5  # a session with more threads packs one graph's once more; measured: 0.8 to 1.3
 _UNKNOWN_WEIGHTS_BYTES = 512 << 20  # of a model that is not in a folder
 
 
@@ -45,8 +46,35 @@ def _default(sources: Iterable[str], settings: Settings) -> int:
         return 1
     if (most := available_threads() // _CPUS) <= 1:
         return 1  # no bundle is opened to find that out
-    each = _PROCESS_BYTES + _TIMES_WEIGHTS * sum(_weights_bytes(source, settings.precision) for source in sources)
-    return max(1, min(most, int(available_bytes() * _SHARE / each)))
+    return max(1, min(most, int(available_bytes() * _SHARE / _process_bytes(sources, settings, _TIMES_WEIGHTS))))
+
+
+def worker_count(settings: Settings, processes: int) -> int:
+    """Workers of one process."""
+    if settings.workers is not None:
+        return settings.workers
+    if settings.device != "cpu":
+        return 2  # one has the GPU, the other tokenises
+    return max(1, available_threads() // (settings.threads * processes))
+
+
+def lone_threads(sources: Iterable[str], settings: Settings, processes: int) -> int:
+    """CPU threads of a batch while nothing else runs or waits; `settings.threads` if memory is short."""
+    if settings.device != "cpu":
+        return 1
+    if settings.lone_threads is not None:
+        return settings.lone_threads
+    threads = worker_count(settings, processes) * settings.threads
+    if processes > 1:  # a share of the CPUs may be one
+        threads = max(threads, min(available_threads(), _CPUS))
+    if threads <= settings.threads:
+        return threads  # no bundle is opened to find that out
+    wanted = processes * _process_bytes(sources, settings, _TIMES_WEIGHTS + _LONE_TIMES_WEIGHTS)
+    return threads if wanted <= available_bytes() * _SHARE else settings.threads
+
+
+def _process_bytes(sources: Iterable[str], settings: Settings, times_weights: float) -> float:
+    return _PROCESS_BYTES + times_weights * sum(_weights_bytes(source, settings.precision) for source in sources)
 
 
 def _weights_bytes(source: str, precision: str) -> int:
