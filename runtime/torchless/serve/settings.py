@@ -60,7 +60,8 @@ class Settings:
         "number of processes that listen at the address; more than 1 only on CPUs, and not on Windows",
         least=1,
         most=1024,
-        shown="on Linux one per 4 CPUs, as far as half of the memory allows; 1 elsewhere, on a GPU, and with --workers",
+        shown="on Linux one per 4 CPUs, at least 2 for models of up to 48 MiB together, as far as half of the memory "
+        "allows; 1 elsewhere, on a GPU, and with --workers",
     )
     workers: int | None = _option(
         None,

@@ -18,6 +18,7 @@ from .settings import Settings
 
 _CAN_FORK = hasattr(os, "fork") and hasattr(socket, "AF_UNIX")
 _CPUS = 4  # that one event loop feeds: it takes 0.3 to 0.4 ms per request of one text, a small model 1.5 to 2
+_SMALL_WEIGHTS_BYTES = 48 << 20  # a model takes so little of a text's time that its threads wait for the interpreter
 _SHARE = 0.5  # of the memory that is available
 _PROCESS_BYTES, _TIMES_WEIGHTS = 64 << 20, 3  # each process packs the weights of both graphs for its own use
 _LONE_TIMES_WEIGHTS = 1.5  # a session with more threads packs one graph's once more; measured: 0.8 to 1.3
@@ -41,12 +42,18 @@ def process_count(sources: Iterable[str], settings: Settings) -> int:
 
 
 def _default(sources: Iterable[str], settings: Settings) -> int:
-    """One per four CPUs; one alone where the user says how many workers, on a GPU, and on other systems than Linux."""
+    """One per four CPUs, two at least for small models.
+
+    One alone where the user says how many workers, on a GPU, and on other systems than Linux.
+    """
     if settings.workers is not None or settings.device != "cpu" or sys.platform != "linux":
         return 1
-    if (most := available_threads() // _CPUS) <= 1:
+    cpus = available_threads()
+    if cpus == 1:
         return 1  # no bundle is opened to find that out
-    return max(1, min(most, int(available_bytes() * _SHARE / _process_bytes(sources, settings, _TIMES_WEIGHTS))))
+    weights = _weights_bytes(sources, settings)
+    most = max(cpus // _CPUS, 2 if weights <= _SMALL_WEIGHTS_BYTES else 1)
+    return max(1, min(most, int(available_bytes() * _SHARE / (_PROCESS_BYTES + _TIMES_WEIGHTS * weights))))
 
 
 def worker_count(settings: Settings, processes: int) -> int:
@@ -69,15 +76,15 @@ def lone_threads(sources: Iterable[str], settings: Settings, processes: int) -> 
         threads = max(threads, min(available_threads(), _CPUS))
     if threads <= settings.threads:
         return threads  # no bundle is opened to find that out
-    wanted = processes * _process_bytes(sources, settings, _TIMES_WEIGHTS + _LONE_TIMES_WEIGHTS)
-    return threads if wanted <= available_bytes() * _SHARE else settings.threads
+    each = _PROCESS_BYTES + (_TIMES_WEIGHTS + _LONE_TIMES_WEIGHTS) * _weights_bytes(sources, settings)
+    return threads if processes * each <= available_bytes() * _SHARE else settings.threads
 
 
-def _process_bytes(sources: Iterable[str], settings: Settings, times_weights: float) -> float:
-    return _PROCESS_BYTES + times_weights * sum(_weights_bytes(source, settings.precision) for source in sources)
+def _weights_bytes(sources: Iterable[str], settings: Settings) -> int:
+    return sum(_bytes_of(source, settings.precision) for source in sources)
 
 
-def _weights_bytes(source: str, precision: str) -> int:
+def _bytes_of(source: str, precision: str) -> int:
     """Of the variant that is served."""
     if Path(source).is_dir():
         with suppress(TorchlessError):  # which loading it says better

@@ -25,6 +25,11 @@ from .served import FakeServedModel, running
 READY_S = 30
 
 
+def _alone(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """One process, which starts soonest, where a test says nothing else."""
+    return arguments if "--processes" in arguments or "--workers" in arguments else ("--processes", "1", *arguments)
+
+
 class Server:
     """`torchless serve` in a process of its own, on a free port."""
 
@@ -32,7 +37,7 @@ class Server:
         self._log = log
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "torchless", "serve", "--port", "0", *arguments],
+                [sys.executable, "-m", "torchless", "serve", "--port", "0", *_alone(arguments)],
                 stdout=file,
                 stderr=file,
                 env={**os.environ, **variables},

@@ -277,8 +277,10 @@ def test_a_number_of_processes_that_cannot_be_is_an_error(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("cpus", "gib", "settings", "expected"),
     [
-        (2, 8, {}, 1),
-        (4, 8, {}, 1),
+        (1, 8, {}, 1),
+        (2, 8, {}, 2),
+        (2, 0.5, {}, 1),
+        (4, 8, {}, 2),
         (16, 8, {}, 4),
         (64, 64, {}, 16),
         (64, 0.5, {}, 1),  # half of it
@@ -325,6 +327,8 @@ def test_a_model_that_is_not_in_a_folder_counts_as_a_large_one(monkeypatch: pyte
     monkeypatch.setattr(sizing, "available_threads", lambda: 64)
     monkeypatch.setattr(sizing, "available_bytes", lambda: 16 * 2**30)
     assert process_count(["org/model"], Settings()) == 5
+    monkeypatch.setattr(sizing, "available_threads", lambda: 7)
+    assert process_count(["org/model"], Settings()) == 1
 
 
 def test_on_other_systems_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
