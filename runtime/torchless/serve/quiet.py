@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import time
 
 from .whole import Cell, Row
 
@@ -17,11 +17,10 @@ class Quiet:
     """
 
     def __init__(self, row: Row, workers: int) -> None:
-        """None waits yet; `row` tells other processes how many work."""
+        """No worker waits yet; `row` tells other processes how many work."""
         self.idle = 0
         self._row = row
         self._workers = workers
-        self._met_s = -math.inf  # when two last had something to do
 
     def rest(self) -> None:
         """A worker has begun to wait."""
@@ -30,13 +29,15 @@ class Quiet:
     def work(self) -> None:
         """A worker no longer waits."""
         self._note(-1)
+        self.look()
 
     def _note(self, more: int) -> None:
         self.idle += more
         self._row.set(Cell.BUSY, self._workers - self.idle)
 
-    def look(self, now_s: float, *, waits: bool) -> bool:
-        """Whether the worker that asks has the CPUs to itself; `waits`: there is work for others too."""
+    def look(self, *, waits: bool = False) -> bool:
+        """Whether the worker that asks has no company; `waits`: there is work for others too."""
+        now_s = time.monotonic()  # the same for all processes
         if waits or self._workers - self.idle + self._row.others(Cell.BUSY) > 1:
-            self._met_s = now_s
-        return now_s - self._met_s > _QUIET_S
+            self._row.set(Cell.MET_S, now_s)
+        return now_s - max(self._row.whole.column(Cell.MET_S)) > _QUIET_S

@@ -177,15 +177,17 @@ class RequestQueue:
     def is_quiet(self) -> bool:
         """Whether the worker that asks is, and has for a while been, the only one of the server that has work."""
         with self._changed:
-            return self._quiet.look(perf_counter(), waits=bool(self._arrived or self._waiting))
+            return self._quiet.look(waits=bool(self._arrived or self._waiting))
 
     def wait(self) -> bool:
         """Wait until there is something to tokenise or to run; False when the server shuts down."""
         with self._changed:
             self._quiet.rest()
-            while not (self._arrived or self._waiting or self._closed):
-                self._changed.wait()
-            self._quiet.work()
+            try:
+                while not (self._arrived or self._waiting or self._closed):
+                    self._changed.wait()
+            finally:  # a worker that ends here is begun again, and rests again
+                self._quiet.work()
             return not self._closed
 
     def arrivals(self) -> list[QueuedRequest]:
@@ -228,7 +230,10 @@ class RequestQueue:
         return taken
 
     def count_answers(self, owners: Sequence[QueuedRequest], tokens: int, seconds: float) -> list[QueuedRequest]:
-        """Count the texts of a batch, each given by its request, as answered; returns the requests now complete."""
+        """Count the texts of a batch, each given by its request, as answered; returns the requests now complete.
+
+        `seconds` are those of one worker: a batch on the threads of several counts several times.
+        """
         now_s = perf_counter()
         with self._changed:
             complete = [request for request in owners if request.count_answer(now_s)]

@@ -7,6 +7,7 @@ import os
 import socket
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 
 from torchless.errors import TorchlessError
 from torchless.running.threads import available_threads
@@ -16,7 +17,7 @@ from .listening import listen_tcp, listen_unix
 from .logs import flush, log, log_error, use_json
 from .server import serve_here
 from .settings import Settings, is_service_link, variable
-from .sizing import process_count
+from .sizing import lone_threads, process_count
 from .supervisor import Supervisor
 
 _OTHER_FILES = 256  # beside connections
@@ -34,6 +35,9 @@ def serve(sources: dict[str, str], settings: Settings) -> None:
         InputError: several processes on a GPU, or on Windows.
     """
     processes = process_count(sources.values(), settings)
+    if settings.device == "cpu":  # once for all processes, also those that begin later, with less memory left
+        threads = lone_threads(sources.values(), settings, processes)
+        settings = replace(settings, lone_threads=threads, api_key_file=None)  # the key has been read
     # Texts come a few at a time, and the tokenizer's own threads would take CPUs from the model's.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     use_json(settings.log_level, thread=processes == 1)

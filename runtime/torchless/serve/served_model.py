@@ -13,15 +13,15 @@ from torchless.bundle.golden import Golden
 from torchless.bundle.manifest import GOLDEN, TOKENIZER, Manifest, Pooling
 from torchless.classifier import Classifier
 from torchless.encoder import Encoder
-from torchless.errors import IncompatibleError
+from torchless.errors import IncompatibleError, InferenceError
 from torchless.inputs.normalizer_growth import MOST_INSERTED, inserted
 from torchless.inputs.tokens import Batch, Tokenizer
 from torchless.model import Device, Model
-from torchless.running.forks import keep
 from torchless.shipping.verify import verify_bundle
 from torchless.token_classifier import TokenClassifier
 
 from .errors import InvalidError
+from .logs import log_error
 from .settings import Settings
 from .token_bound import TokenBound
 
@@ -41,7 +41,8 @@ class ServedModel:
         encoder: the graph without the head.
         classifier: the graph with a head for texts; None in a bundle without one.
         tagger: the graph with a head for tokens; None in a bundle without one.
-        lone: the one of these that the bundle was exported for, with more threads; None if it is not to have more.
+        lone: a second session of the classifier, the tagger, or the encoder of a bundle without a head, with more
+            threads, for batches that run alone; None without one.
         manifest: the bundle's contract.
         digest: sha256 of the manifest, which vouches for every other file.
         tokenizer: texts to tokens, for both graphs.
@@ -56,14 +57,8 @@ class ServedModel:
             "embeddings" alone. The answer of "tags" has so many bytes and numbers for each token.
     """
 
-    def __init__(self, name: str, source: str | os.PathLike[str], settings: Settings, lone_threads: int = 1) -> None:
+    def __init__(self, name: str, source: str | os.PathLike[str], settings: Settings) -> None:
         """Load both graphs of a bundle, verify it, and run each graph once.
-
-        Args:
-            name: as the attribute.
-            source: a folder, an installed package or a Hub id.
-            settings: how to serve it.
-            lone_threads: CPU threads of a batch that runs alone.
 
         Raises:
             BundleNotFoundError, ManifestError, IntegrityError, IncompatibleError, DeviceError, VerificationError.
@@ -101,9 +96,7 @@ class ServedModel:
             self.tagger.tokenizer = self.tokenizer
             self.tagger.run(warming)
             self.columns |= {"tags": len(self.manifest.labels)}
-        self.lone = _with_threads(self.classifier or self.tagger or encoder, lone_threads)
-        if self.lone is not None:
-            self.lone.session.run(warming)
+        self.lone = self._second(self.classifier or self.tagger or encoder, settings.lone_threads or 1, warming)
         self.answer_bytes = _answer_bytes(self.manifest)
 
     def require(self, task: Task) -> None:
@@ -127,7 +120,7 @@ class ServedModel:
         """Answer a batch: float32 (texts, columns); for "tags" each text's logits, float32 (tokens, labels).
 
         "scores" are under the bundle's own activation, "embeddings" are pooled and not normalised. A batch
-        that is alone runs on more threads, if the model has been given them and the task is what it was exported for.
+        that is alone runs on `lone`, if that is of the task's kind.
 
         Raises:
             InferenceError: onnxruntime refused the batch, or the model answered NaN.
@@ -139,11 +132,25 @@ class ServedModel:
             return self._on(self.require_tagger(), alone).run(batch)
         return self._on(self._head(), alone).score(batch, activation=None if task == "scores" else "none")
 
-    def leave_threads(self) -> None:
-        """In a forked process, which has not the threads of `lone`."""
-        if self.lone is not None:
-            keep(self.lone.session)
-            self.lone = None
+    def width(self, task: Task, *, alone: bool) -> float:
+        """How many batches could run at the same time on the threads of this one."""
+        model = {"embeddings": self.encoder, "tags": self.tagger}.get(task, self.classifier)
+        return 1.0 if model is None else self._on(model, alone).session.threads / model.session.threads
+
+    def _second(self, model: M, threads: int, warming: Batch) -> M | None:
+        """The same with a session of so many threads, if that is more; a server can do without it."""
+        if threads <= model.session.threads:
+            return None
+        other = copy(model)
+        try:
+            other.session = model.session.with_threads(threads)
+            other.session.run(warming)
+        except (InferenceError, MemoryError) as error:
+            log_error(
+                "no second session: batches that run alone get no more threads", model=self.name, error=str(error)
+            )
+            return None
+        return other
 
     def _on(self, model: M, alone: bool) -> M:
         return self.lone if alone and isinstance(self.lone, type(model)) else model
@@ -174,14 +181,6 @@ def _answer_bytes(manifest: Manifest) -> dict[Task, int]:
     longest = max((len(label.encode()) for label in manifest.labels), default=0)
     tags = _BYTES_AROUND_A_SPAN + longest + len(manifest.labels) * _BYTES_OF_TWO_LOGITS
     return {"scores": names, "logits": names, "embeddings": vector, "tags": tags}
-
-
-def _with_threads(model: M, threads: int) -> M | None:
-    if threads <= model.session.threads:
-        return None
-    other = copy(model)
-    other.session = model.session.with_threads(threads)
-    return other
 
 
 def describe(model: ServedModel) -> dict[str, str]:

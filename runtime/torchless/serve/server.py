@@ -157,7 +157,8 @@ class _Server(uvicorn.Server):
             await self._failed(error if isinstance(error, TorchlessError) else TorchlessError(_told(error)))
 
     async def _loaded(self) -> None:
-        log("ready", address=shown_address(self.servers[0].sockets[0]), workers=self._service.queue.workers)
+        address, settings = shown_address(self.servers[0].sockets[0]), self._service.settings
+        log("ready", address=address, workers=self._service.queue.workers, lone_threads=settings.lone_threads)
 
     async def _failed(self, error: TorchlessError) -> None:
         self.problem = error

@@ -27,7 +27,7 @@ from .reloads import Prepared, Reloads
 from .request_queue import RequestQueue
 from .served_model import ServedModel, describe
 from .settings import Settings
-from .sizing import lone_threads, worker_count
+from .sizing import worker_count
 from .watch import hang_s
 from .whole import Cell, Row, State, Whole
 from .workers import Workers
@@ -77,7 +77,6 @@ class Service:
         self.forked = False
         self.row = row or Whole().row()
         self.supervisor: Channel | None = None
-        self._lone_threads = lone_threads(map(str, self.sources.values()), settings, self.row.whole.processes)
         self._prepared = Prepared[dict[str, ServedModel]]()
         self._beginning: asyncio.Future[None] | None = None
         self._begin()
@@ -115,9 +114,10 @@ class Service:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads too are gone
         self.row = Whole().row()  # that of the process that it is forked from is shared
         self._begin()
-        for model in self.models.values():
-            model.leave_threads()
-        if self.settings.threads > 1 or self.settings.device != "cpu":  # a session's threads, or its GPU
+        settings = self.settings
+        if (
+            max(settings.threads, settings.lone_threads or 1) > 1 or settings.device != "cpu"
+        ):  # sessions' threads, a GPU
             # Kept for ever: a session that is freed waits for the end of threads that this process does not have.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.models))
             self.models = {}
@@ -191,7 +191,7 @@ class Service:
 
     def _fresh(self, name: str | None) -> dict[str, ServedModel]:
         names = [name] if name is not None else list(self.sources)
-        return {each: ServedModel(each, self.sources[each], self.settings, self._lone_threads) for each in names}
+        return {each: ServedModel(each, self.sources[each], self.settings) for each in names}
 
     def _swap(self, fresh: dict[str, ServedModel]) -> list[ServedModel]:
         self.models = {**self.models, **fresh}

@@ -72,10 +72,11 @@ class Settings:
     threads: int = _option(1, "CPU threads per batch", least=1)
     lone_threads: int | None = _option(
         None,
-        "CPU threads for a batch while nothing else runs or waits; no more than --threads saves the memory of a second "
-        "copy of the weights",
+        "CPU threads for a batch that runs when no two have run at the same time for a second; 1 turns this off, and "
+        "saves the memory of a second copy of the weights",
         least=1,
-        shown="workers x threads, with several processes 4 or more; as far as the CPUs and half of the memory allow",
+        most=1024,
+        shown="all CPUs of the process, with several processes up to 4; 1 where half of the memory is not enough",
     )
     budget_tokens: int = _option(1024, "most tokens that a free worker takes from the queue at a time", least=1)
     max_queue_tokens: int = _option(
@@ -137,6 +138,8 @@ class Settings:
                 raise InputError(f"{each.name}: expected at most {each.metadata['most']:g}, got {value!r}.")
             if choices and value not in choices:
                 raise InputError(f"{each.name}: expected one of {', '.join(choices)}, got {value!r}.")
+        if self.lone_threads is not None and self.device != "cpu":
+            raise InputError(f"lone_threads: expected none on a GPU, got {self.lone_threads}.")
         object.__setattr__(self, "api_key", api_key(self.api_key, self.api_key_file))  # the class is frozen
 
 

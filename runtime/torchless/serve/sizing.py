@@ -66,16 +66,15 @@ def worker_count(settings: Settings, processes: int) -> int:
 
 
 def lone_threads(sources: Iterable[str], settings: Settings, processes: int) -> int:
-    """CPU threads of a batch while nothing else runs or waits; `settings.threads` if memory is short."""
-    if settings.device != "cpu":
-        return 1
+    """CPU threads of a batch while nothing else runs or waits; `settings.threads` if memory is short, or on a GPU."""
     if settings.lone_threads is not None:
         return settings.lone_threads
     threads = worker_count(settings, processes) * settings.threads
-    if processes > 1:  # a share of the CPUs may be one
-        threads = max(threads, min(available_threads(), _CPUS))
-    if threads <= settings.threads:
-        return threads  # no bundle is opened to find that out
+    if processes > 1:
+        threads = max(threads, _CPUS)  # a process's share of the CPUs may be one
+    threads = min(threads, available_threads())  # more would wait for each other by spinning
+    if threads <= settings.threads or settings.device != "cpu":
+        return settings.threads  # no bundle is opened to find that out
     each = _PROCESS_BYTES + (_TIMES_WEIGHTS + _LONE_TIMES_WEIGHTS) * _weights_bytes(sources, settings)
     return threads if processes * each <= available_bytes() * _SHARE else settings.threads
 

@@ -238,7 +238,8 @@ class Supervisor:
             self._whole.open()
             workers = int(self._whole.total(Cell.WORKERS))
             address = shown_address(self._listeners[0])
-            log("ready", address=address, workers=workers, processes=self._whole.processes)
+            numbers = {"processes": self._whole.processes, "lone_threads": self._settings.lone_threads}
+            log("ready", address=address, workers=workers, **numbers)
         return True
 
     async def _counts_of_others(self, asking: int) -> Counts:

@@ -28,7 +28,8 @@ class Cell(IntEnum):
     DROPPED_LINES = 7
     WORKERS = 8
     BUSY = 9  # workers that have something to do
-    BEAT_S = 10  # its heartbeat: time.monotonic() when its event loop last wrote this row
+    MET_S = 10  # time.monotonic() when one of them last saw another at work
+    BEAT_S = 11  # its heartbeat: time.monotonic() when its event loop last wrote this row
 
 
 class State(IntEnum):

@@ -184,7 +184,8 @@ class Workers:
         begun_s = perf_counter()
         first = owners[0][0]
         try:
-            rows = first.model.run(first.task, batch, alone=self._queue.is_quiet())
+            alone = self._queue.is_quiet()
+            rows = first.model.run(first.task, batch, alone=alone)
         except BaseException as error:
             if len(owners) == 1:
                 first.fail_soon(as_error(error))
@@ -193,6 +194,7 @@ class Workers:
                 self._run_batch(batch.select(np.array([place])), [owner])
             return
         seconds, tokens = perf_counter() - begun_s, int(batch.offsets[-1])
+        seconds *= first.model.width(first.task, alone=alone)
         for (request, text), row in zip(owners, rows, strict=True):
             request.put(text, row)
         complete = self._queue.count_answers([request for request, _ in owners], tokens, seconds)

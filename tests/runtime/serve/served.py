@@ -40,6 +40,9 @@ class FakeServedModel:
         self.gate.set()
         self.refused_token: int | None = None
 
+    def width(self, task: str, *, alone: bool) -> float:  # noqa: ARG002
+        return 1.0
+
     def run(self, task: str, batch: Batch, *, alone: bool = False) -> NDArray[np.float32]:
         self.alone.append(alone)
         self.gate.wait(10)

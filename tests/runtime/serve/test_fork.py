@@ -20,11 +20,11 @@ from torchless import Classifier
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 PROGRAM = """
-import os, socket, sys, time
+import json, os, socket, sys, time
 import uvicorn
 from torchless.serve import create_app
 from torchless.serve.settings import Settings
-application = create_app({"m": sys.argv[1]}, Settings(threads=int(sys.argv[2]), request_timeout_s=10.0, api_key="key"))
+application = create_app({"m": sys.argv[1]}, Settings(**json.loads(sys.argv[2]), request_timeout_s=10.0, api_key="key"))
 listening = socket.create_server(("127.0.0.1", 0))
 time.sleep(0.5)  # until the threads of sessions sleep
 if os.fork() == 0:
@@ -37,9 +37,9 @@ os.wait()
 
 
 @contextmanager
-def forked(model: Path, threads: int) -> Iterator[int]:
+def forked(model: Path, **settings: int) -> Iterator[int]:
     """The port of a server that runs in a fork of the process that made it."""
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(model), str(threads)]
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(model), json.dumps(settings)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     try:
         assert process.stdout is not None
@@ -62,11 +62,11 @@ def post(port: int, inputs: list[list[str]]) -> list[list[dict[str, object]]]:
     return found
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_it_answers_in_the_child(mini: Path, threads: int) -> None:
+@pytest.mark.parametrize("settings", [{}, {"threads": 2}, {"lone_threads": 2}])
+def test_it_answers_in_the_child(mini: Path, settings: dict[str, int]) -> None:
     texts = ["What a delight", "I hate this so much", "! " * 400]
     expected = Classifier.load(mini).rank(texts)
-    with forked(mini, threads) as port:
+    with forked(mini, **settings) as port:
         for _ in range(3):
             answer = post(port, [[text] for text in texts])
             for got, wanted in zip(answer, expected, strict=True):
@@ -75,8 +75,8 @@ def test_it_answers_in_the_child(mini: Path, threads: int) -> None:
 
 
 def test_it_can_be_loaded_again_in_the_child(mini: Path) -> None:
-    """The session for what is alone has threads, which the child has not; freeing it would wait for them for ever."""
-    with forked(mini, 1) as port:
+    """Freeing a session that has threads would wait for them for ever; the child has not got them."""
+    with forked(mini, lone_threads=2) as port:
         for _ in range(2):
             assert post(port, [["good"]])
             assert ask(port, "/admin/reload", {})
@@ -84,5 +84,5 @@ def test_it_can_be_loaded_again_in_the_child(mini: Path) -> None:
 
 
 def test_the_socket_is_not_needed_by_the_parent(mini: Path) -> None:
-    with forked(mini, 1) as port, socket.create_connection(("127.0.0.1", port), timeout=5):
+    with forked(mini) as port, socket.create_connection(("127.0.0.1", port), timeout=5):
         assert post(port, [["good"]])

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from torchless.errors import InputError
-from torchless.serve import sizing
+from torchless.serve import quiet, sizing
 from torchless.serve.byte_budget import ByteBudget, Share
 from torchless.serve.errors import OverloadedError
 from torchless.serve.handover import Handover, Ways
@@ -308,6 +308,7 @@ def test_by_default_there_are_processes_for_the_cpus_and_the_memory(
         ({}, 16, 8, 4),
         ({"threads": 2}, 2, 8, 4),
         ({"workers": 3}, 1, 8, 3),
+        ({"workers": 16}, 1, 8, 8),
         ({"workers": 1, "threads": 8}, 1, 0, 8),
         ({}, 1, 0.5, 8),
         ({}, 2, 0.5, 1),  # half of it is too little for two processes with three sessions each
@@ -337,18 +338,27 @@ def test_on_other_systems_there_is_one_process(monkeypatch: pytest.MonkeyPatch) 
     assert process_count([], Settings()) == 1
 
 
-def test_a_worker_is_not_alone_while_another_process_works_and_for_a_while_after() -> None:
+def test_a_worker_is_not_alone_while_another_process_works_and_for_a_while_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [10.0]
+    monkeypatch.setattr(quiet.time, "monotonic", lambda: now_s[0])
     whole = Whole(2)
     here, there = (Quiet(whole.row(place), workers=1) for place in range(2))
-    assert here.look(10.0, waits=False)
-    assert not here.look(10.0, waits=True)
-    assert here.look(11.5, waits=False)
+    here.rest()
     there.rest()
-    there.work()
-    assert not here.look(20.0, waits=False)
+    here.work()
+    assert here.look()
+    there.work()  # and is done before this one looks again
     there.rest()
-    assert not here.look(20.5, waits=False)
-    assert here.look(21.5, waits=False)
+    assert not here.look(), "it had company"
+    now_s[0] += 1.5
+    assert here.look()
+    assert not here.look(waits=True)
+    now_s[0] += 0.5
+    assert not there.look()
+    now_s[0] += 1.5
+    assert here.look()
 
 
 def test_connections_go_to_the_process_with_the_fewest_that_lives() -> None:
