@@ -22,6 +22,13 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests import onnxruntime 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest-xdist begins with the files of most tests, and so ends with few tests that take long, while its other
+    # processes have nothing left to do. By their names, the many quick files of tests/runtime are the last.
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_report_header() -> str:
     import numpy
     import onnxruntime

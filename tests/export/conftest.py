@@ -7,6 +7,8 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import files
 from pathlib import Path
@@ -18,10 +20,12 @@ from filelock import FileLock
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import torchless.running.devices
+from torchless.bundle.manifest import Precision
 from torchless_bench.exactness.bodies import write_as
 from torchless_export import ExportReport, export
 from torchless_export.quality import Gates
 from torchless_export.random_checkpoints import RANDOM_CHECKPOINTS, make
+from torchless_export.samples import Sample, Texts, spread
 from torchless_export.writers import optimum
 
 Exported = tuple[Path, Path, ExportReport]  # checkpoint, bundle, what the export said
@@ -61,6 +65,29 @@ def exported_tagger(all_workers: Path) -> Callable[[str], Exported]:
     return cache(lambda name: _exported(all_workers / "tagger" / name, name, tagger=True))
 
 
+@contextmanager
+def _comparing_few() -> Iterator[None]:
+    compared_on = Texts.compared_on
+
+    def few(texts: Texts, precision: Precision) -> Sample:
+        sample = compared_on(texts, precision)
+        return replace(sample, texts=spread(sample.texts, 12))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Texts, "compared_on", few)
+        yield
+
+
+@pytest.fixture
+def comparing_few() -> Iterator[None]:
+    """Exports compare int8 and fp16 with fp32 on a few texts, as `exported_random` does.
+
+    How near they are with random weights says nothing, and takes most of an export's time.
+    """
+    with _comparing_few():
+        yield
+
+
 def _exported(folder: Path, name: str, *, tagger: bool) -> Exported:
     """What the first process that asks makes, and the others find."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +95,8 @@ def _exported(folder: Path, name: str, *, tagger: bool) -> Exported:
     with FileLock(folder / "lock"):
         if not kept.exists():
             make(RANDOM_CHECKPOINTS[name], checkpoint, tagger=tagger)
-            report = export(checkpoint, bundle, precisions=["fp32", "fp16", "int8"], gates=ANY_LABEL)
+            with _comparing_few():
+                report = export(checkpoint, bundle, precisions=["fp32", "fp16", "int8"], gates=ANY_LABEL)
             kept.write_bytes(pickle.dumps(report))
         return checkpoint, bundle, pickle.loads(kept.read_bytes())
 

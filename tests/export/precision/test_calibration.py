@@ -87,8 +87,9 @@ def test_many_long_texts_cost_no_more_than_some_of_them(
 
     def counted(observer: Observer, batch: Batch, sites: Collection[str]) -> Iterator[tuple[str, Floats]]:
         seen.append(int(batch.offsets[-1]))
-        return run(observer, batch, sites)
+        return run(observer, batch.select(np.arange(8)), sites)  # what they cost, without paying it
 
     monkeypatch.setattr(Observer, "run", counted)
-    calibrate(spec, Tokenizer(tiny / TOKENIZER, 64).encode([" ".join(sentences)] * 1500))
+    calibrate(spec, Tokenizer(tiny / TOKENIZER, 64).encode([" ".join(sentences[:20])] * 1500))
+    assert len(seen) == 2
     assert all(60_000 < tokens <= 65_536 for tokens in seen)

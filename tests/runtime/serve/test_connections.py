@@ -7,7 +7,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ Start = Callable[..., Server]
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 HEALTH = GET + b"\r\n"
 POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-LONG = json.dumps({"inputs": [["never again " * 300]] * 8}).encode()
+LONG = json.dumps({"inputs": [["never again " * 1200]] * 2}).encode()  # much to read, and not much to compute
 MIB = 1 << 20
 
 
@@ -37,6 +37,15 @@ def send(connection: socket.socket, *parts: bytes) -> None:
 # A connection that asks for nothing
 
 
+@pytest.fixture(scope="module")
+def impatient(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that waits for half a second."""
+    limits = "--read-timeout-s 0.5 --keep-alive-s 0.5 --drain-s 0"
+    running = Server(tmp_path_factory.mktemp("impatient") / "log", str(tiny), *limits.split())
+    yield running
+    assert running.stop() == 0
+
+
 @pytest.mark.parametrize(
     "parts",
     [
@@ -50,17 +59,15 @@ def send(connection: socket.socket, *parts: bytes) -> None:
         (b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", b"xx", b"\r\n"),
     ],
 )
-def test_a_connection_that_asks_for_nothing_more_ends(start: Start, tiny: Path, parts: tuple[bytes, ...]) -> None:
-    server = start(tiny, "--read-timeout-s", 0.5, "--keep-alive-s", 0.5)
-    with connect(server) as connection:
+def test_a_connection_that_asks_for_nothing_more_ends(impatient: Server, parts: tuple[bytes, ...]) -> None:
+    with connect(impatient) as connection:
         send(connection, *parts)
         assert len(statuses(rest(connection))) == b"".join(parts).count(b"Host:")
 
 
 @pytest.mark.parametrize("first", [b"", HEALTH])
-def test_empty_lines_do_not_keep_a_connection_open(start: Start, tiny: Path, first: bytes) -> None:
-    server = start(tiny, "--read-timeout-s", 0.5, "--keep-alive-s", 0.5)
-    with connect(server) as connection:
+def test_empty_lines_do_not_keep_a_connection_open(impatient: Server, first: bytes) -> None:
+    with connect(impatient) as connection:
         connection.sendall(first)
         with pytest.raises(ConnectionError):  # noqa: PT012  # whichever of them is the first to be refused
             for _ in range(60):
