@@ -72,8 +72,8 @@ class Settings:
     threads: int = _option(1, "CPU threads per batch", least=1)
     lone_threads: int | None = _option(
         None,
-        "CPU threads for a batch that runs when no two have run at the same time for a second; 1 turns this off, and "
-        "saves the memory of a second copy of the weights",
+        "CPU threads for a batch if no two have run at the same time for a second; 1 turns this off, and saves the "
+        "memory of a second copy of the weights",
         least=1,
         most=1024,
         shown="all CPUs of the process, with several processes up to 4; 1 where half of the memory is not enough",
