@@ -114,10 +114,8 @@ class Service:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads too are gone
         self.row = Whole().row()  # that of the process that it is forked from is shared
         self._begin()
-        settings = self.settings
-        if (
-            max(settings.threads, settings.lone_threads or 1) > 1 or settings.device != "cpu"
-        ):  # sessions' threads, a GPU
+        threads = max(self.settings.threads, self.settings.lone_threads or 1)
+        if threads > 1 or self.settings.device != "cpu":  # a session's threads, or its GPU
             # Kept for ever: a session that is freed waits for the end of threads that this process does not have.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.models))
             self.models = {}

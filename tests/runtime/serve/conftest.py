@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,17 @@ class Server:
             self.process.kill()
 
 
+@contextmanager
+def serving(folder: Path, *arguments: object) -> Iterator[Server]:
+    """A server for several tests, which ends well after them."""
+    running = Server(folder / "log", *map(str, arguments))
+    try:
+        yield running
+    finally:
+        code = running.stop()
+    assert code == 0
+
+
 def rest(connection: socket.socket) -> bytes:
     """All that comes until the server ends the connection; an error if it does not."""
     received = b""
@@ -129,9 +140,8 @@ def statuses(received: bytes) -> list[int]:
 @pytest.fixture(scope="session")
 def server(mini: Path, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of both bundles, the real one first, with default limits."""
-    running = Server(tmp_path_factory.mktemp("serve") / "log", str(mini), str(tiny))
-    yield running
-    assert running.stop() == 0
+    with serving(tmp_path_factory.mktemp("serve"), mini, tiny) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Server, rest, statuses
+from .conftest import Server, rest, serving, statuses
 
 Start = Callable[..., Server]
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
@@ -41,9 +41,8 @@ def send(connection: socket.socket, *parts: bytes) -> None:
 def impatient(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that waits for half a second."""
     limits = "--read-timeout-s 0.5 --keep-alive-s 0.5 --drain-s 0"
-    running = Server(tmp_path_factory.mktemp("impatient") / "log", str(tiny), *limits.split())
-    yield running
-    assert running.stop() == 0
+    with serving(tmp_path_factory.mktemp("impatient"), tiny, *limits.split()) as running:
+        yield running
 
 
 @pytest.mark.parametrize(

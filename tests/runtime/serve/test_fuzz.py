@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Server
+from .conftest import Server, serving
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "30"))
 BROKEN_REQUESTS = 3000
@@ -41,9 +41,8 @@ def fuzzed(
     fields = json.loads((tiny / "manifest.json").read_bytes())
     fields |= {"labels": ["entailment", "neutral", "contradiction"]}
     (folder / "nli" / "manifest.json").write_bytes(sign(fields))
-    running = Server(folder / "log", str(folder / "nli"), str(mini), "--read-timeout-s", "1", "--drain-s", "0")
-    yield running
-    assert running.stop() == 0
+    with serving(folder, folder / "nli", mini, "--read-timeout-s", 1, "--drain-s", 0) as running:
+        yield running
     events = running.events()
     assert [event for event in events if event.get("status", 200) >= 500] == []
     assert [event for event in events if event["level"] == "error"] == []

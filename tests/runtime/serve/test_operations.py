@@ -23,7 +23,7 @@ from torchless.cli import main
 from torchless.errors import InputError
 from torchless.serve.settings import Settings
 
-from .conftest import Server
+from .conftest import Server, serving
 
 Start = Callable[..., Server]
 KEY = {"authorization": "Bearer sesame"}
@@ -37,9 +37,8 @@ LONG = "never again " * 300
 def strict(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of narrow limits and little patience."""
     limits = "--max-batch-texts 3 --max-body-bytes 1000 --max-queue-tokens 100 --read-timeout-s 0.3 --drain-s 0"
-    running = Server(tmp_path_factory.mktemp("strict") / "log", str(tiny), *limits.split())
-    yield running
-    assert running.stop() == 0
+    with serving(tmp_path_factory.mktemp("strict"), tiny, *limits.split()) as running:
+        yield running
 
 
 def test_too_much_is_413(strict: Server) -> None:

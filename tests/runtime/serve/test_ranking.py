@@ -19,7 +19,7 @@ from torchless import Ranked, Reranker, TextPair
 from torchless.serve.dialects import rank as ranking
 from torchless.serve.settings import Settings
 
-from .conftest import Server
+from .conftest import Server, serving
 
 QUERY = "how was the film"
 DOCUMENTS = ["the film was good", "", "naïve café ☕ 你好", "שלום עולם", "a  double\n\nblank", "the film was good"]
@@ -28,10 +28,8 @@ PATHS = ["/rerank", "/v1/rerank", "/v2/rerank"]
 
 @pytest.fixture(scope="module")
 def served(tiny_ranker: Path, tiny: Path, mini: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("log") / "log"
-    running = Server(log, str(tiny_ranker), str(tiny), str(mini), "--drain-s", "0")
-    yield running
-    assert running.stop() == 0
+    with serving(tmp_path_factory.mktemp("log"), tiny_ranker, tiny, mini, "--drain-s", 0) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -292,8 +290,5 @@ def test_a_reranker_is_not_asked_to_embed(served: Server, path: str, body: dict[
 def test_a_reranker_embeds_where_the_server_names_a_pooling(
     tiny_ranker: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    running = Server(tmp_path_factory.mktemp("log") / "log", str(tiny_ranker), "--pooling", "mean", "--drain-s", "0")
-    try:
+    with serving(tmp_path_factory.mktemp("log"), tiny_ranker, "--pooling", "mean", "--drain-s", 0) as running:
         assert len(running.post("/embed", {"inputs": "a"})) == 1
-    finally:
-        running.stop()

@@ -16,7 +16,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from torchless import TokenClassifier
 
-from .conftest import Server
+from .conftest import Server, serving
 
 TEXTS = [
     "I am a man in a boat, on a trip to the sea.",
@@ -30,9 +30,8 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def served(tiny_tagger: Path, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("log") / "log", str(tiny_tagger), str(tiny), "--drain-s", "0")
-    yield running
-    assert running.stop() == 0
+    with serving(tmp_path_factory.mktemp("log"), tiny_tagger, tiny, "--drain-s", 0) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

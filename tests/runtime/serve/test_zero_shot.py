@@ -15,7 +15,7 @@ from huggingface_hub import InferenceClient
 
 from torchless import ZeroShotClassifier
 
-from .conftest import Server
+from .conftest import Server, serving
 
 LABELS = ["films", "food", "war"]
 TEMPLATE = "This is about {}."
@@ -33,9 +33,8 @@ def nli(tiny: Path, tmp_path_factory: pytest.TempPathFactory, sign: Callable[[di
 
 @pytest.fixture(scope="module")
 def served(nli: Path, mini: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("log") / "log", str(nli), str(mini), "--drain-s", "0")
-    yield running
-    assert running.stop() == 0
+    with serving(tmp_path_factory.mktemp("log"), nli, mini, "--drain-s", 0) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
